@@ -1,0 +1,1 @@
+"""HTTP, websocket and pages; no model, no vectors, no pixels."""

@@ -1,0 +1,1 @@
+"""Benchmarks against peers and limits, measured side by side."""

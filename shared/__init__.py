@@ -1,0 +1,1 @@
+"""The vocabulary that the API and the workers agree on."""

@@ -1,0 +1,239 @@
+"""Errors a client may see, and their RFC 9457 form.
+
+CliplineError                    500
+├── BadRequest                   400  malformed JSON or header
+├── Unauthorized                 401  no key, or one that is not known
+├── Forbidden                    403  the key's role does not allow it
+├── NotFound                     404
+│   ├── JobNotFound  CollectionNotFound  ItemNotFound  SessionNotFound
+├── MethodNotAllowed             405
+├── Conflict                     409
+│   ├── CollectionDiffers  JobFinished  JobNotRetryable  KeyReused  ModelMismatch
+├── TooLarge                     413
+├── UnsupportedMediaType         415
+├── Invalid                      422  valid JSON that says something wrong; names the field
+│   ├── BadPicture  PictureTooLarge  NotVisible
+├── TooManyRequests              429  a bound of the caller's own
+├── Unavailable                  503  comes back by itself; has Retry-After
+│   ├── QueueFull  QueueAway  StoreAway  EncoderAway
+└── JobEnded                     500  why a job ended without a result
+    ├── Cancelled  Superseded  Expired  TimedOut  WorkerLost  InternalError
+"""
+
+from typing import Any, ClassVar
+
+import msgspec
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Problem details as RFC 9457 defines them; `type` is a reference relative to the API's own documentation."""
+
+    type: str
+    title: str
+    status: int
+    detail: str = ""
+    instance: str | None = None
+    field: str | None = None
+    retryable: bool | None = None
+    retry_after_s: int | None = None
+
+
+class CliplineError(Exception):
+    """Base of every error raised on purpose; its text is shown to clients."""
+
+    status: ClassVar[int] = 500
+    slug: ClassVar[str] = "internal-error"
+    title: ClassVar[str] = "Something went wrong on our side"
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, detail: str = "", *, field: str | None = None, retry_after_s: int | None = None) -> None:
+        super().__init__(detail or self.title)
+        self.detail = detail or self.title
+        self.field = field
+        self.retry_after_s = retry_after_s
+
+    def problem(self) -> Problem:
+        return Problem(
+            type=self.slug,
+            title=self.title,
+            status=self.status,
+            detail=self.detail,
+            field=self.field,
+            retryable=self.retryable,
+            retry_after_s=self.retry_after_s,
+        )
+
+
+class BadRequest(CliplineError):
+    """The bytes are not what the content type promises."""
+
+    status, slug, title = 400, "bad-request", "The request is malformed"
+
+
+class Unauthorized(CliplineError):
+    status, slug, title = 401, "unauthorized", "A valid API key is needed"
+
+
+class Forbidden(CliplineError):
+    status, slug, title = 403, "forbidden", "This key does not allow that"
+
+
+class NotFound(CliplineError):
+    status, slug, title = 404, "not-found", "There is nothing here"
+
+
+class JobNotFound(NotFound):
+    slug, title = "job-not-found", "No such job"
+
+
+class CollectionNotFound(NotFound):
+    slug, title = "collection-not-found", "No such collection"
+
+
+class ItemNotFound(NotFound):
+    slug, title = "item-not-found", "No such item"
+
+
+class SessionNotFound(NotFound):
+    slug, title = "session-not-found", "No such session, or it expired"
+
+
+class MethodNotAllowed(CliplineError):
+    status, slug, title = 405, "method-not-allowed", "This address does not take that method"
+
+
+class Conflict(CliplineError):
+    status, slug, title = 409, "conflict", "The current state does not allow that"
+
+
+class CollectionDiffers(Conflict):
+    slug, title = "collection-differs", "A collection of that name exists with other settings"
+
+
+class JobFinished(Conflict):
+    slug, title = "job-finished", "The job has already ended"
+
+
+class JobNotRetryable(Conflict):
+    slug, title = "job-not-retryable", "The job cannot be run again"
+
+
+class KeyReused(Conflict):
+    slug, title = "idempotency-key-reused", "That Idempotency-Key came with another body before"
+
+
+class ModelMismatch(Conflict):
+    slug, title = "model-mismatch", "The collection was made with another model"
+
+
+class TooLarge(CliplineError):
+    status, slug, title = 413, "too-large", "The request is larger than allowed"
+
+
+class UnsupportedMediaType(CliplineError):
+    status, slug, title = 415, "unsupported-media-type", "This content type is not understood here"
+
+
+class Invalid(CliplineError):
+    """Valid JSON that says something wrong."""
+
+    status, slug, title = 422, "invalid", "The request says something that cannot be done"
+
+
+class BadPicture(Invalid):
+    slug, title = "bad-picture", "That is not a picture that can be read"
+
+
+class PictureTooLarge(BadPicture):
+    slug, title = "picture-too-large", "The picture has more bytes or pixels than allowed"
+
+
+class NotVisible(Invalid):
+    slug, title = "not-visible", "The workers do not see that file"
+
+
+class TooManyRequests(CliplineError):
+    status, slug, title = 429, "too-many-requests", "Too much at once"
+    retryable = True
+
+
+class Unavailable(CliplineError):
+    """Something that we need is away; it is expected back."""
+
+    status, slug, title = 503, "unavailable", "Temporarily unavailable"
+    retryable = True
+
+    def __init__(self, detail: str = "", *, field: str | None = None, retry_after_s: int | None = 1) -> None:
+        super().__init__(detail, field=field, retry_after_s=retry_after_s)
+
+
+class QueueFull(Unavailable):
+    slug, title = "queue-full", "More jobs are waiting than allowed"
+
+
+class QueueAway(Unavailable):
+    slug, title = "queue-away", "Redis does not answer"
+
+
+class StoreAway(Unavailable):
+    slug, title = "store-away", "The vector store does not answer"
+
+
+class EncoderAway(Unavailable):
+    slug, title = "encoder-away", "The encoder cannot take work"
+
+
+class JobEnded(CliplineError):
+    """Why a job ended without a result."""
+
+
+class Cancelled(JobEnded):
+    status, slug, title = 409, "cancelled", "The job was cancelled"
+
+
+class Superseded(JobEnded):
+    status, slug, title = 409, "superseded", "A newer search took this one's slot"
+
+
+class Expired(JobEnded):
+    status, slug, title = 504, "expired", "The deadline passed before the job could run"
+
+
+class TimedOut(JobEnded):
+    status, slug, title = 504, "timed-out", "The job ran longer than allowed"
+    retryable = True
+
+
+class WorkerLost(JobEnded):
+    status, slug, title = 500, "worker-lost", "The workers that ran this job went away each time"
+    retryable = True
+
+
+class InternalError(JobEnded):
+    """An unexpected exception in a worker; the details are in its log."""
+
+
+def problem_of(error: BaseException) -> Problem:
+    """The problem a client sees; unexpected exceptions keep their text for the log alone."""
+    if isinstance(error, CliplineError):
+        return error.problem()
+    if isinstance(error, TimeoutError):
+        return TimedOut().problem()
+    return InternalError(f"{type(error).__name__}, see the worker's log").problem()
+
+
+def from_validation(error: msgspec.ValidationError, *, root: str = "") -> Invalid:
+    """Turn msgspec's "… - at `$.query.text`" into an error that names its field."""
+    detail, _, path = str(error).partition(" - at `$")
+    field = f"{root}{path.removesuffix('`')}".lstrip(".") or None
+    return Invalid(detail, field=field)
+
+
+def decode_json(data: bytes, type_: Any) -> Any:
+    """Decode a client's JSON. Raises BadRequest for what is no JSON, Invalid for what breaks the type."""
+    try:
+        return msgspec.json.decode(data, type=type_)
+    except msgspec.ValidationError as error:
+        raise from_validation(error) from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BadRequest(f"not JSON: {error}") from error

@@ -1,0 +1,237 @@
+"""The kinds of job, what each asks for and what each answers."""
+
+from typing import Annotated, Any, Literal, get_args
+
+import msgspec
+
+from shared.errors import Problem
+from shared.filters import Filter
+
+MAX_ID = 2**53 - 1  # the largest integer that JavaScript reads exactly
+
+State = Literal["queued", "running", "succeeded", "failed", "cancelled", "superseded", "expired", "dead"]
+Kind = Literal["search", "ingest", "collection", "items"]
+Lane = Literal["interactive", "bulk"]
+STATES: tuple[State, ...] = get_args(State)
+KINDS: tuple[Kind, ...] = get_args(Kind)
+LANES: tuple[Lane, ...] = get_args(Lane)
+FINAL: frozenset[State] = frozenset({"succeeded", "failed", "cancelled", "superseded", "expired", "dead"})
+RETRYABLE: frozenset[State] = FINAL - {"succeeded"}
+
+ItemId = Annotated[int, msgspec.Meta(ge=0, le=MAX_ID)]
+Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$", description="letters, digits, _ and -")]
+Text = Annotated[str, msgspec.Meta(min_length=1, max_length=1_000)]
+Token = Annotated[str, msgspec.Meta(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9._:-]+$")]
+GroupKey = str | int
+Payload = dict[str, Any]
+
+
+class _Body(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A part of a request: immutable, and strict about names."""
+
+
+class Query(_Body):
+    """What to look for; the parts combine into one vector. `image` is base64 in JSON."""
+
+    text: Text | None = None
+    image: Annotated[bytes, msgspec.Meta(min_length=1)] | None = None
+    item: ItemId | None = None
+    positive: Annotated[list[ItemId], msgspec.Meta(max_length=1_000)] = msgspec.field(default_factory=list)
+    negative: Annotated[list[ItemId], msgspec.Meta(max_length=1_000)] = msgspec.field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        if self.text is not None and not self.text.strip():
+            raise ValueError("text holds nothing but spaces")
+        if self.text is None and self.image is None and self.item is None and not self.positive:
+            raise ValueError("a query needs text, image, item or positive")
+
+    @property
+    def named_ids(self) -> set[int]:
+        """Items that the query names; they are never hits."""
+        named = {*self.positive, *self.negative}
+        return named if self.item is None else named | {self.item}
+
+
+class Exclude(_Body):
+    """What must not come back: items, and whole groups by the collection's `group_field`."""
+
+    ids: Annotated[list[ItemId], msgspec.Meta(max_length=100_000)] = msgspec.field(default_factory=list)
+    groups: Annotated[list[GroupKey], msgspec.Meta(max_length=10_000)] = msgspec.field(default_factory=list)
+
+
+class Search(_Body, tag_field="kind", tag="search"):
+    """Find the pictures nearest to a query."""
+
+    collection: Name
+    query: Query
+    limit: Annotated[int, msgspec.Meta(ge=1, le=1_000)] = 24
+    filter: Filter | None = None
+    seen: Annotated[list[ItemId], msgspec.Meta(max_length=100_000)] = msgspec.field(default_factory=list)
+    exclude: Exclude | None = None
+    group_by: Annotated[str, msgspec.Meta(min_length=1, max_length=256)] | None = None
+    group_size: Annotated[int, msgspec.Meta(ge=1, le=100)] = 3
+    payload: bool = True
+    session: Token | None = None
+    slot: Token | None = None
+    lane: Lane = "interactive"
+    deadline_ms: Annotated[int, msgspec.Meta(ge=1, le=3_600_000)] | None = None
+
+    def __post_init__(self) -> None:
+        if self.slot is not None and self.session is None:
+            raise ValueError("a slot needs a session")
+
+
+class File(_Body):
+    """One picture to ingest: by `path` where the workers see it, in the upload's spool, or by `hash` alone to ask."""
+
+    source: Annotated[str, msgspec.Meta(min_length=1, max_length=4_096)]
+    path: Annotated[str, msgspec.Meta(min_length=1, max_length=4_096)] | None = None
+    hash: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}$")] | None = None
+    payload: Payload | None = None
+
+
+Files = Annotated[list[File], msgspec.Meta(min_length=1, max_length=1_000)]
+
+
+class Ingest(_Body, tag_field="kind", tag="ingest"):
+    """Index pictures. Paths are absolute (by reference), or relative to the spool folder that holds an upload."""
+
+    collection: Name
+    files: Files
+    spool: str | None = None
+    rejected: list["Skipped"] = msgspec.field(default_factory=list)
+
+
+class CollectionSpec(_Body):
+    """What a collection is made with; `payload` names its filterable fields."""
+
+    group_field: Annotated[str, msgspec.Meta(min_length=1, max_length=256)] | None = None
+    payload: Annotated[dict[str, Literal["keyword", "integer", "float", "bool"]], msgspec.Meta(max_length=64)] = (
+        msgspec.field(default_factory=dict)
+    )
+
+
+class CollectionTask(_Body, tag_field="kind", tag="collection"):
+    """Create, drop or describe a collection."""
+
+    op: Literal["create", "drop", "describe"]
+    collection: Name
+    spec: CollectionSpec | None = None
+
+
+class Items(_Body, tag_field="kind", tag="items"):
+    """Read stored items."""
+
+    collection: Name
+    ids: Annotated[list[ItemId], msgspec.Meta(min_length=1, max_length=1_000)]
+
+
+Job = Search | Ingest | CollectionTask | Items
+
+
+def kind_of(job: Job) -> Kind:
+    kind: Kind = job.__struct_config__.tag  # type: ignore[assignment]
+    return kind
+
+
+class Took(msgspec.Struct, frozen=True, kw_only=True):
+    """Milliseconds by stage."""
+
+    queue_ms: float = 0.0
+    encode_ms: float = 0.0
+    search_ms: float = 0.0
+    total_ms: float = 0.0
+
+
+class Hit(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    id: int
+    score: float
+    payload: Payload | None = None
+
+
+class Group(msgspec.Struct, frozen=True, kw_only=True):
+    group: GroupKey
+    hits: list[Hit]
+
+
+class SearchResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Hits best first; with `group_by`, groups by their best hit."""
+
+    took: Took
+    model: str
+    exhausted: bool
+    hits: list[Hit] | None = None
+    groups: list[Group] | None = None
+    truncated: bool = False
+
+
+class Skipped(msgspec.Struct, frozen=True, kw_only=True):
+    """A file that was not indexed, and why."""
+
+    source: str
+    reason: str
+    type: str = "bad-picture"
+
+
+class IngestResult(msgspec.Struct, frozen=True, kw_only=True):
+    """`wanted` are sources known by hash alone whose bytes the collection lacks."""
+
+    collection: str
+    added: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    skipped: list[Skipped] = msgspec.field(default_factory=list)
+    failed: list[Skipped] = msgspec.field(default_factory=list)
+    wanted: list[str] = msgspec.field(default_factory=list)
+    count: int = 0
+    took: Took = msgspec.field(default_factory=Took)
+
+
+class Item(msgspec.Struct, frozen=True, kw_only=True):
+    """A stored picture: its payload and where it came from."""
+
+    id: int
+    source: str
+    hash: str
+    width: int
+    height: int
+    payload: Payload
+
+
+class ItemsResult(msgspec.Struct, frozen=True, kw_only=True):
+    """The items that exist, in the order asked for."""
+
+    items: list[Item]
+
+
+class Collection(msgspec.Struct, frozen=True, kw_only=True):
+    """A collection as clients see it; `model` is the fingerprint of the encoder that filled it."""
+
+    name: str
+    count: int = 0
+    model: str | None = None
+    dim: int | None = None
+    group_field: str | None = None
+    payload: dict[str, str] = msgspec.field(default_factory=dict)
+    created_at: str = ""
+
+
+class JobView(msgspec.Struct, frozen=True, kw_only=True):
+    """A job as clients see it; times are ISO 8601 UTC."""
+
+    id: str
+    kind: Kind
+    state: State
+    lane: Lane
+    collection: str
+    tenant: str
+    created_at: str
+    started_at: str | None = None
+    finished_at: str | None = None
+    attempts: int = 0
+    worker: str | None = None
+    text: str | None = None
+    session: str | None = None
+    timings: Took | None = None
+    result: dict[str, Any] | None = None
+    error: Problem | None = None

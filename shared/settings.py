@@ -1,0 +1,120 @@
+"""Everything that CLIPLINE_* environment variables can set, read once and passed down."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+
+PREFIX = "CLIPLINE_"
+# Read by the command line's client side and by the test suite; they are no settings of a server.
+FOREIGN = frozenset({"url", "key"})
+FOREIGN_PREFIX = "test_"
+
+Positive = Annotated[int, msgspec.Meta(ge=1)]
+Seconds = Annotated[float, msgspec.Meta(gt=0)]
+Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
+
+
+class SettingsError(Exception):
+    """A CLIPLINE_* variable is misspelt or has a bad value; the text names it."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Read from CLIPLINE_* variables; the README's table says what each one does."""
+
+    # Where things are
+    redis_url: str = "redis://localhost:6379/0"
+    data_dir: str = "data"
+    media_dir: str = ""
+    store: str = "edge"
+    store_api_key: str = ""
+    ingest_roots: str = ""
+
+    # API
+    host: str = "127.0.0.1"
+    port: Port = 8000
+    keys_file: str = ""
+    max_connections: Positive = 10_000
+    max_inflight: Positive = 1_000
+    max_wait_s: Annotated[float, msgspec.Meta(gt=0, le=30)] = 30.0
+
+    # What one request may ask for
+    max_limit: Positive = 1_000
+    max_text_chars: Positive = 1_000
+    max_excluded_ids: Positive = 100_000
+    max_body_bytes: Positive = 8 * 2**20
+    max_upload_bytes: Positive = 64 * 2**20
+    max_file_bytes: Positive = 32 * 2**20
+    max_pixels: Positive = 100_000_000
+
+    # Queue and ledger
+    max_queued_interactive: Positive = 1_000
+    max_queued_bulk: Positive = 10_000
+    lease_s: Seconds = 5.0
+    max_tries: Positive = 3
+    search_timeout_s: Seconds = 30.0
+    ingest_timeout_s: Seconds = 600.0
+    keep_result_s: Seconds = 3_600.0
+    keep_jobs: Positive = 10_000
+    keep_jobs_s: Seconds = 7 * 86_400.0
+    keep_events: Positive = 20_000
+    session_ttl_s: Seconds = 4 * 3_600.0
+
+    # Worker
+    model: str = "ViT-B-32"
+    pretrained: str = "laion2b_s34b_b79k"
+    device: str = "auto"
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    max_jobs: Positive = 256
+    max_bulk_jobs: Positive = 2
+    max_batch: Positive = 64
+    drain_s: Seconds = 20.0
+
+    # Logs
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["text", "json"] = "text"
+
+    @property
+    def media_path(self) -> Path:
+        return Path(self.media_dir) if self.media_dir else Path(self.data_dir) / "media"
+
+    @property
+    def store_path(self) -> Path:
+        """Where the embedded vector store keeps its collections."""
+        return Path(self.data_dir) / "vectors"
+
+    @property
+    def ingest_root_paths(self) -> tuple[Path, ...]:
+        """Folders from which workers may read pictures by reference, separated by ':' in the setting."""
+        return tuple(Path(root) for root in self.ingest_roots.split(os.pathsep) if root)
+
+
+def from_env(environ: Mapping[str, str]) -> Settings:
+    """Read the settings. Raises SettingsError, naming the variable, for unknown names and bad values."""
+    given = {}
+    for name, value in environ.items():
+        field = name.removeprefix(PREFIX).lower()
+        if name.startswith(PREFIX) and field not in FOREIGN and not field.startswith(FOREIGN_PREFIX):
+            given[field] = value
+    unknown = sorted(given.keys() - set(Settings.__struct_fields__))
+    if unknown:
+        raise SettingsError(f"unknown setting {PREFIX}{unknown[0].upper()}")
+    for field, value in given.items():
+        _check(field, value)
+    return msgspec.convert(given, Settings, strict=False)
+
+
+def _check(field: str, value: str) -> None:
+    """Convert one value alone, so that an error can name its variable."""
+    try:
+        msgspec.convert({field: value}, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        detail = str(error).partition(" - at")[0]
+        raise SettingsError(f"{PREFIX}{field.upper()}={value!r}: {detail}") from error
+
+
+def to_env(settings: Settings) -> dict[str, str]:
+    """The variables that make another process read the same settings."""
+    return {f"{PREFIX}{name.upper()}": str(getattr(settings, name)) for name in Settings.__struct_fields__}

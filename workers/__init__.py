@@ -1,0 +1,1 @@
+"""Whatever touches a model, a device, pixels or vectors."""

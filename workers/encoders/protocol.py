@@ -1,0 +1,46 @@
+"""What an encoder does for Clipline."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+Matrix = npt.NDArray[np.float32]  # (n, dim), rows of unit length
+Pixels = npt.NDArray[np.uint8]  # (height, width, 3), RGB
+Tokens = npt.NDArray[np.int64]  # (context_length,)
+
+
+class EncoderInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """What the fleet tells about a loaded model. `fingerprint` changes whenever vectors would not be comparable."""
+
+    model: str
+    fingerprint: str
+    dim: int
+    image_size: tuple[int, int]
+    context_length: int
+    device: str
+    precision: str
+
+
+class Encoder(Protocol):
+    """Turns sentences and pictures into comparable unit vectors.
+
+    `encode_*` run on the device and belong to its one owner thread; `tokenize` and `preprocess` are pure CPU work that
+    any thread may do.
+    """
+
+    info: EncoderInfo
+
+    def tokenize(self, text: str) -> tuple[Tokens, bool]:
+        """Token ids padded to the context length, and whether the model's context cut the text."""
+
+    def preprocess(self, pixels: Pixels) -> Pixels:
+        """Resize and crop to the model's input: (height, width, 3) of any size → `image_size` × 3, uint8."""
+
+    def encode_texts(self, tokens: Sequence[Tokens]) -> Matrix:
+        """(n, dim), float32."""
+
+    def encode_images(self, images: Sequence[Pixels]) -> Matrix:
+        """Preprocessed pictures → (n, dim), float32; normalised with the model's mean and deviation on the device."""
