@@ -30,7 +30,7 @@ class _Body(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """A part of a request: immutable, and strict about names."""
 
 
-class Query(_Body):
+class Query(_Body, frozen=True):
     """What to look for; the parts combine into one vector. `image` is base64 in JSON."""
 
     text: Text | None = None
@@ -52,14 +52,14 @@ class Query(_Body):
         return named if self.item is None else named | {self.item}
 
 
-class Exclude(_Body):
+class Exclude(_Body, frozen=True):
     """What must not come back: items, and whole groups by the collection's `group_field`."""
 
     ids: Annotated[list[ItemId], msgspec.Meta(max_length=100_000)] = msgspec.field(default_factory=list)
     groups: Annotated[list[GroupKey], msgspec.Meta(max_length=10_000)] = msgspec.field(default_factory=list)
 
 
-class Search(_Body, tag_field="kind", tag="search"):
+class Search(_Body, frozen=True, tag_field="kind", tag="search"):
     """Find the pictures nearest to a query."""
 
     collection: Name
@@ -81,7 +81,7 @@ class Search(_Body, tag_field="kind", tag="search"):
             raise ValueError("a slot needs a session")
 
 
-class File(_Body):
+class File(_Body, frozen=True):
     """One picture to ingest: by `path` where the workers see it, in the upload's spool, or by `hash` alone to ask."""
 
     source: Annotated[str, msgspec.Meta(min_length=1, max_length=4_096)]
@@ -93,7 +93,7 @@ class File(_Body):
 Files = Annotated[list[File], msgspec.Meta(min_length=1, max_length=1_000)]
 
 
-class Ingest(_Body, tag_field="kind", tag="ingest"):
+class Ingest(_Body, frozen=True, tag_field="kind", tag="ingest"):
     """Index pictures. Paths are absolute (by reference), or relative to the spool folder that holds an upload."""
 
     collection: Name
@@ -102,7 +102,7 @@ class Ingest(_Body, tag_field="kind", tag="ingest"):
     rejected: list["Skipped"] = msgspec.field(default_factory=list)
 
 
-class CollectionSpec(_Body):
+class CollectionSpec(_Body, frozen=True):
     """What a collection is made with; `payload` names its filterable fields."""
 
     group_field: Annotated[str, msgspec.Meta(min_length=1, max_length=256)] | None = None
@@ -111,7 +111,7 @@ class CollectionSpec(_Body):
     )
 
 
-class CollectionTask(_Body, tag_field="kind", tag="collection"):
+class CollectionTask(_Body, frozen=True, tag_field="kind", tag="collection"):
     """Create, drop or describe a collection."""
 
     op: Literal["create", "drop", "describe"]
@@ -119,7 +119,7 @@ class CollectionTask(_Body, tag_field="kind", tag="collection"):
     spec: CollectionSpec | None = None
 
 
-class Items(_Body, tag_field="kind", tag="items"):
+class Items(_Body, frozen=True, tag_field="kind", tag="items"):
     """Read stored items."""
 
     collection: Name

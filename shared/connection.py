@@ -1,0 +1,64 @@
+"""Connections to Redis: a bounded pool for calls, and separate ones for blocking reads."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+from arq.connections import ArqRedis
+from redis import exceptions
+from redis.asyncio import BlockingConnectionPool, ConnectionPool
+from redis.asyncio.retry import Retry
+from redis.backoff import ExponentialBackoff
+
+from shared import wire
+from shared.errors import QueueAway
+from shared.settings import Settings
+
+CONNECT_TIMEOUT_S = 2.0
+CALL_TIMEOUT_S = 5.0
+# A blocking read returns after BLOCK_S at the latest, so a silent connection is known to be dead soon after.
+BLOCK_S = 5.0
+POOL_SIZE = 64
+AWAY = (
+    exceptions.ConnectionError,
+    exceptions.TimeoutError,
+    exceptions.BusyLoadingError,
+    exceptions.ReadOnlyError,
+    OSError,
+)
+
+
+def _pool(url: str, *, blocking: bool) -> ConnectionPool:
+    common = {
+        "socket_connect_timeout": CONNECT_TIMEOUT_S,
+        "retry": Retry(ExponentialBackoff(cap=0.5, base=0.02), 2),
+        "retry_on_error": [exceptions.ConnectionError],
+        "health_check_interval": 30,
+    }
+    if blocking:
+        return ConnectionPool.from_url(url, max_connections=4, socket_timeout=3 * BLOCK_S, **common)
+    return BlockingConnectionPool.from_url(
+        url, max_connections=POOL_SIZE, timeout=CALL_TIMEOUT_S, socket_timeout=CALL_TIMEOUT_S, **common
+    )
+
+
+@asynccontextmanager
+async def connect(settings: Settings, *, blocking: bool = False) -> AsyncIterator[ArqRedis]:
+    """An arq client over its own pool; `blocking` for reads that wait. Connects on first use, not here."""
+    redis = ArqRedis(
+        _pool(settings.redis_url, blocking=blocking),
+        job_serializer=wire.encode,
+        job_deserializer=wire.decode,
+    )
+    try:
+        yield redis
+    finally:
+        await redis.connection_pool.disconnect()
+
+
+@contextmanager
+def redis_errors() -> Iterator[None]:
+    """Turn lost connections into QueueAway, which clients may see."""
+    try:
+        yield
+    except AWAY as error:
+        raise QueueAway(f"Redis does not answer: {error}") from error

@@ -1,0 +1,93 @@
+"""The stream of job events: written by the scripts, followed by API processes, replayed after a reconnect."""
+
+import secrets
+from typing import Any, cast
+
+import msgspec
+from arq.connections import ArqRedis
+
+from shared import keys
+from shared.connection import BLOCK_S, redis_errors
+from shared.jobs import State
+
+BATCH = 500
+START = "0-0"
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """A job changed its state. `offset` is the stream's entry id."""
+
+    offset: str
+    job: str
+    tenant: str
+    state: State
+    at_ms: int
+    session: str | None = None
+    client_id: str | None = None
+
+
+class Gap(Exception):
+    """Events between the offset asked for and now are no longer there."""
+
+
+def order(offset: str) -> tuple[int, int]:
+    """Stream ids compare as pairs of numbers, not as text. Raises ValueError for what is none."""
+    ms, _, number = offset.partition("-")
+    return int(ms), int(number or 0)
+
+
+class Events:
+    """Reads the event stream of one Redis. `blocking` must be a client made for blocking reads."""
+
+    def __init__(self, redis: ArqRedis, *, blocking: ArqRedis | None = None) -> None:
+        self.redis = redis
+        self.blocking = blocking or redis
+
+    async def epoch(self) -> str:
+        """Changes when Redis lost the stream, so that offsets of another life are not taken for ours."""
+        with redis_errors():
+            await self.redis.set(keys.EPOCH, secrets.token_hex(4), nx=True)
+            found = await self.redis.get(keys.EPOCH)
+        return cast(bytes, found).decode()
+
+    async def last(self) -> str:
+        """The offset of the newest event."""
+        with redis_errors():
+            newest = await self.redis.xrevrange(keys.EVENTS, count=1)
+        return newest[0][0].decode() if newest else START
+
+    async def follow(self, after: str, *, block_s: float = BLOCK_S) -> list[Event]:
+        """Events after an offset; waits up to `block_s` for the first one."""
+        with redis_errors():
+            found = await self.blocking.xread({keys.EVENTS: after}, count=BATCH, block=max(1, int(block_s * 1000)))
+        return [_event(entry) for entry in found[0][1]] if found else []
+
+    async def between(self, after: str, until: str) -> list[Event]:
+        """Every event after `after`, up to and including `until`. Raises Gap when some were trimmed meanwhile."""
+        with redis_errors():
+            oldest = await self.redis.xrange(keys.EVENTS, count=1)
+        if after != START and (not oldest or order(oldest[0][0].decode()) > order(after)):
+            raise Gap(f"events after {after} are no longer all there")
+        events: list[Event] = []
+        while order(after) < order(until):
+            with redis_errors():
+                rows = await self.redis.xrange(keys.EVENTS, min=f"({after}", max=until, count=BATCH)
+            events += [_event(row) for row in rows]
+            if len(rows) < BATCH:
+                break
+            after = events[-1].offset
+        return events
+
+
+def _event(entry: tuple[bytes, dict[bytes, bytes]]) -> Event:
+    offset, fields = entry
+    value: dict[str, Any] = {name.decode(): raw.decode() for name, raw in fields.items()}
+    return Event(
+        offset=offset.decode(),
+        job=value["j"],
+        tenant=value["t"],
+        state=value["st"],
+        at_ms=int(float(value["at"])),
+        session=value["s"] or None,
+        client_id=value["c"] or None,
+    )

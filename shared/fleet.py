@@ -1,0 +1,71 @@
+"""What workers tell about themselves, and who is alive."""
+
+import msgspec
+from arq.connections import ArqRedis
+
+from shared import keys
+from shared.clock import now_ms
+from shared.connection import redis_errors
+
+BEAT_S = 2.0
+# Three missed beats: a worker that is only slow is not taken for dead.
+GONE_S = 3 * BEAT_S
+
+
+class WorkerInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """One heartbeat."""
+
+    id: str
+    host: str
+    pid: int
+    state: str
+    device: str
+    model: str
+    fingerprint: str
+    dim: int
+    precision: str
+    store: str
+    started_at: str
+    last_seen_at: str
+    max_jobs: int
+    running: int = 0
+    succeeded: int = 0
+    failed: int = 0
+    retried: int = 0
+    batches: int = 0
+    items: int = 0
+    largest_batch: int = 0
+    busy_s: float = 0.0
+    waiting: int = 0
+    memory_bytes: int = 0
+
+
+class Fleet:
+    """Heartbeats of the workers on one Redis."""
+
+    def __init__(self, redis: ArqRedis) -> None:
+        self.redis = redis
+
+    async def beat(self, info: WorkerInfo) -> None:
+        """Tell that a worker lives; the record goes by itself when the beats stop."""
+        with redis_errors():
+            async with self.redis.pipeline(transaction=True) as pipe:
+                # Record and index together: a listed worker has a record, until it expires.
+                pipe.set(keys.worker(info.id), msgspec.msgpack.encode(info), px=int(GONE_S * 1000))
+                pipe.zadd(keys.WORKERS, {info.id: now_ms()})
+                pipe.zremrangebyscore(keys.WORKERS, "-inf", now_ms() - int(10 * GONE_S * 1000))
+                await pipe.execute()
+
+    async def leave(self, worker_id: str) -> None:
+        with redis_errors():
+            async with self.redis.pipeline(transaction=True) as pipe:
+                pipe.delete(keys.worker(worker_id))
+                pipe.zrem(keys.WORKERS, worker_id)
+                await pipe.execute()
+
+    async def live(self) -> list[WorkerInfo]:
+        """Workers whose last beat is less than GONE_S old."""
+        with redis_errors():
+            ids = await self.redis.zrange(keys.WORKERS, 0, -1)
+            raws = await self.redis.mget([keys.worker(one.decode()) for one in ids]) if ids else []
+        return [msgspec.msgpack.decode(raw, type=WorkerInfo) for raw in raws if raw]

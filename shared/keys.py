@@ -1,0 +1,72 @@
+"""Every Redis key that Clipline writes; arq's own names are repeated here because our scripts write them too."""
+
+from shared.jobs import Lane, State
+
+# arq 0.28, constants.py
+ARQ_JOB = "arq:job:"
+ARQ_RESULT = "arq:result:"
+ARQ_RETRY = "arq:retry:"
+ARQ_LEASE = "arq:in-progress:"
+ARQ_ABORT = "arq:abort"
+
+PREFIX = "clipline:"
+EVENTS = PREFIX + "events"
+EPOCH = PREFIX + "epoch"
+WAKE = PREFIX + "wake"
+CONTROL = PREFIX + "control"
+WORKERS = PREFIX + "workers"
+
+
+def queue(lane: Lane) -> str:
+    """The sorted set that arq calls the queue: job id → the millisecond from which it may run."""
+    return f"{PREFIX}queue:{lane}"
+
+
+def record(job_id: str) -> str:
+    """The ledger's hash of one job; its `tenant` field is checked on every read."""
+    return f"{PREFIX}job:{job_id}"
+
+
+def blob(job_id: str) -> str:
+    """A picture that came with a search; kept out of the body, which arq copies into results."""
+    return f"{PREFIX}blob:{job_id}"
+
+
+def kept_body(job_id: str) -> str:
+    """The body of a job that ended without a result, so that it can be run again."""
+    return f"{PREFIX}body:{job_id}"
+
+
+def worker(worker_id: str) -> str:
+    return f"{PREFIX}worker:{worker_id}"
+
+
+def tenant(name: str) -> str:
+    """Everything below belongs to one tenant."""
+    return f"{PREFIX}tenant:{name}:"
+
+
+def jobs(tenant_name: str) -> str:
+    return tenant(tenant_name) + "jobs"
+
+
+def jobs_in(tenant_name: str, state: State) -> str:
+    return f"{tenant(tenant_name)}jobs:{state}"
+
+
+def slot(tenant_name: str, session_id: str, slot_name: str) -> str:
+    """The job that last took a session's slot."""
+    return f"{tenant(tenant_name)}slot:{session_id}:{slot_name}"
+
+
+def idempotency(tenant_name: str, key: str) -> str:
+    return f"{tenant(tenant_name)}idempotency:{key}"
+
+
+def session(tenant_name: str, session_id: str) -> str:
+    return f"{tenant(tenant_name)}session:{session_id}"
+
+
+def collections(tenant_name: str) -> str:
+    """Hash of a tenant's collections: name → record."""
+    return tenant(tenant_name) + "collections"

@@ -1,0 +1,70 @@
+"""Logs: one line an event, with the job, the tenant and the trace that it belongs to."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import UTC, datetime
+
+import msgspec
+
+from shared.settings import Settings
+
+_job: ContextVar[str] = ContextVar("job", default="-")
+_tenant: ContextVar[str] = ContextVar("tenant", default="-")
+_trace: ContextVar[str] = ContextVar("trace", default="-")
+
+
+@contextmanager
+def about(*, job: str | None = None, tenant: str | None = None, trace: str | None = None) -> Iterator[None]:
+    """Every line logged inside carries these."""
+    given = [(_job, job), (_tenant, tenant), (_trace, trace)]
+    tokens = [(variable, variable.set(value)) for variable, value in given if value is not None]
+    try:
+        yield
+    finally:
+        for variable, token in tokens:
+            variable.reset(token)
+
+
+def current_trace() -> str:
+    return _trace.get()
+
+
+class _Context(logging.Filter):
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.job, record.tenant, record.trace = _job.get(), _tenant.get(), _trace.get()
+        return True
+
+
+class _Text(logging.Formatter):
+    def __init__(self) -> None:
+        super().__init__(
+            "%(asctime)s %(levelname)-7s %(name)s job=%(job)s tenant=%(tenant)s trace=%(trace)s %(message)s"
+        )
+
+
+class _Json(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "job": getattr(record, "job", "-"),
+            "tenant": getattr(record, "tenant", "-"),
+            "trace": getattr(record, "trace", "-"),
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return msgspec.json.encode(line).decode()
+
+
+def configure(settings: Settings) -> None:
+    """Set up the root logger, once, in `main`."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Json() if settings.log_format == "json" else _Text())
+    handler.addFilter(_Context())
+    logging.basicConfig(level=settings.log_level.upper(), handlers=[handler], force=True)
+    for chatty in ("arq", "httpx", "httpcore", "PIL"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)

@@ -1,0 +1,207 @@
+"""Submit, cancel, retry and wait for jobs; each change is one script."""
+
+import asyncio
+import hashlib
+from time import monotonic
+from typing import Any
+from uuid import uuid4
+
+import msgspec
+from arq.connections import ArqRedis
+from arq.jobs import serialize_job
+from redis.commands.core import AsyncScript
+
+from shared import keys, scripts, wire
+from shared.clock import now_ms
+from shared.connection import BLOCK_S, redis_errors
+from shared.errors import (
+    Cancelled,
+    JobFinished,
+    JobNotFound,
+    JobNotRetryable,
+    KeyReused,
+    QueueFull,
+    Superseded,
+)
+from shared.events import Events
+from shared.jobs import FINAL, Job, JobView, Lane, Search, State, kind_of
+from shared.ledger import Ledger
+from shared.settings import Settings
+
+BODY_TTL_MS = 86_400_000  # as arq: a job that could not start within a day is given up
+TEXT_KEPT = 200
+
+
+class Submitted(msgspec.Struct, frozen=True, kw_only=True):
+    """An accepted job; `known` when an Idempotency-Key had brought it before."""
+
+    id: str
+    state: State
+    position: int | None = None
+    known: bool = False
+
+
+def lane_of(job: Job) -> Lane:
+    """Searches say theirs; ingest is bulk; what a person waits for is interactive."""
+    if isinstance(job, Search):
+        return job.lane
+    return "bulk" if kind_of(job) == "ingest" else "interactive"
+
+
+class Queue:
+    """The writing side of the queue, for the API, the command line and tests."""
+
+    def __init__(self, redis: ArqRedis, settings: Settings) -> None:
+        self.redis = redis
+        self.settings = settings
+        self.ledger = Ledger(redis)
+        self._scripts: dict[str, AsyncScript] = {
+            name: redis.register_script(scripts.source(name)) for name in ("submit", "cancel", "retry")
+        }
+
+    async def submit(
+        self,
+        job: Job,
+        *,
+        tenant: str,
+        client_id: str | None = None,
+        idempotency_key: str | None = None,
+        trace: str | None = None,
+        defer_s: float = 0.0,
+    ) -> Submitted:
+        """Enqueue a job. Raises QueueFull, KeyReused, QueueAway; a refused job leaves nothing behind."""
+        job_id, lane = uuid4().hex, lane_of(job)
+        body, blob = _pack(job)
+        call = {"tenant": tenant, "trace": trace or job_id}
+        known = keys.idempotency(tenant, idempotency_key) if idempotency_key else ""
+        args: list[Any] = [
+            job_id,
+            tenant,
+            lane,
+            self._depth(lane),
+            serialize_job(kind_of(job), (body,), call, None, now_ms(), serializer=wire.encode),
+            BODY_TTL_MS,
+            int(defer_s * 1000),
+            wire.encode(_fields(job, client_id=client_id, trace=call["trace"])),
+            self.settings.keep_jobs,
+            int(self.settings.keep_jobs_s),
+            self.settings.keep_events,
+            _slot(job, tenant),
+            known,
+            _digest(job),
+            blob,
+            wire.encode(Superseded().problem()),
+        ]
+        names = [keys.queue(lane), keys.ARQ_JOB + job_id, keys.record(job_id), keys.jobs(tenant)]
+        with redis_errors():
+            answer = await self._scripts["submit"](keys=names, args=args)
+        return await self._submitted(tenant, job_id, [part.decode() for part in answer])
+
+    async def _submitted(self, tenant: str, job_id: str, answer: list[str]) -> Submitted:
+        match answer:
+            case ["queued", _, depth]:
+                return Submitted(id=job_id, state="queued", position=int(depth))
+            case ["exists", _]:
+                # The call was repeated after a lost answer: the first one went through.
+                return Submitted(id=job_id, state="queued")
+            case ["known", first]:
+                view = await self.ledger.get(tenant, first)
+                return Submitted(id=first, state=view.state, known=True)
+            case ["reused", _]:
+                raise KeyReused("that Idempotency-Key came with another body")
+            case _:
+                raise QueueFull(f"{answer[-1]} jobs are already waiting")
+
+    async def cancel(self, tenant: str, job_id: str) -> str:
+        """Returns "cancelled", or "cancelling" for a job that runs. Raises JobNotFound, JobFinished."""
+        kept = [int(self.settings.keep_jobs_s), self.settings.keep_events]
+        with redis_errors():
+            answer = await self._scripts["cancel"](
+                keys=[keys.record(job_id)], args=[job_id, tenant, wire.encode(Cancelled().problem()), *kept]
+            )
+        match answer.decode():
+            case "missing":
+                raise JobNotFound(f"no job {job_id!r}")
+            case "finished":
+                raise JobFinished(f"job {job_id} has already ended")
+            case outcome:
+                return str(outcome)
+
+    async def retry(self, tenant: str, job_id: str) -> None:
+        """Queue an ended job again under its id. Raises JobNotFound, JobNotRetryable, QueueFull."""
+        view = await self.ledger.get(tenant, job_id)
+        names = [keys.record(job_id), keys.ARQ_JOB + job_id, keys.kept_body(job_id)]
+        args = [job_id, tenant, BODY_TTL_MS, self._depth(view.lane), self.settings.keep_events]
+        with redis_errors():
+            answer = (await self._scripts["retry"](keys=names, args=args)).decode()
+        match answer:
+            case "queued":
+                return
+            case "missing":
+                raise JobNotFound(f"no job {job_id!r}")
+            case "full":
+                raise QueueFull(f"{self._depth(view.lane)} jobs are already waiting")
+            case "gone":
+                raise JobNotRetryable("what the job was asked to do is no longer kept")
+            case state:
+                raise JobNotRetryable(f"the job is {'still open' if state == 'open' else state}")
+
+    async def result(self, tenant: str, job_id: str) -> JobView:
+        """The job as it is now. Raises JobNotFound."""
+        return await self.ledger.get(tenant, job_id)
+
+    async def wait(self, tenant: str, job_id: str, *, timeout_s: float, events: Events | None = None) -> JobView:
+        """The job when it ended, or as it is after `timeout_s`. Raises JobNotFound."""
+        follower = events or Events(self.redis)
+        ends = monotonic() + timeout_s
+        offset = await follower.last()
+        view = await self.result(tenant, job_id)
+        while view.state not in FINAL and (left := ends - monotonic()) > 0:
+            happened = await follower.follow(offset, block_s=min(left, BLOCK_S / 2))
+            if happened:
+                offset = happened[-1].offset
+            if not happened or any(event.job == job_id for event in happened):
+                view = await self.result(tenant, job_id)
+        return view
+
+    async def depths(self) -> dict[Lane, int]:
+        """Jobs in each lane, running ones included."""
+        lanes: tuple[Lane, ...] = ("interactive", "bulk")
+        with redis_errors():
+            counts = await asyncio.gather(*(self.redis.zcard(keys.queue(lane)) for lane in lanes))
+        return dict(zip(lanes, counts, strict=True))
+
+    def _depth(self, lane: Lane) -> int:
+        return self.settings.max_queued_interactive if lane == "interactive" else self.settings.max_queued_bulk
+
+
+def _pack(job: Job) -> tuple[dict[str, Any], bytes]:
+    """The body that arq carries, and the picture that travels beside it."""
+    blob = b""
+    if isinstance(job, Search) and job.query.image is not None:
+        blob = job.query.image
+        # One byte stands for the picture: a query without any part would not be valid.
+        job = msgspec.structs.replace(job, query=msgspec.structs.replace(job.query, image=b"\0"))
+    return msgspec.to_builtins(job, builtin_types=(bytes,)), blob
+
+
+def _fields(job: Job, *, client_id: str | None, trace: str) -> dict[str, str]:
+    """What the ledger's record keeps of the request."""
+    fields = {"kind": kind_of(job), "collection": job.collection, "trace": trace}
+    if client_id:
+        fields["client_id"] = client_id
+    if isinstance(job, Search):
+        fields |= {"text": (job.query.text or "")[:TEXT_KEPT], "session": job.session or ""}
+        if job.deadline_ms is not None:
+            fields["deadline_ms"] = str(job.deadline_ms)
+    return fields
+
+
+def _slot(job: Job, tenant: str) -> str:
+    if isinstance(job, Search) and job.slot and job.session:
+        return keys.slot(tenant, job.session, job.slot)
+    return ""
+
+
+def _digest(job: Job) -> str:
+    return hashlib.sha256(msgspec.msgpack.encode(job)).hexdigest()

@@ -1,0 +1,40 @@
+"""Sessions: the name under which one searcher's jobs and pushes belong together."""
+
+import secrets
+
+from arq.connections import ArqRedis
+
+from shared import keys
+from shared.clock import now_iso
+from shared.connection import redis_errors
+from shared.errors import SessionNotFound
+from shared.settings import Settings
+
+
+class Sessions:
+    """Creates and finds sessions; one that is not used for `session_ttl_s` is gone."""
+
+    def __init__(self, redis: ArqRedis, settings: Settings) -> None:
+        self.redis = redis
+        self.ttl_s = int(settings.session_ttl_s)
+
+    async def create(self, tenant: str) -> str:
+        session_id = secrets.token_urlsafe(16)
+        key = keys.session(tenant, session_id)
+        with redis_errors():
+            async with self.redis.pipeline(transaction=True) as pipe:
+                # Together, so that no session lives for ever.
+                pipe.hset(key, "created_at", now_iso())
+                pipe.expire(key, self.ttl_s)
+                await pipe.execute()
+        return session_id
+
+    async def touch(self, tenant: str, session_id: str) -> bool:
+        """Whether the session exists; if so its life starts anew."""
+        with redis_errors():
+            return bool(await self.redis.expire(keys.session(tenant, session_id), self.ttl_s))
+
+    async def require(self, tenant: str, session_id: str) -> None:
+        """Raises SessionNotFound, also for another tenant's session."""
+        if not await self.touch(tenant, session_id):
+            raise SessionNotFound(f"no session {session_id!r}")
