@@ -1,6 +1,32 @@
+"""What every suite shares: a real Redis of its own, and settings that point to it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
+
+from shared.settings import Settings
+from tests.redis_server import RedisServer
 
 
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[RedisServer]:
+    with RedisServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def redis_url(redis_server: RedisServer) -> str:
+    return redis_server.url
+
+
+@pytest.fixture
+def settings(redis_server: RedisServer, tmp_path: Path) -> Settings:
+    """Settings of one test: an empty Redis, an empty data folder, any free port."""
+    redis_server.flush()
+    return Settings(redis_url=redis_server.url, data_dir=str(tmp_path / "data"), port=0)
