@@ -1,0 +1,27 @@
+"""Where an item's pictures lie: the API serves the path that a worker wrote, computed from the id alone."""
+
+from pathlib import Path
+from typing import Literal, get_args
+
+Size = Literal["thumb", "full"]
+SIZES: tuple[Size, ...] = get_args(Size)
+CONTENT_TYPE = "image/webp"
+
+
+def collection_folder(root: Path, tenant: str, collection: str) -> Path:
+    """Raises ValueError for a name that would lead out of `root`."""
+    for name in (tenant, collection):
+        if not name or name.startswith(".") or "/" in name or "\0" in name:
+            raise ValueError(f"not the name of a folder: {name!r}")
+    return root / tenant / collection
+
+
+def path_of(root: Path, tenant: str, collection: str, item_id: int, size: Size) -> Path:
+    """`ROOT/TENANT/COLLECTION/items/XX/ID.SIZE.webp`; XX spreads the items over 256 folders."""
+    return collection_folder(root, tenant, collection) / "items" / f"{item_id % 256:02x}" / f"{item_id}.{size}.webp"
+
+
+def blob_path_of(root: Path, tenant: str, collection: str, content_hash: str, size: Size) -> Path:
+    """`ROOT/TENANT/COLLECTION/blobs/ab/abcdef….SIZE.webp`, shared by the items with the same content."""
+    folder = collection_folder(root, tenant, collection) / "blobs" / content_hash[:2]
+    return folder / f"{content_hash}.{size}.webp"

@@ -1,0 +1,246 @@
+"""The micro-batcher: one thread owns a device and gives it, each time it is free, everything that waits.
+
+Greedy and continuous, as Text Embeddings Inference and Triton batch: there is no linger timer, because a batch that
+leaves at once lets the next one grow while the device works.
+"""
+
+import asyncio
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from typing import Literal
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from shared.errors import EncoderAway
+from shared.jobs import LANES, Lane
+from workers.encoders.protocol import Encoder, Matrix, Pixels
+
+logger = logging.getLogger(__name__)
+
+Vector = npt.NDArray[np.float32]  # (dim,), unit length
+Kind = Literal["text", "image"]
+
+# A batch of bulk work may hold the device this long, so that interactive work behind it does not feel it.
+BULK_BATCH_S = 0.05
+# Under a stream of interactive work that never pauses, bulk work gets one batch in so many.
+BULK_SHARE = 8
+
+
+class Embedded(msgspec.Struct, frozen=True):
+    """One vector of unit length, whether the model's context cut the text, and how many shared the batch."""
+
+    vector: Vector
+    truncated: bool
+    batch: int
+
+
+class BatcherStats(msgspec.Struct, kw_only=True):
+    """Counters since start; `queued` is now."""
+
+    batches: int = 0
+    items: int = 0
+    largest: int = 0
+    failed: int = 0
+    dropped: int = 0
+    busy_s: float = 0.0
+    queued: int = 0
+
+
+class _Entry(msgspec.Struct, eq=False):
+    """One caller's request; the future belongs to the caller's event loop."""
+
+    kind: Kind
+    content: str | Pixels
+    loop: asyncio.AbstractEventLoop
+    future: "asyncio.Future[Embedded]"
+
+
+Outcome = Embedded | Exception
+Batch = Sequence[_Entry]
+
+
+class Batcher:
+    """Owns an encoder's device. `max_batch` bounds a batch, `max_queued` what may wait; beyond it callers get 503."""
+
+    def __init__(self, encoder: Encoder, *, max_batch: int, max_queued: int) -> None:
+        self._encoder = encoder
+        self._max_batch = max_batch
+        self._max_queued = max_queued
+        self._waiting: dict[Lane, deque[_Entry]] = {lane: deque() for lane in LANES}
+        self._changed = threading.Condition()
+        self._closing = False
+        self._stats = BatcherStats()
+        self._bulk_limit = _BulkLimit(max_batch)
+        self._interactive_streak = 0
+        # A daemon: a device that hangs must not keep a process alive that was told to end.
+        self._thread = threading.Thread(target=self._own_device, name="device-owner", daemon=True)
+        self._thread.start()
+
+    async def text(self, text: str, *, lane: Lane = "interactive") -> Embedded:
+        """Raises EncoderAway when too much waits or the worker shuts down."""
+        return await self._submit("text", text, lane)
+
+    async def image(self, pixels: Pixels, *, lane: Lane = "interactive") -> Embedded:
+        """Takes what `Encoder.preprocess` returned. Raises EncoderAway as `text` does."""
+        return await self._submit("image", pixels, lane)
+
+    def stats(self) -> BatcherStats:
+        with self._changed:
+            return msgspec.structs.replace(self._stats, queued=self._queued())
+
+    def close(self, *, drain: bool = False, timeout_s: float = 30.0) -> None:
+        """Finish the batch on the device, and with `drain` all that waits; the rest fails with EncoderAway.
+
+        Blocks until the thread has ended, at most `timeout_s`; from an event loop call it through `asyncio.to_thread`.
+        """
+        with self._changed:
+            self._closing = True
+            left = [] if drain else self._take_all()
+            self._changed.notify_all()
+        _hand_back([(entry, EncoderAway("the worker is shutting down")) for entry in left])
+        self._thread.join(timeout_s)
+
+    async def _submit(self, kind: Kind, content: str | Pixels, lane: Lane) -> Embedded:
+        loop = asyncio.get_running_loop()
+        entry = _Entry(kind, content, loop, loop.create_future())
+        with self._changed:
+            self._admit()
+            self._waiting[lane].append(entry)
+            self._changed.notify()
+        return await entry.future
+
+    def _admit(self) -> None:
+        if self._closing:
+            raise EncoderAway("the worker is shutting down")
+        if self._queued() >= self._max_queued:
+            self._drop_cancelled()
+        if self._queued() >= self._max_queued:
+            raise EncoderAway(f"{self._max_queued:,} requests already wait for the encoder")
+
+    def _queued(self) -> int:
+        return sum(len(waiting) for waiting in self._waiting.values())
+
+    def _drop_cancelled(self) -> None:
+        for waiting in self._waiting.values():
+            live = [entry for entry in waiting if not entry.future.cancelled()]
+            self._stats.dropped += len(waiting) - len(live)
+            waiting.clear()
+            waiting.extend(live)
+
+    def _take_all(self) -> list[_Entry]:
+        left = [entry for waiting in self._waiting.values() for entry in waiting]
+        for waiting in self._waiting.values():
+            waiting.clear()
+        return left
+
+    def _own_device(self) -> None:
+        while (batch := self._next_batch()) is not None:
+            started = time.perf_counter()
+            outcomes = self._encode(batch)
+            self._count(outcomes, busy_s=time.perf_counter() - started)
+            _hand_back(outcomes)
+
+    def _next_batch(self) -> Batch | None:
+        """Wait for work; None when the batcher closes and nothing is left."""
+        with self._changed:
+            while True:
+                self._drop_cancelled()
+                if self._queued():
+                    return self._take(self._next_lane())
+                if self._closing:
+                    return None
+                self._changed.wait()
+
+    def _next_lane(self) -> Lane:
+        bulk_is_due = self._interactive_streak >= BULK_SHARE and self._waiting["bulk"]
+        return "interactive" if self._waiting["interactive"] and not bulk_is_due else "bulk"
+
+    def _take(self, lane: Lane) -> Batch:
+        """The lane's oldest entry with all of its kind that wait there, up to the bound; others keep their order."""
+        waiting = self._waiting[lane]
+        kind = waiting[0].kind
+        most = self._bulk_limit.items(kind) if lane == "bulk" else self._max_batch
+        batch = [entry for entry in waiting if entry.kind == kind][:most]
+        taken = set(map(id, batch))
+        self._waiting[lane] = deque(entry for entry in waiting if id(entry) not in taken)
+        passed_bulk_by = lane == "interactive" and bool(self._waiting["bulk"])
+        self._interactive_streak = self._interactive_streak + 1 if passed_bulk_by else 0
+        return batch
+
+    def _encode(self, batch: Batch) -> list[tuple[_Entry, Outcome]]:
+        """A failed batch runs again one by one, so that only the culprit's caller sees the error."""
+        try:
+            started = time.perf_counter()
+            outcomes: list[tuple[_Entry, Outcome]] = list(zip(batch, self._embed(batch), strict=True))
+            self._bulk_limit.learn(batch[0].kind, len(batch), time.perf_counter() - started)
+        except Exception as error:  # whatever a model raises must not end the device's only thread
+            if len(batch) == 1:
+                logger.exception("encoding one %s failed", batch[0].kind)
+                return [(batch[0], error)]
+            logger.warning("a batch of %d failed, encoding one by one: %s", len(batch), error)
+            return [outcome for entry in batch for outcome in self._encode([entry])]
+        return outcomes
+
+    def _embed(self, batch: Batch) -> list[Embedded]:
+        if batch[0].kind == "text":
+            return self._embed_texts([str(entry.content) for entry in batch])
+        vectors = self._encoder.encode_images([entry.content for entry in batch if not isinstance(entry.content, str)])
+        return [Embedded(vector, False, len(batch)) for vector in vectors]
+
+    def _embed_texts(self, texts: Sequence[str]) -> list[Embedded]:
+        """Equal texts are encoded once."""
+        row = {text: index for index, text in enumerate(dict.fromkeys(texts))}
+        tokens, truncated = zip(*map(self._encoder.tokenize, row), strict=True)
+        vectors: Matrix = self._encoder.encode_texts(tokens)
+        return [Embedded(vectors[row[text]], truncated[row[text]], len(texts)) for text in texts]
+
+    def _count(self, outcomes: Sequence[tuple[_Entry, Outcome]], *, busy_s: float) -> None:
+        with self._changed:
+            self._stats.batches += 1
+            self._stats.items += len(outcomes)
+            self._stats.largest = max(self._stats.largest, len(outcomes))
+            self._stats.failed += sum(isinstance(outcome, Exception) for _, outcome in outcomes)
+            self._stats.busy_s += busy_s
+
+
+class _BulkLimit:
+    """How many items of a kind fit into BULK_BATCH_S, by a moving average of what one took lately."""
+
+    def __init__(self, max_batch: int) -> None:
+        self._max_batch = max_batch
+        self._item_s: dict[Kind, float] = {}
+
+    def items(self, kind: Kind) -> int:
+        item_s = self._item_s.get(kind, BULK_BATCH_S)
+        return max(1, min(self._max_batch, int(BULK_BATCH_S / max(item_s, 1e-9))))
+
+    def learn(self, kind: Kind, items: int, took_s: float) -> None:
+        item_s = took_s / items
+        self._item_s[kind] = 0.7 * self._item_s.get(kind, item_s) + 0.3 * item_s
+
+
+def _hand_back(outcomes: Sequence[tuple[_Entry, Outcome]]) -> None:
+    """Wake each event loop once for the whole batch."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[_Entry, Outcome]]] = {}
+    for entry, outcome in outcomes:
+        by_loop.setdefault(entry.loop, []).append((entry, outcome))
+    for loop, mine in by_loop.items():
+        try:
+            loop.call_soon_threadsafe(_settle, mine)
+        except RuntimeError:
+            logger.debug("nobody is left to take %d vectors: their event loop has closed", len(mine))
+
+
+def _settle(outcomes: Sequence[tuple[_Entry, Outcome]]) -> None:
+    for entry, outcome in outcomes:
+        if entry.future.done():
+            continue
+        if isinstance(outcome, Exception):
+            entry.future.set_exception(outcome)
+        else:
+            entry.future.set_result(outcome)

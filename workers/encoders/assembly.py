@@ -1,0 +1,108 @@
+"""An encoder put together: model, tokenizer, exact shortcuts, device and precision, each checked before it serves."""
+
+import copy
+import logging
+from typing import Any
+
+import msgspec
+import numpy as np
+import torch
+
+from shared.settings import Settings
+from workers.encoders import device, models
+from workers.encoders.fingerprint import fingerprint
+from workers.encoders.openclip import OpenClipEncoder, Texts, Tokenizer
+from workers.encoders.preprocess import Preprocess, from_config
+from workers.encoders.protocol import EncoderInfo, Matrix
+from workers.encoders.text_truncation import PROBES, TruncatedText, truncation_is_exact
+from workers.encoders.torchvision_ops import open_clip
+
+logger = logging.getLogger(__name__)
+
+# Below this cosine to its own fp32 vectors a half-precision model ranks differently, and fp32 is used instead.
+LEAST_COSINE = 0.999
+CPU = torch.device("cpu")
+
+
+class _Parts(msgspec.Struct, frozen=True, kw_only=True):
+    """What does not depend on device and precision; the model is in fp32 on the CPU."""
+
+    label: str
+    fingerprint: str
+    model: Any  # open_clip's classes share no type but nn.Module
+    dim: int
+    texts: Texts
+    context_length: int
+    preprocess: Preprocess
+    truncate: bool
+
+
+def assemble(settings: Settings) -> OpenClipEncoder:
+    """Raises SettingsError, naming the variable, for what cannot be had."""
+    target = device.choose_device(settings)
+    precision = device.choose_precision(settings, target)
+    threads = device.size_threads()
+    parts = _load(models.resolve(settings))
+    encoder = _checked(parts, target, precision)
+    info = encoder.info
+    logger.info("%s on %s in %s, %d threads: %s", info.model, info.device, info.precision, threads, info.fingerprint)
+    return encoder
+
+
+def _load(source: models.Source) -> _Parts:
+    model, tokenizer = models.create(source), models.tokenizer(source)
+    preprocess = from_config(open_clip.get_model_preprocess_cfg(model))
+    return _Parts(
+        label=source.label,
+        fingerprint=fingerprint(model, models.config(source), preprocess),
+        model=model,
+        dim=_dim(model, tokenizer),
+        texts=Texts(tokenizer, context_length=tokenizer.context_length),
+        context_length=tokenizer.context_length,
+        preprocess=preprocess,
+        truncate=truncation_is_exact(model, tokenizer),
+    )
+
+
+def _checked(parts: _Parts, target: torch.device, precision: str) -> OpenClipEncoder:
+    """An encoder whose vectors are those of fp32 on the CPU, as near as its fingerprint promises."""
+    exact = _encoder(parts, CPU, "fp32")
+    if target == CPU and precision == "fp32":
+        _probe(exact)
+        return exact
+    encoder = _encoder(parts, target, precision)
+    cosine = float((_probe(encoder) * _probe(exact)).sum(axis=1).min())
+    if cosine >= LEAST_COSINE:
+        return encoder
+    logger.warning("%s is not exact enough for this model (cosine %.4f), using fp32", precision, cosine)
+    return _encoder(parts, target, "fp32")
+
+
+def _probe(encoder: OpenClipEncoder) -> Matrix:
+    """Vectors of a few texts and pictures; they warm the device up as well."""
+    height, width = encoder.info.image_size
+    noise = np.random.default_rng(0).integers(0, 256, (2, height, width, 3), dtype=np.uint8)
+    texts = encoder.encode_texts([encoder.tokenize(text)[0] for text in PROBES])
+    return np.concatenate([texts, encoder.encode_images(list(noise))])
+
+
+def _encoder(parts: _Parts, target: torch.device, precision: str) -> OpenClipEncoder:
+    model = parts.model
+    if target != CPU or precision != "fp32":
+        model = copy.deepcopy(model).to(device=target, dtype=device.DTYPES[precision])
+    info = EncoderInfo(
+        model=parts.label,
+        fingerprint=parts.fingerprint,
+        dim=parts.dim,
+        image_size=parts.preprocess.size,
+        context_length=parts.context_length,
+        device=str(target),
+        precision=precision,
+    )
+    tower = TruncatedText(model) if parts.truncate else model.encode_text
+    return OpenClipEncoder(model, info=info, texts=parts.texts, text_tower=tower, preprocess=parts.preprocess)
+
+
+@torch.inference_mode()
+def _dim(model: Any, tokenizer: Tokenizer) -> int:
+    return int(model.encode_text(tokenizer([""])).shape[-1])

@@ -1,0 +1,103 @@
+"""The encoder over open_clip models of every kind."""
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from workers.encoders.preprocess import Preprocess
+from workers.encoders.protocol import EncoderInfo, Matrix, Pixels, Tokens
+from workers.encoders.text_truncation import TextTower
+
+logger = logging.getLogger(__name__)
+
+Tokenizer = Callable[..., torch.Tensor]  # (texts, context_length=…) → (n, context) ids
+
+# The BPE tokenizer remembers each word that it ever saw; this many words are about 20 MB.
+CACHED_WORDS = 100_000
+
+
+class Texts:
+    """A model's tokenizer, with what open_clip's leave open: threads, memory, and whether a text was cut."""
+
+    def __init__(self, tokenizer: Tokenizer, *, context_length: int) -> None:
+        self._tokenizer = tokenizer
+        self._context_length = context_length
+        self._lock = threading.Lock()
+        self._first_words = dict(getattr(tokenizer, "cache", {}))
+        # The last position may hold a class token, the one before it pads every shorter text.
+        self._pad_id = int(tokenizer([""])[0, -2])
+
+    def tokenize(self, text: str) -> tuple[Tokens, bool]:
+        with self._lock:
+            self._bound_cache()
+            ids = self._ids(text, self._context_length)
+            return ids, bool(ids[-2] != self._pad_id) and self._is_longer(text, ids)
+
+    def _ids(self, text: str, context_length: int) -> Tokens:
+        ids: Tokens = self._tokenizer([text], context_length=context_length)[0].numpy().astype(np.int64, copy=False)
+        return ids
+
+    def _is_longer(self, text: str, ids: Tokens) -> bool:
+        """Only a full context is worth the second look."""
+        roomy = self._ids(text, 2 * self._context_length)
+        return int((roomy != self._pad_id).sum()) > int((ids != self._pad_id).sum())
+
+    def _bound_cache(self) -> None:
+        cache: dict[str, str] | None = getattr(self._tokenizer, "cache", None)
+        if cache is not None and len(cache) > CACHED_WORDS:
+            cache.clear()
+            cache.update(self._first_words)
+
+
+class OpenClipEncoder:
+    """An open_clip model on its device. `text_tower` is its own, or the exact shortcut of `text_truncation`."""
+
+    def __init__(
+        self, model: nn.Module, *, info: EncoderInfo, texts: Texts, text_tower: TextTower, preprocess: Preprocess
+    ) -> None:
+        self.info = info
+        self._model: Any = model
+        self._texts = texts
+        self._text_tower = text_tower
+        self._preprocess = preprocess
+        parameter = next(model.parameters())
+        self._device, self._dtype = parameter.device, parameter.dtype
+        self._mean = self._channels(preprocess.mean)
+        self._std = self._channels(preprocess.std)
+
+    def tokenize(self, text: str) -> tuple[Tokens, bool]:
+        return self._texts.tokenize(text)
+
+    def preprocess(self, pixels: Pixels) -> Pixels:
+        return self._preprocess(pixels)
+
+    @torch.inference_mode()
+    def encode_texts(self, tokens: Sequence[Tokens]) -> Matrix:
+        ids = torch.from_numpy(np.stack(tokens)).to(self._device)  # (n, context)
+        return _unit_rows(self._text_tower(ids))
+
+    @torch.inference_mode()
+    def encode_images(self, images: Sequence[Pixels]) -> Matrix:
+        pixels = torch.from_numpy(np.stack(images)).to(self._device)  # (n, height, width, 3), uint8
+        channels = pixels.permute(0, 3, 1, 2).float()  # (n, 3, height, width), 0 to 255
+        inputs = ((channels - self._mean) / self._std).to(self._dtype)
+        return _unit_rows(self._model.encode_image(inputs))
+
+    def _channels(self, values: tuple[float, ...]) -> torch.Tensor:
+        """Per-channel statistics on the scale of uint8, shaped to broadcast over (n, 3, height, width)."""
+        return torch.tensor(values, device=self._device).mul(255).view(1, 3, 1, 1)
+
+
+def _unit_rows(vectors: torch.Tensor) -> Matrix:
+    """Raises ArithmeticError instead of returning what no distance can be taken to."""
+    # Normalise in float32: in half precision the norms drift by about 1e-3.
+    rows: Matrix = functional.normalize(vectors.float(), dim=-1).cpu().numpy()  # (n, dim)
+    if not np.isfinite(rows).all():
+        raise ArithmeticError("the model returned a vector that is not finite")
+    return rows

@@ -1,0 +1,98 @@
+"""From a picture of any size to a model's input, as open_clip's own preprocessing gives it but twice as fast.
+
+uint8 throughout, with bicubic or bilinear antialiased resizing; within one step of 255 of open_clip's Pillow path.
+Scaling to floats and normalising belong to the device.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+import numpy as np
+import torch
+
+from workers.encoders.protocol import Pixels
+from workers.encoders.torchvision_ops import functional
+
+# A centre crop of a longer strip would throw this much away anyhow; resizing all of it can cost gigabytes.
+LONGEST_STRIP = 16
+
+
+class Preprocess(msgspec.Struct, frozen=True):
+    """open_clip's `preprocess_cfg`: how a model wants its pictures. `size` is (height, width)."""
+
+    size: tuple[int, int]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    interpolation: str = "bicubic"
+    resize_mode: str = "shortest"
+    fill_color: int = 0
+
+    def __call__(self, pixels: Pixels) -> Pixels:
+        """(height, width, 3) of any size → (*size, 3)."""
+        image = torch.from_numpy(_writable(self._trim(pixels))).permute(2, 0, 1)  # (3, height, width)
+        resized = functional.resize(
+            image, list(self._resized(image.shape[1], image.shape[2])), interpolation=self._mode(), antialias=True
+        )
+        fitted = resized if self.resize_mode == "squash" else self._centred(resized)
+        return fitted.permute(1, 2, 0).contiguous().numpy()
+
+    def _trim(self, pixels: Pixels) -> Pixels:
+        """The middle of a strip that is many times longer than wide; squashing and fitting want all of it."""
+        height, width = pixels.shape[:2]
+        longest = LONGEST_STRIP * min(height, width)
+        if self.resize_mode != "shortest" or max(height, width) <= longest:
+            return pixels
+        top, left = max(0, (height - longest) // 2), max(0, (width - longest) // 2)
+        return pixels[top : top + longest, left : left + longest]
+
+    def _resized(self, height: int, width: int) -> tuple[int, int]:
+        """open_clip truncates for square inputs, as torchvision's shortest-edge resize does, and rounds for others."""
+        if self.resize_mode == "squash":
+            return self.size
+        if self.resize_mode == "shortest" and self.size[0] == self.size[1]:
+            short, edge = min(height, width), self.size[0]
+            return (int(edge * height / short), int(edge * width / short))
+        ratios = (height / self.size[0], width / self.size[1])
+        ratio = max(ratios) if self.resize_mode == "longest" else min(ratios)
+        return (max(1, round(height / ratio)), max(1, round(width / ratio)))
+
+    def _mode(self) -> Any:
+        """open_clip resizes bicubically for every shortest-edge input that is not square, whatever is asked for."""
+        odd_shape = self.resize_mode == "shortest" and self.size[0] != self.size[1]
+        bilinear = self.interpolation == "bilinear" and not odd_shape
+        modes = functional.InterpolationMode
+        return modes.BILINEAR if bilinear else modes.BICUBIC
+
+    def _centred(self, image: torch.Tensor) -> torch.Tensor:
+        """Crop what is larger, and pad what is smaller with `fill_color`."""
+        gaps = [wanted - have for wanted, have in zip(self.size, image.shape[1:], strict=True)]
+        (above, left), (below, right) = zip(*((max(0, gap) // 2, (max(0, gap) + 1) // 2) for gap in gaps), strict=True)
+        padded = functional.pad(image, [left, above, right, below], fill=self.fill_color)
+        cropped: torch.Tensor = functional.center_crop(padded, list(self.size))
+        return cropped
+
+
+def _writable(pixels: Pixels) -> Pixels:
+    """torch warns about arrays that it could not write to."""
+    contiguous = np.ascontiguousarray(pixels)
+    return contiguous if contiguous.flags.writeable else contiguous.copy()
+
+
+def from_config(config: Mapping[str, Any]) -> Preprocess:
+    """Read what `open_clip.get_model_preprocess_cfg` returns: sizes and statistics may be scalars there."""
+    size = config["size"]
+    height, width = (size, size) if isinstance(size, int) else (size[0], size[-1])
+    mean, std = (_three(config[name]) for name in ("mean", "std"))
+    return Preprocess(
+        size=(int(height), int(width)),
+        mean=mean,
+        std=std,
+        interpolation=str(config.get("interpolation") or "bicubic"),
+        resize_mode=str(config.get("resize_mode") or "shortest"),
+        fill_color=int(config.get("fill_color") or 0),
+    )
+
+
+def _three(value: float | tuple[float, ...] | list[float]) -> tuple[float, ...]:
+    return (float(value),) * 3 if isinstance(value, int | float) else tuple(map(float, value))

@@ -1,0 +1,87 @@
+"""Long-lived, bounded executors for work that would block an event loop, and the CPUs that they may use."""
+
+import asyncio
+import logging
+import math
+import os
+from collections.abc import Callable
+from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+logger = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+CGROUP_CPU_MAX = Path("/sys/fs/cgroup/cpu.max")
+
+
+def cpus_granted() -> int:
+    """CPUs that this process may use: its affinity, and a container's quota where it is smaller."""
+    return max(1, min(len(os.sched_getaffinity(0)), _quota_cpus(CGROUP_CPU_MAX)))
+
+
+def _quota_cpus(cpu_max: Path) -> int:
+    """Read "QUOTA PERIOD" in microseconds, or "max PERIOD" (Linux cgroup v2 documentation, cpu.max)."""
+    try:
+        quota, period = cpu_max.read_text().split()
+        return math.ceil(int(quota) / int(period))
+    except (OSError, ValueError):
+        return 2**31
+
+
+class BoundedExecutor:
+    """Runs blocking calls elsewhere, at most `in_flight` at a time; further callers wait their turn.
+
+    The bound holds for work whose caller was cancelled as well: it counts until it has really ended.
+    """
+
+    def __init__(self, make: Callable[[], Executor], *, in_flight: int) -> None:
+        self._make = make
+        self._executor = make()
+        self._slots = asyncio.Semaphore(in_flight)
+
+    async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run `work(*args)`. A broken executor is replaced and the work tried once more; then BrokenExecutor rises."""
+        executor = self._executor
+        try:
+            return await self._run_once(work, *args, **kwargs)
+        except BrokenExecutor:
+            self._replace(executor)
+        return await self._run_once(work, *args, **kwargs)
+
+    def close(self) -> None:
+        """Drop what has not started; blocks until what has is done."""
+        self._executor.shutdown(wait=True, cancel_futures=True)
+
+    async def _run_once(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        await self._slots.acquire()
+        try:
+            future = self._executor.submit(work, *args, **kwargs)
+        except BaseException:
+            self._slots.release()
+            raise
+        future.add_done_callback(_releaser(self._slots, asyncio.get_running_loop()))
+        return await asyncio.wrap_future(future)
+
+    def _replace(self, broken: Executor) -> None:
+        if self._executor is not broken:  # another caller saw the same break first
+            return
+        logger.warning("an executor broke and was replaced: %s", type(broken).__name__)
+        broken.shutdown(wait=False)
+        self._executor = self._make()
+
+
+def decoding_executor(threads: int | None = None) -> BoundedExecutor:
+    """Threads for decoding, resizing and thumbnails: their libraries release the GIL. One for each CPU granted."""
+    count = threads or cpus_granted()
+    return BoundedExecutor(lambda: ThreadPoolExecutor(count, thread_name_prefix="decode"), in_flight=2 * count)
+
+
+def _releaser(slots: asyncio.Semaphore, loop: asyncio.AbstractEventLoop) -> Callable[[Future[T]], None]:
+    def release(_: Future[T]) -> None:
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(slots.release)
+
+    return release
