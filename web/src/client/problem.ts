@@ -1,0 +1,37 @@
+/** A failure that can be shown to a person: an RFC 9457 problem, the API's or our own. */
+
+import type { Problem } from "./contract.ts";
+
+export class ProblemError extends Error {
+  readonly problem: Problem;
+
+  constructor(problem: Problem) {
+    super(problem.detail ?? problem.title);
+    this.name = "ProblemError";
+    this.problem = problem;
+  }
+}
+
+/** Raised by this side; `status` 0 says that no server was involved. */
+export function localProblem(type: string, title: string, detail: string, retryable = true): ProblemError {
+  return new ProblemError({ type, title, status: 0, detail, retryable });
+}
+
+export const superseded = (): ProblemError =>
+  localProblem("superseded", "Replaced by a newer search", "A newer search took this one's place.", false);
+
+export const connectionClosed = (): ProblemError =>
+  localProblem("closed", "The connection is closed", "No further answers will come over it.");
+
+export const unreachable = (): ProblemError =>
+  localProblem("unreachable", "Clipline does not answer", "The server cannot be reached. Is it running, and are you online?");
+
+export function isProblem(value: unknown): value is Problem {
+  return typeof value === "object" && value !== null && "title" in value && typeof value.title === "string";
+}
+
+export function problemOf(error: unknown): Problem {
+  if (error instanceof ProblemError) return error.problem;
+  const detail = error instanceof Error ? error.message : String(error);
+  return { type: "unexpected", title: "Something went wrong on this page", status: 0, detail, retryable: true };
+}

@@ -1,0 +1,62 @@
+/** The parts of a query that are not words. */
+
+import type { VNode } from "preact";
+import { useContext, useEffect, useState } from "preact/hooks";
+
+import { nameOf } from "../ui/format.ts";
+import { Icon } from "../ui/icons.tsx";
+import { Media, Picture } from "../ui/picture.tsx";
+
+export interface ItemChipProps {
+  collection: string;
+  id: number;
+  onRemove: () => void;
+}
+
+export function ItemChip({ collection, id, onRemove }: ItemChipProps): VNode {
+  const name = useName(collection, id);
+  return (
+    <span class="chip" data-testid="similar-chip">
+      <Picture key={id} collection={collection} id={id} size="thumb" alt="" />
+      <span class="chip-label">like {name}</span>
+      <Remove label={`Stop looking for pictures like ${name}`} onRemove={onRemove} />
+    </span>
+  );
+}
+
+export function PictureChip({ preview, name, onRemove }: { preview: string; name: string; onRemove: () => void }): VNode {
+  return (
+    <span class="chip" data-testid="picture-chip">
+      <span class="picture picture-thumb">
+        <img src={preview} alt="" />
+      </span>
+      <span class="chip-label">{name}</span>
+      <Remove label="Stop searching with this picture" onRemove={onRemove} />
+    </span>
+  );
+}
+
+function Remove({ label, onRemove }: { label: string; onRemove: () => void }): VNode {
+  return (
+    <button type="button" class="round" aria-label={label} onClick={onRemove}>
+      <Icon name="close" />
+    </button>
+  );
+}
+
+/** A shared address has the id alone; the name comes after it. */
+function useName(collection: string, id: number): string {
+  const { http } = useContext(Media);
+  const [name, setName] = useState(nameOf(id));
+  useEffect(() => {
+    const gone = new AbortController();
+    setName(nameOf(id));
+    http.item(collection, id, gone.signal).then(
+      ({ payload }) => setName(nameOf(id, payload)),
+      // The id stays as its name; the search itself says what is wrong with it.
+      () => undefined,
+    );
+    return () => gone.abort();
+  }, [http, collection, id]);
+  return name;
+}

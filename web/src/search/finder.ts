@@ -1,0 +1,124 @@
+/** The state of one search as the page shows it, page after page of hits. */
+
+import type { Hit, Problem, Query, Search, SearchResult, Took } from "../client/contract.ts";
+import { problemOf } from "../client/problem.ts";
+
+export type Phase = "idle" | "loading" | "more" | "done" | "failed";
+
+export interface Request {
+  collection: string;
+  query: Query;
+}
+
+export interface Findings {
+  phase: Phase;
+  request: Request | null;
+  hits: Hit[];
+  exhausted: boolean;
+  truncated: boolean;
+  took: Took | null;
+  problem: Problem | null;
+}
+
+/** The part of the live client that finding needs. */
+export interface Searcher {
+  search: (search: Search, options: { slot: string }) => Promise<SearchResult>;
+}
+
+export const PAGE = 48;
+/** Past this a grid is no longer looked at; a better query is. */
+export const MAX_SHOWN = 2_000;
+const SLOT = "main";
+const NOTHING: Findings = {
+  phase: "idle",
+  request: null,
+  hits: [],
+  exhausted: false,
+  truncated: false,
+  took: null,
+  problem: null,
+};
+
+export class Finder {
+  readonly #live: Searcher;
+  readonly #listeners = new Set<(findings: Findings) => void>();
+  #findings = NOTHING;
+  #turn = 0;
+
+  constructor(live: Searcher) {
+    this.#live = live;
+  }
+
+  get findings(): Findings {
+    return this.#findings;
+  }
+
+  subscribe(listener: (findings: Findings) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** What was found before stays in sight until the answer is there. */
+  async find(request: Request): Promise<void> {
+    const kept = request.collection === this.#findings.request?.collection ? this.#findings.hits : [];
+    this.#show({ ...NOTHING, phase: "loading", request, hits: kept });
+    await this.#ask(request, []);
+  }
+
+  async more(): Promise<void> {
+    const { request, phase, hits } = this.#findings;
+    const again = phase === "failed" && hits.length > 0;
+    if (request === null || !(phase === "done" || again) || this.#ended) return;
+    this.#show({ ...this.#findings, phase: "more", problem: null });
+    await this.#ask(request, hits);
+  }
+
+  /** Ask again what failed: the first page, or the next. */
+  async retry(): Promise<void> {
+    const { request, hits } = this.#findings;
+    if (request === null) return;
+    if (hits.length > 0) await this.more();
+    else await this.find(request);
+  }
+
+  clear(): void {
+    this.#turn += 1;
+    this.#show(NOTHING);
+  }
+
+  get #ended(): boolean {
+    return this.#findings.exhausted || this.#findings.hits.length >= MAX_SHOWN;
+  }
+
+  async #ask(request: Request, shown: Hit[]): Promise<void> {
+    this.#turn += 1;
+    const turn = this.#turn;
+    const seen = shown.length === 0 ? {} : { seen: shown.map(({ id }) => id) };
+    try {
+      const result = await this.#live.search({ ...request, ...seen, limit: PAGE }, { slot: SLOT });
+      if (turn === this.#turn) this.#show(withPage(request, shown, result));
+    } catch (error) {
+      // A newer search has the floor: whatever became of this one is no longer of interest.
+      if (turn === this.#turn) this.#show({ ...this.#findings, phase: "failed", hits: shown, problem: problemOf(error) });
+    }
+  }
+
+  #show(findings: Findings): void {
+    this.#findings = findings;
+    this.#listeners.forEach((listener) => listener(findings));
+  }
+}
+
+function withPage(request: Request, shown: Hit[], result: SearchResult): Findings {
+  const known = new Set(shown.map(({ id }) => id));
+  const fresh = (result.hits ?? []).filter(({ id }) => !known.has(id));
+  return {
+    phase: "done",
+    request,
+    hits: [...shown, ...fresh],
+    exhausted: result.exhausted || fresh.length === 0,
+    truncated: result.truncated ?? false,
+    took: result.took,
+    problem: null,
+  };
+}

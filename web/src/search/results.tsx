@@ -1,0 +1,104 @@
+/** What a search came to: the grid, or the reason why there is none. */
+
+import type { VNode } from "preact";
+
+import { count, duration, plural, stages } from "../ui/format.ts";
+import { Failure, Notice } from "../ui/notice.tsx";
+import type { Findings, Phase } from "./finder.ts";
+import { MAX_SHOWN, PAGE } from "./finder.ts";
+import { Grid } from "./grid.tsx";
+
+export interface ResultsProps {
+  findings: Findings;
+  onOpen: (index: number) => void;
+  onAbove: () => void;
+  onMore: () => void;
+  onRetry: () => void;
+}
+
+export function Results({ findings, onOpen, onAbove, onMore, onRetry }: ResultsProps): VNode {
+  const { phase, hits, request, problem } = findings;
+  return (
+    <section class="results" aria-label="Results" aria-busy={phase === "loading" || phase === "more"}>
+      <StatusLine findings={findings} />
+      {hits.length > 0 && request !== null && (
+        <Grid
+          collection={request.collection}
+          hits={hits}
+          stale={phase === "loading"}
+          onOpen={onOpen}
+          onAbove={onAbove}
+        />
+      )}
+      {hits.length === 0 && <InPlaceOfHits phase={phase} />}
+      {phase === "failed" && problem !== null && <Failure problem={problem} onRetry={onRetry} />}
+      <End findings={findings} onMore={onMore} />
+    </section>
+  );
+}
+
+function InPlaceOfHits({ phase }: { phase: Phase }): VNode | null {
+  if (phase === "loading") return <Skeleton />;
+  return phase === "done" ? <Nothing /> : null;
+}
+
+/** Read aloud as it changes; the stages are for the curious eye alone. */
+function StatusLine({ findings }: { findings: Findings }): VNode {
+  const { phase, took, truncated } = findings;
+  return (
+    <div class="status-line">
+      <p role="status" data-testid="status">
+        {summary(findings)}
+        {truncated && phase === "done" && " · the text was longer than the model reads, its end was left out"}
+      </p>
+      {took !== null && phase !== "loading" && (
+        <p class="took" title={stages(took)} data-testid="took">
+          <span class="wide-only">{stages(took)}</span>
+          <span class="narrow-only">{duration(took.total_ms)}</span>
+        </p>
+      )}
+    </div>
+  );
+}
+
+function summary({ phase, hits, exhausted }: Findings): string {
+  if (phase === "loading") return "Searching…";
+  if (phase === "more") return `${plural(hits.length, "picture")}, looking for more…`;
+  if (phase === "failed") return hits.length > 0 ? plural(hits.length, "picture") : "";
+  if (hits.length === 0) return "Nothing found";
+  return exhausted ? `All ${plural(hits.length, "picture")}` : `The nearest ${plural(hits.length, "picture")}`;
+}
+
+function Skeleton(): VNode {
+  return (
+    <ul class="grid skeleton" aria-hidden="true" data-testid="loading">
+      {Array.from({ length: PAGE / 2 }, (_, index) => (
+        <li key={index} class="tile" />
+      ))}
+    </ul>
+  );
+}
+
+function Nothing(): VNode {
+  return (
+    <Notice icon="empty" title="Nothing found" testid="nothing">
+      <p>This collection has no picture to show for that. Other words, or fewer, may lead somewhere.</p>
+    </Notice>
+  );
+}
+
+function End({ findings, onMore }: { findings: Findings; onMore: () => void }): VNode | null {
+  const { phase, exhausted, hits } = findings;
+  if (phase === "failed" || phase === "loading" || hits.length === 0) return null;
+  if (exhausted) return <p class="end" data-testid="exhausted">That is all.</p>;
+  if (hits.length >= MAX_SHOWN) {
+    return <p class="end">These are the nearest {count(MAX_SHOWN)}. For others, ask for something narrower.</p>;
+  }
+  return (
+    <p class="end">
+      <button type="button" onClick={onMore} aria-disabled={phase === "more"} data-testid="more">
+        {phase === "more" ? "Looking…" : "Show more"}
+      </button>
+    </p>
+  );
+}

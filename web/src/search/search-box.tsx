@@ -1,0 +1,135 @@
+/** Where one says what to look for: words, a stored picture, a picture of one's own, and in which collection. */
+
+import type { ComponentChildren, VNode } from "preact";
+import { useEffect, useRef, useState } from "preact/hooks";
+
+import { Icon } from "../ui/icons.tsx";
+import { MAX_TEXT } from "./address.ts";
+import { pictureIn } from "./picture-query.ts";
+
+/** Long enough to skip the letters of a fast typist, short enough to feel immediate. */
+const SETTLE_MS = 90;
+
+export interface SearchBoxProps {
+  text: string;
+  busy: boolean;
+  /** What else the query holds, as chips before the words. */
+  children?: ComponentChildren;
+  onType: (text: string) => void;
+  onEnter: (text: string) => void;
+  onLeave: () => void;
+  onDown: () => void;
+  onPicture: (file: File) => void;
+}
+
+export function SearchBox(props: SearchBoxProps): VNode {
+  const { text, busy, children, onType, onEnter, onLeave, onDown, onPicture } = props;
+  const input = useRef<HTMLInputElement>(null);
+  const [typed, setTyped, flush] = useTyping(text, onType);
+  useSlash(input);
+  const submit = (event: Event): void => {
+    event.preventDefault();
+    flush();
+    onEnter(typed);
+  };
+  const keys = (event: KeyboardEvent): void => {
+    if (event.key === "ArrowDown") onDown();
+    else if (event.key === "Escape" && typed !== "") setTyped("");
+    else return;
+    event.preventDefault();
+  };
+  const paste = (event: ClipboardEvent): void => {
+    const file = pictureIn(event.clipboardData);
+    if (file === null) return;
+    event.preventDefault();
+    onPicture(file);
+  };
+  return (
+    <form class={busy ? "box busy" : "box"} role="search" onSubmit={submit}>
+      <Icon name="search" />
+      {children}
+      <input
+        ref={input}
+        id="query"
+        type="search"
+        aria-label="What to look for"
+        placeholder="Describe a picture"
+        autocomplete="off"
+        autocapitalize="off"
+        enterkeyhint="search"
+        maxLength={MAX_TEXT}
+        value={typed}
+        onInput={(event) => setTyped(event.currentTarget.value)}
+        onKeyDown={keys}
+        onPaste={paste}
+        onBlur={onLeave}
+        data-testid="query"
+      />
+      {typed === "" ? <kbd class="wide-only" title="Press / to come here">/</kbd> : <Clear onClear={() => setTyped("")} />}
+      <ChoosePicture onPicture={onPicture} />
+    </form>
+  );
+}
+
+function Clear({ onClear }: { onClear: () => void }): VNode {
+  const clear = (): void => {
+    onClear();
+    document.getElementById("query")?.focus();
+  };
+  return (
+    <button type="button" class="round" aria-label="Clear the words" onClick={clear}>
+      <Icon name="close" />
+    </button>
+  );
+}
+
+function ChoosePicture({ onPicture }: { onPicture: (file: File) => void }): VNode {
+  const choose = (event: { currentTarget: HTMLInputElement }): void => {
+    const [file] = event.currentTarget.files ?? [];
+    if (file) onPicture(file);
+    event.currentTarget.value = "";
+  };
+  return (
+    <label class="round" title="Search with a picture: choose, drop or paste one">
+      <Icon name="picture" />
+      <input class="hidden" type="file" accept="image/*" aria-label="Search with a picture" onChange={choose} />
+    </label>
+  );
+}
+
+/** What stands in the box, told onwards once the typing pauses. */
+function useTyping(text: string, onType: (text: string) => void): [string, (text: string) => void, () => void] {
+  const [typed, setTyped] = useState(text);
+  const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
+  const tell = useRef(onType);
+  useEffect(() => void (tell.current = onType), [onType]);
+  useEffect(() => {
+    clearTimeout(timer.current);
+    // What came back trimmed is what was typed: leave the space for the next word.
+    setTyped((now) => (now.trim() === text.trim() ? now : text));
+  }, [text]);
+  useEffect(() => () => clearTimeout(timer.current), []);
+  const type = (next: string): void => {
+    setTyped(next);
+    clearTimeout(timer.current);
+    timer.current = setTimeout(() => tell.current(next), SETTLE_MS);
+  };
+  return [typed, type, () => clearTimeout(timer.current)];
+}
+
+/** "/" brings the focus here from anywhere but another field. */
+function useSlash(input: { current: HTMLInputElement | null }): void {
+  useEffect(() => {
+    const come = (event: KeyboardEvent): void => {
+      if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || isElsewhere(event.target)) return;
+      event.preventDefault();
+      input.current?.focus();
+      input.current?.select();
+    };
+    addEventListener("keydown", come);
+    return () => removeEventListener("keydown", come);
+  }, [input]);
+}
+
+const isElsewhere = (target: EventTarget | null): boolean =>
+  target instanceof Element && target.closest("input, textarea, select, dialog") !== null;

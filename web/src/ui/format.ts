@@ -1,0 +1,66 @@
+/** Numbers, times and payloads as people read them. */
+
+import type { Payload, Took } from "../client/contract.ts";
+
+const SECOND_MS = 1_000;
+const MINUTE_S = 60;
+const HOUR_S = 3_600;
+const DAY_S = 86_400;
+const numbers = new Intl.NumberFormat("en");
+
+export function count(value: number): string {
+  return numbers.format(value);
+}
+
+export function plural(value: number, one: string, many = `${one}s`): string {
+  return `${count(value)} ${value === 1 ? one : many}`;
+}
+
+export function duration(ms: number): string {
+  if (ms < 10) return `${ms.toFixed(1)} ms`;
+  if (ms < SECOND_MS) return `${Math.round(ms)} ms`;
+  return age(ms / SECOND_MS);
+}
+
+export function age(seconds: number): string {
+  if (seconds < 10) return `${seconds.toFixed(1)} s`;
+  if (seconds < MINUTE_S) return `${Math.round(seconds)} s`;
+  if (seconds < HOUR_S) return `${Math.floor(seconds / MINUTE_S)} min`;
+  if (seconds < DAY_S) return `${Math.floor(seconds / HOUR_S)} h`;
+  return `${Math.floor(seconds / DAY_S)} d`;
+}
+
+export function ago(iso: string, nowMs: number): string {
+  const seconds = Math.max(0, (nowMs - Date.parse(iso)) / SECOND_MS);
+  return seconds < 1.5 ? "just now" : `${age(Math.max(1, seconds)).replace(".0", "")} ago`;
+}
+
+export function moment(iso: string): string {
+  return new Date(iso).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "medium" });
+}
+
+export function score(value: number): string {
+  return value.toFixed(3);
+}
+
+export function stages(took: Took): string {
+  const parts = [
+    ["queue", took.queue_ms],
+    ["encode", took.encode_ms],
+    ["search", took.search_ms],
+    ["total", took.total_ms],
+  ] as const;
+  return parts.map(([name, ms]) => `${name} ${duration(ms)}`).join(" · ");
+}
+
+/** What a picture is called: its payload's label, else its id. */
+export function nameOf(id: number, payload?: Payload): string {
+  const label = payload?.label;
+  return typeof label === "string" && label.trim() !== "" ? label : `picture ${id}`;
+}
+
+export function plain(value: unknown): string {
+  if (Array.isArray(value)) return value.map(plain).join(", ");
+  if (typeof value === "string") return value;
+  return value === undefined ? "" : JSON.stringify(value);
+}

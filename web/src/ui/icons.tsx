@@ -1,0 +1,27 @@
+/** The few line drawings that the pages use; all of them decoration beside text or a label. */
+
+import type { VNode } from "preact";
+
+const PATHS = {
+  brand: "M3 18l6-8 4 5 3-3.5 5 6.5M16.5 8.2a1.9 1.9 0 1 0 0-3.8 1.9 1.9 0 0 0 0 3.8z",
+  search: "M10.5 17a6.5 6.5 0 1 0 0-13 6.5 6.5 0 0 0 0 13zM15.5 15.5L20 20",
+  close: "M6 6l12 12M18 6L6 18",
+  picture: "M4 5h16v14H4zM4 16l5-5 4 4 2.5-2.5L20 17M15.5 9.5h.01",
+  key: "M14.5 14a5 5 0 1 0-4.6-3L4 17v3h3.5v-2H10v-2.5l1.5-1.6a5 5 0 0 0 3 .1zM16 8.5h.01",
+  previous: "M15 5l-7 7 7 7",
+  next: "M9 5l7 7-7 7",
+  similar: "M4 4h7v7H4zM13 13h7v7h-7zM13 4h7v7h-7zM4 13h7v7H4z",
+  alert: "M12 4l9 16H3zM12 10v4M12 17h.01",
+  empty: "M10.5 17a6.5 6.5 0 1 0 0-13 6.5 6.5 0 0 0 0 13zM15.5 15.5L20 20M8.5 8.5l4 4M12.5 8.5l-4 4",
+  plug: "M9 3v5M15 3v5M6 8h12v3a6 6 0 0 1-12 0zM12 17v4",
+} as const;
+
+export type IconName = keyof typeof PATHS;
+
+export function Icon({ name }: { name: IconName }): VNode {
+  return (
+    <svg class="icon" viewBox="0 0 24 24" aria-hidden="true" focusable="false">
+      <path d={PATHS[name]} />
+    </svg>
+  );
+}

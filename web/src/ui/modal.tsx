@@ -1,0 +1,44 @@
+/** The browser's own modal dialog: it traps the focus, closes on Escape and gives the focus back.
+ * What carries `data-first` has the focus at first. */
+
+import type { ComponentChildren, RefObject, VNode } from "preact";
+import { useEffect, useRef } from "preact/hooks";
+
+export interface ModalProps {
+  label: string;
+  onClose: () => void;
+  children: ComponentChildren;
+  class?: string;
+  onKeyDown?: (event: KeyboardEvent) => void;
+  testid?: string;
+}
+
+export function Modal({ label, onClose, children, class: name = "", onKeyDown, testid }: ModalProps): VNode {
+  const dialog = useRef<HTMLDialogElement>(null);
+  useEffect(() => {
+    const opened = dialog.current;
+    opened?.showModal();
+    opened?.querySelector<HTMLElement>("[data-first]")?.focus();
+    return () => opened?.close();
+  }, []);
+  useListener(dialog, "click", (event) => event.target === dialog.current && onClose());
+  useListener(dialog, "keydown", (event) => onKeyDown?.(event));
+  return (
+    <dialog ref={dialog} class={`modal ${name}`} aria-label={label} onClose={onClose} data-testid={testid}>
+      <div class="modal-body">{children}</div>
+    </dialog>
+  );
+}
+
+/** Outside the markup: a dialog is no control, but it hears what happens in it and on its backdrop. */
+function useListener<K extends "click" | "keydown">(
+  target: RefObject<HTMLElement | null>,
+  name: K,
+  listener: (event: HTMLElementEventMap[K]) => void,
+): void {
+  useEffect(() => {
+    const element = target.current;
+    element?.addEventListener(name, listener);
+    return () => element?.removeEventListener(name, listener);
+  }, [target, name, listener]);
+}
