@@ -1,0 +1,201 @@
+"""Searching equals brute force, up to ties, for any points, filters, exclusions and limits."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shared.errors import Invalid
+from shared.filters import Condition, Filter, Range
+from tests.workers.stores.conftest import fresh_name
+from tests.workers.stores.vectors import DIM, Matrix, points, unit
+from workers.stores.protocol import Point, Scored, VectorQuery, VectorStore
+
+pytestmark = pytest.mark.anyio
+
+INDEXES = {"label": "keyword", "n": "integer", "x": "float", "flag": "bool"}
+WORDS = ["a", "b", "c", "ż ł"]
+
+words = st.sampled_from(WORDS)
+numbers = st.integers(-3, 3)
+halves = st.integers(-6, 6).map(lambda n: n / 2)
+
+payloads = st.fixed_dictionaries(
+    {},
+    optional={
+        "label": words,
+        "n": numbers,
+        "x": halves,
+        "flag": st.booleans(),
+        "tags": st.lists(words, max_size=3),
+        "deep": st.fixed_dictionaries({"odd key": words, "n": numbers}),
+    },
+)
+
+
+@st.composite
+def ranges(draw: st.DrawFn) -> Range:
+    bounds = draw(st.dictionaries(st.sampled_from(["gt", "gte", "lt", "lte"]), halves, min_size=1))
+    return Range(**bounds)
+
+
+def either(one: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return one | st.lists(one, min_size=1, max_size=3)
+
+
+conditions = st.one_of(
+    st.builds(Condition, key=st.sampled_from(["label", "tags", "deep.odd key", "lacking"]), match=either(words)),
+    st.builds(Condition, key=st.sampled_from(["n", "deep.n"]), match=either(numbers)),
+    st.builds(Condition, key=st.just("flag"), match=either(st.booleans())),
+    st.builds(Condition, key=st.sampled_from(["n", "x", "deep.n"]), range=ranges()),
+)
+some = st.lists(conditions, max_size=2)
+filters = st.builds(Filter, must=some, should=some, must_not=some)
+
+
+def values_at(payload: dict[str, Any], key: str) -> list[Any]:
+    value: Any = payload
+    for part in key.split("."):
+        value = value.get(part) if isinstance(value, dict) else None
+    if isinstance(value, list):
+        return value
+    return [] if value is None else [value]
+
+
+def holds(condition: Condition, payload: dict[str, Any]) -> bool:
+    values = values_at(payload, condition.key)
+    if condition.range is not None:
+        return any(within(condition.range, value) for value in values)
+    wanted = condition.match if isinstance(condition.match, list) else [condition.match]
+    return any(value == one and type(value) is type(one) for value in values for one in wanted)
+
+
+def within(bounds: Range, value: float) -> bool:
+    tests: list[tuple[float | None, Callable[[float], bool]]] = [
+        (bounds.gt, lambda bound: value > bound),
+        (bounds.gte, lambda bound: value >= bound),
+        (bounds.lt, lambda bound: value < bound),
+        (bounds.lte, lambda bound: value <= bound),
+    ]
+    return all(test(bound) for bound, test in tests if bound is not None)
+
+
+def passes(query: VectorQuery, point: Point) -> bool:
+    filter_ = query.filter or Filter()
+    return (
+        all(holds(one, point.payload) for one in filter_.must)
+        and (not filter_.should or any(holds(one, point.payload) for one in filter_.should))
+        and not any(holds(one, point.payload) for one in filter_.must_not)
+        and point.id not in query.exclude_ids
+        and not (
+            query.exclude_field
+            and {*values_at(point.payload, query.exclude_field)} & {*query.exclude_groups}
+        )
+    )  # fmt: skip
+
+
+def check(query: VectorQuery, stored: list[Point], hits: list[Scored]) -> None:
+    """`hits` are a best answer: as many as there can be, each passes, and the scores are the highest ones."""
+    vector = np.frombuffer(query.vector, "<f4")
+    scores = {one.id: float(np.frombuffer(one.vector, "<f4") @ vector) for one in stored if passes(query, one)}
+    best = sorted(scores.values(), reverse=True)[: query.limit]
+    assert len(hits) == len(best)
+    assert len({hit.id for hit in hits}) == len(hits)
+    np.testing.assert_allclose([hit.score for hit in hits], best, atol=1e-5)
+    np.testing.assert_allclose([hit.score for hit in hits], [scores[hit.id] for hit in hits], atol=1e-5)
+    kept = {one.id: one.payload for one in stored}
+    assert [hit.payload for hit in hits] == [kept[hit.id] if query.payload else None for hit in hits]
+
+
+@st.composite
+def worlds(draw: st.DrawFn) -> tuple[list[Point], list[VectorQuery]]:
+    ids = draw(st.lists(st.integers(0, 2**53 - 1) | st.integers(0, 60), max_size=40, unique=True))
+    rows = unit(len(ids) + 3, seed=draw(st.integers(0, 2**16)))
+    stored = [
+        Point(id=id_, vector=row.tobytes(), payload=draw(payloads))
+        for id_, row in zip(ids, rows, strict=False)
+    ]  # fmt: skip
+    return stored, [draw(queries(row, ids)) for row in rows[len(ids) :]]
+
+
+@st.composite
+def queries(draw: st.DrawFn, row: Matrix, ids: list[int]) -> VectorQuery:
+    by_group = draw(st.sampled_from([None, "label", "n", "deep.odd key"]))
+    group = numbers if by_group == "n" else words
+    return VectorQuery(
+        vector=row.tobytes(),
+        limit=draw(st.integers(1, 50)),
+        filter=draw(st.none() | filters),
+        exclude_ids=draw(st.lists(st.sampled_from([*ids, 61, 62]), max_size=10)),
+        exclude_field=by_group,
+        exclude_groups=draw(st.lists(group, max_size=2)) if by_group else [],
+        payload=draw(st.booleans()),
+    )
+
+
+@pytest.fixture(scope="module")
+async def reused(store: VectorStore) -> str:
+    """One collection for all examples, each of which takes its points out again."""
+    name = fresh_name()
+    await store.create(name, dim=DIM, indexes=INDEXES, meta={})
+    return name
+
+
+@given(world=worlds())
+@settings(max_examples=60, deadline=None)
+async def test_results_equal_brute_force(
+    store: VectorStore, reused: str, world: tuple[list[Point], list[VectorQuery]]
+) -> None:
+    stored, asked = world
+    try:
+        await store.upsert(reused, stored)
+        answers = await store.search(reused, asked)
+        assert (await store.describe(reused)).count == len(stored)
+    finally:
+        await store.delete(reused, [point.id for point in stored])
+    for query, hits in zip(asked, answers, strict=True):
+        check(query, stored, hits)
+
+
+async def test_no_queries_give_no_answers(store: VectorStore, name: str) -> None:
+    await store.create(name, dim=DIM, indexes={}, meta={})
+    assert await store.search(name, []) == []
+
+
+async def test_a_large_batch_is_answered_in_order(store: VectorStore, name: str) -> None:
+    rows = unit(150)
+    await store.create(name, dim=DIM, indexes={}, meta={})
+    await store.upsert(name, points(range(150)))
+    answers = await store.search(name, [VectorQuery(vector=row.tobytes(), limit=1) for row in rows])
+    assert [hits[0].id for hits in answers] == list(range(150))
+
+
+async def test_thousands_of_excluded_ids_leave_exactly_the_others(store: VectorStore, name: str) -> None:
+    await store.create(name, dim=DIM, indexes={}, meta={})
+    await store.upsert(name, points(range(3_000)))
+    query = VectorQuery(vector=unit(1, seed=5)[0].tobytes(), limit=100, exclude_ids=list(range(2_950)))
+    [hits] = await store.search(name, [query])
+    assert {hit.id for hit in hits} == set(range(2_950, 3_000))
+
+
+@pytest.mark.parametrize("key", ["a[", "a..b", 'x"y', ".", "[]", "tags[x]"])
+async def test_a_key_that_names_no_field_is_invalid(store: VectorStore, name: str, key: str) -> None:
+    await store.create(name, dim=DIM, indexes={}, meta={})
+    filter_ = Filter(must=[Condition(key=key, match="a")])
+    with pytest.raises(Invalid):
+        await store.search(name, [VectorQuery(vector=unit(1)[0].tobytes(), limit=1, filter=filter_)])
+
+
+async def test_a_value_beyond_64_bits_and_groups_without_a_field_are_invalid(store: VectorStore, name: str) -> None:
+    await store.create(name, dim=DIM, indexes={}, meta={})
+    vector = unit(1)[0].tobytes()
+    filter_ = Filter(must=[Condition(key="n", match=2**63)])
+    for query in (
+        VectorQuery(vector=vector, limit=1, filter=filter_),
+        VectorQuery(vector=vector, limit=1, exclude_groups=["a"]),
+    ):
+        with pytest.raises(Invalid):
+            await store.search(name, [query])

@@ -1,0 +1,77 @@
+"""What every store refuses before it asks its engine."""
+
+import math
+import re
+import sys
+from array import array
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+
+from shared.errors import Invalid
+from shared.jobs import MAX_ID, Payload
+from workers.stores.paths import path_of
+
+MAX_DIM = 65_536  # Qdrant's own limit
+FLOAT_BYTES = 4
+INDEX_TYPES = frozenset({"keyword", "integer", "float", "bool"})
+
+# One part is a tenant, the other a collection: neither may hold a dot, so the dot separates them without doubt.
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}\.[a-z0-9][a-z0-9_-]{0,62}")
+
+
+def is_name(name: str) -> bool:
+    return _NAME.fullmatch(name) is not None
+
+
+def check_name(name: str) -> None:
+    """Raises Invalid for what is not `tenant.collection`; names become folders and addresses."""
+    if not is_name(name):
+        raise Invalid(f"{name[:140]!r} is not a collection's name", field="collection")
+
+
+def check_new(name: str, dim: int, indexes: Mapping[str, str]) -> None:
+    """Raises Invalid for a collection that no store can make."""
+    check_name(name)
+    if not 1 <= dim <= MAX_DIM:
+        raise Invalid(f"a vector has 1 to {MAX_DIM} dimensions, not {dim}")
+    for field, type_ in indexes.items():
+        path_of(field)
+        if type_ not in INDEX_TYPES:
+            raise Invalid(f"{field!r} cannot be indexed as {type_!r}", field="payload")
+
+
+def check_ids(ids: Iterable[int]) -> None:
+    for id_ in ids:
+        if not 0 <= id_ <= MAX_ID:
+            raise Invalid(f"an id is 0 to {MAX_ID}, not {id_}", field="id")
+
+
+def check_payload(payload: Payload) -> None:
+    """Raises Invalid for what a client cannot have sent as JSON: integers over 64 bits, lone surrogates, objects."""
+    try:
+        msgspec.msgpack.encode(payload)
+    except (OverflowError, TypeError, ValueError, RecursionError) as error:
+        raise Invalid(f"this payload cannot be stored: {error}", field="payload") from error
+
+
+def floats(vector: bytes, *, dim: int) -> list[float]:
+    """`dim` finite float32 out of little-endian bytes. Raises Invalid for another dimension, NaN and infinity."""
+    if len(vector) != dim * FLOAT_BYTES:
+        raise Invalid(f"the collection's vectors have {dim} dimensions, this one {len(vector) / FLOAT_BYTES:g}")
+    numbers = array("f", vector)
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    values = numbers.tolist()
+    # NaN and infinity survive the sum, and unit vectors cannot overflow it.
+    if not math.isfinite(sum(values)):
+        raise Invalid("a vector holds numbers that are not finite")
+    return values
+
+
+def packed(values: Sequence[float]) -> bytes:
+    """float32 little-endian bytes of an engine's numbers."""
+    numbers = array("f", values)
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    return numbers.tobytes()

@@ -1,0 +1,66 @@
+"""Queries, filters and answers in Qdrant Edge's own types."""
+
+from typing import Any
+
+import numpy as np
+import qdrant_edge as edge
+
+from shared.errors import Invalid
+from shared.filters import Range, Scalar
+from workers.stores import conditions
+from workers.stores.checks import floats, packed
+from workers.stores.plan import Plan
+from workers.stores.protocol import Point, Scored, StoredPoint, VectorQuery
+
+
+def point(given: Point, *, dim: int) -> edge.Point:
+    """Raises Invalid for a vector or a payload that cannot be stored."""
+    vector = floats(given.vector, dim=dim)
+    try:
+        return edge.Point(given.id, vector, given.payload)
+    except (TypeError, ValueError) as error:
+        raise Invalid(f"the payload of {given.id} cannot be stored: {error}"[:300], field="payload") from error
+
+
+def request(query: VectorQuery, chosen: Plan, *, dim: int) -> edge.QueryRequest:
+    return edge.QueryRequest(
+        limit=query.limit,
+        query=edge.Query.Nearest(floats(query.vector, dim=dim)),
+        filter=conditions.build(query, DIALECT),
+        with_payload=query.payload,
+        params=edge.SearchParams(
+            hnsw_ef=chosen.ef,
+            exact=chosen.exact,
+            acorn=edge.AcornSearchParams(enable=True, max_selectivity=1.0) if chosen.acorn else None,
+        ),
+    )
+
+
+def stored(record: edge.Record, *, vectors: bool) -> StoredPoint:
+    vector = packed(record.vector) if vectors else None  # type: ignore[arg-type]
+    return StoredPoint(id=int(record.id), payload=record.payload or {}, vector=vector)
+
+
+def scored(hit: edge.ScoredPoint) -> Scored:
+    return Scored(id=int(hit.id), score=hit.score, payload=hit.payload)
+
+
+def _value(value: Scalar) -> edge.MatchValue:
+    """Edge 0.9 reads a Python bool as the integer 1 or 0; only NumPy's reaches it as a bool."""
+    if not isinstance(value, bool):
+        return edge.MatchValue(value)
+    return edge.MatchValue(np.bool_(value))  # type: ignore[arg-type]
+
+
+def _range(bounds: Range) -> Any:
+    return edge.RangeFloat(gt=bounds.gt, gte=bounds.gte, lt=bounds.lt, lte=bounds.lte)
+
+
+DIALECT = conditions.Dialect(
+    filter=edge.Filter,
+    field=edge.FieldCondition,
+    value=_value,
+    any_of=lambda values: edge.MatchAny(list(values)),  # type: ignore[arg-type]
+    range=_range,
+    has_id=lambda ids: edge.HasIdCondition(set(ids)),
+)

@@ -1,0 +1,73 @@
+"""How a collection of the embedded store lies on disk: its description and a folder for its current shard."""
+
+import os
+from pathlib import Path
+
+import msgspec
+import qdrant_edge as edge
+
+from workers.stores.checks import FLOAT_BYTES
+from workers.stores.paths import path_of
+
+DESCRIPTION = "collection.json"
+# Segments with fewer vectors get no graph; the planner never asks for one on so few.
+INDEX_FROM = 10_000
+
+_INDEX_TYPES = {
+    "keyword": edge.PayloadSchemaType.Keyword,
+    "integer": edge.PayloadSchemaType.Integer,
+    "float": edge.PayloadSchemaType.Float,
+    "bool": edge.PayloadSchemaType.Bool,
+}
+
+
+class Description(msgspec.Struct, frozen=True, kw_only=True):
+    """What collection.json holds; `shard` names the folder that is current, so that one rename switches shards."""
+
+    dim: int
+    indexes: dict[str, str]
+    meta: dict[str, str]
+    shard: str
+
+
+def read_description(folder: Path) -> Description:
+    return msgspec.json.decode((folder / DESCRIPTION).read_bytes(), type=Description)
+
+
+def write_description(folder: Path, description: Description) -> None:
+    """Atomic and durable: a reader sees the old or the new one, also after a crash."""
+    draft = folder / f".{DESCRIPTION}"
+    with draft.open("wb") as file:
+        file.write(msgspec.json.format(msgspec.json.encode(description)))
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(folder / DESCRIPTION)
+    sync_folder(folder)
+
+
+def sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def create(folder: Path, description: Description) -> None:
+    """Lay out an empty collection in `folder`; the caller renames it into place."""
+    path = folder / description.shard
+    path.mkdir(parents=True)
+    shard = edge.EdgeShard.create(str(path), config(description.dim))
+    for field, type_ in description.indexes.items():
+        shard.update(edge.UpdateOperation.create_field_index(path_of(field), _INDEX_TYPES[type_]))
+    shard.close()
+    write_description(folder, description)
+
+
+def config(dim: int) -> edge.EdgeConfig:
+    return edge.EdgeConfig(
+        vectors=edge.EdgeVectorParams(size=dim, distance=edge.Distance.Cosine),
+        optimizers=edge.EdgeOptimizersConfig(
+            indexing_threshold=max(1, INDEX_FROM * dim * FLOAT_BYTES // 1024), default_segment_number=1
+        ),
+    )

@@ -1,0 +1,247 @@
+"""The vector store on a Qdrant server, 1.16 or newer (it keeps metadata with a collection)."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import httpx
+from qdrant_client import AsyncQdrantClient, models
+from qdrant_client.http.exceptions import UnexpectedResponse
+
+from shared.errors import CollectionNotFound, StoreAway
+from shared.jobs import Payload
+from workers.stores import server_dialect as dialect
+from workers.stores.breaker import Breaker
+from workers.stores.checks import check_ids, check_name, check_new, check_payload, is_name
+from workers.stores.chunks import chunks
+from workers.stores.paths import path_of
+from workers.stores.plan import EXACT, Plan, fell_short, plan
+from workers.stores.protocol import Point, Scored, StoredCollection, StoredPoint, VectorQuery
+from workers.stores.server_errors import no_collection, translated
+
+TIMEOUT_S = 10
+MAX_CONNECTIONS = 32
+# A point of 512 numbers is about 10 KiB of JSON, and a server refuses 32 MiB.
+POINTS_PER_CALL = 256
+IDS_PER_CALL = 2_000
+QUERIES_PER_CALL = 64
+# Plans need a rough count; another process may drop a collection and make it anew with another dimension.
+FACTS_TTL_S = 5.0
+MIN_VERSION = (1, 16)
+
+# Metadata merges by its top-level keys, so what may change key by key stands flat.
+_INDEX = "index:"
+_META = "meta:"
+
+
+class _Facts(NamedTuple):
+    dim: int
+    size: int
+    metadata: Mapping[str, str]
+    known_at_s: float
+
+
+def connect(url: str, *, api_key: str) -> AsyncQdrantClient:
+    """Without `limits` the client opens a new connection per call on localhost."""
+    return AsyncQdrantClient(
+        url=url,
+        headers={"api-key": api_key} if api_key else None,
+        timeout=TIMEOUT_S,
+        check_compatibility=False,
+        limits=httpx.Limits(max_connections=MAX_CONNECTIONS, max_keepalive_connections=MAX_CONNECTIONS),
+    )
+
+
+class QdrantServerStore:
+    """Collections on a server, through a circuit breaker.
+
+    `indexed=False` is for clients without an engine (qdrant-client's local mode): no payload indexes, no search
+    parameters.
+    """
+
+    def __init__(self, client: AsyncQdrantClient, *, indexed: bool = True, breaker: Breaker | None = None) -> None:
+        self._client = client
+        self._indexed = indexed
+        self._breaker = breaker or Breaker()
+        self._facts: dict[str, _Facts] = {}
+
+    async def create(self, name: str, *, dim: int, indexes: Mapping[str, str], meta: Mapping[str, str]) -> None:
+        check_new(name, dim, indexes)
+        metadata = {_INDEX + field: type_ for field, type_ in indexes.items()} | _as_metadata(meta)
+        with self._guard(name):
+            await self._check_version()
+            if not await self._client.collection_exists(name):
+                await self._create(name, dim, metadata)
+            # Also for one that exists: its creator may have ended between the collection and its indexes.
+            await self._create_indexes(name, (await self._known(name)).metadata)
+
+    async def _create(self, name: str, dim: int, metadata: dict[str, str]) -> None:
+        params = models.VectorParams(size=dim, distance=models.Distance.COSINE)
+        try:
+            await self._client.create_collection(name, vectors_config=params, metadata=metadata)
+        except UnexpectedResponse as error:
+            if error.status_code != httpx.codes.CONFLICT:
+                raise
+
+    async def _create_indexes(self, name: str, metadata: Mapping[str, str]) -> None:
+        if not self._indexed:
+            return
+        for field, type_ in _parts(metadata, _INDEX).items():
+            path, schema = path_of(field), dialect.INDEX_TYPES[type_]
+            await self._client.create_payload_index(name, path, field_schema=schema, wait=True)
+
+    async def _check_version(self) -> None:
+        version = (await self._client.info()).version
+        numbers = tuple(int(part) for part in version.split("-")[0].split(".")[:2])
+        if numbers < MIN_VERSION:
+            raise StoreAway(f"the Qdrant server is {version}; {'.'.join(map(str, MIN_VERSION))} or newer is needed")
+
+    async def drop(self, name: str) -> None:
+        check_name(name)
+        with self._guard(name):
+            await self._client.delete_collection(name)
+            self._facts.pop(name, None)
+
+    async def names(self) -> list[str]:
+        with self._guard(""):
+            answer = await self._client.get_collections()
+        return sorted(one.name for one in answer.collections if is_name(one.name))
+
+    async def describe(self, name: str) -> StoredCollection:
+        check_name(name)
+        with self._guard(name):
+            facts = await self._known(name, fresh=True)
+            count = (await self._client.count(name, exact=True)).count
+        return StoredCollection(
+            name=name,
+            dim=facts.dim,
+            count=count,
+            indexes=_parts(facts.metadata, _INDEX),
+            meta=_parts(facts.metadata, _META),
+        )
+
+    async def set_meta(self, name: str, meta: Mapping[str, str]) -> None:
+        check_name(name)
+        with self._guard(name):
+            await self._known(name)
+            await self._client.update_collection(name, metadata=_as_metadata(meta))
+
+    async def upsert(self, name: str, points: Sequence[Point]) -> None:
+        check_name(name)
+        check_ids(point.id for point in points)
+        for point in points:
+            check_payload(point.payload)
+        for some in chunks(points, POINTS_PER_CALL):
+            with self._guard(name):
+                facts = await self._known(name)
+                if some:
+                    await self._client.upsert(name, dialect.batch(some, dim=facts.dim), wait=True)
+
+    async def set_payloads(self, name: str, payloads: Mapping[int, Payload]) -> None:
+        check_name(name)
+        existing = await self.retrieve(name, list(payloads))
+        for some in chunks(list(existing), POINTS_PER_CALL):
+            operations = [_overwrite(id_, payloads[id_]) for id_ in some]
+            with self._guard(name):
+                if operations:
+                    await self._client.batch_update_points(name, operations, wait=True)
+
+    async def delete(self, name: str, ids: Sequence[int]) -> None:
+        check_name(name)
+        for some in chunks(ids, IDS_PER_CALL):
+            with self._guard(name):
+                await self._known(name)
+                if some:
+                    await self._client.delete(name, models.PointIdsList(points=list(some)), wait=True)
+
+    async def retrieve(self, name: str, ids: Sequence[int], *, vectors: bool = False) -> dict[int, StoredPoint]:
+        check_name(name)
+        found: dict[int, StoredPoint] = {}
+        for some in chunks(ids, IDS_PER_CALL):
+            with self._guard(name):
+                await self._known(name)
+                records = await self._client.retrieve(name, some, with_payload=True, with_vectors=vectors)
+            found |= {one.id: one for one in (dialect.stored(record, vectors=vectors) for record in records)}
+        return found
+
+    async def search(self, name: str, queries: Sequence[VectorQuery]) -> list[list[Scored]]:
+        check_name(name)
+        answers: list[list[Scored]] = []
+        for some in chunks(queries, QUERIES_PER_CALL):
+            with self._guard(name):
+                answers += await self._search(name, some)
+        return answers
+
+    async def _search(self, name: str, queries: Sequence[VectorQuery]) -> list[list[Scored]]:
+        facts = await self._known(name)
+        plans = [plan(query, count=facts.size) for query in queries]
+        answers = await self._run(name, queries, plans, dim=facts.dim)
+        short = [i for i, query in enumerate(queries) if fell_short(query, plans[i], len(answers[i]))]
+        again = await self._run(name, [queries[i] for i in short], [EXACT] * len(short), dim=facts.dim)
+        for i, answer in zip(short, again, strict=True):
+            answers[i] = answer
+        return answers
+
+    async def _run(
+        self, name: str, queries: Sequence[VectorQuery], plans: Sequence[Plan], *, dim: int
+    ) -> list[list[Scored]]:
+        if not queries:
+            return []
+        requests = [
+            dialect.request(query, chosen if self._indexed else None, dim=dim)
+            for query, chosen in zip(queries, plans, strict=True)
+        ]
+        responses = await self._client.query_batch_points(name, requests)
+        return [[dialect.scored(hit) for hit in response.points] for response in responses]
+
+    async def optimize(self, name: str) -> None:
+        """The server optimises by itself; this only finds that the collection is there."""
+        check_name(name)
+        with self._guard(name):
+            await self._known(name)
+
+    async def ping(self) -> None:
+        with self._guard(""):
+            await self._client.info()
+
+    async def close(self) -> None:
+        await self._client.close()
+
+    async def _known(self, name: str, *, fresh: bool = False) -> _Facts:
+        """Dimension, rough count and metadata. Raises CollectionNotFound."""
+        facts = self._facts.get(name)
+        if facts is None or fresh or time.monotonic() - facts.known_at_s > FACTS_TTL_S:
+            facts = self._facts[name] = await self._ask(name)
+        return facts
+
+    async def _ask(self, name: str) -> _Facts:
+        if not await self._client.collection_exists(name):
+            raise no_collection(name)
+        info = await self._client.get_collection(name)
+        params = info.config.params.vectors
+        if not isinstance(params, models.VectorParams):
+            raise StoreAway(f"{name} was made by another program: it has named vectors")
+        return _Facts(params.size, info.points_count or 0, info.config.metadata or {}, time.monotonic())
+
+    @contextmanager
+    def _guard(self, name: str) -> Iterator[None]:
+        """Around calls to the client: the breaker, and errors in our own words."""
+        with self._breaker.watch(), translated(name):
+            try:
+                yield
+            except CollectionNotFound:
+                self._facts.pop(name, None)
+                raise
+
+
+def _overwrite(id_: int, payload: Payload) -> models.OverwritePayloadOperation:
+    return models.OverwritePayloadOperation(overwrite_payload=models.SetPayload(payload=payload, points=[id_]))
+
+
+def _as_metadata(meta: Mapping[str, str]) -> dict[str, str]:
+    return {_META + key: value for key, value in meta.items()}
+
+
+def _parts(metadata: Mapping[str, str], prefix: str) -> dict[str, str]:
+    return {key.removeprefix(prefix): value for key, value in metadata.items() if key.startswith(prefix)}

@@ -1,0 +1,59 @@
+"""Queries, filters and answers in the types of Qdrant's client."""
+
+from typing import Any
+
+from qdrant_client import models
+
+from workers.stores import conditions
+from workers.stores.checks import floats, packed
+from workers.stores.plan import Plan
+from workers.stores.protocol import Point, Scored, StoredPoint, VectorQuery
+
+INDEX_TYPES = {
+    "keyword": models.PayloadSchemaType.KEYWORD,
+    "integer": models.PayloadSchemaType.INTEGER,
+    "float": models.PayloadSchemaType.FLOAT,
+    "bool": models.PayloadSchemaType.BOOL,
+}
+
+DIALECT = conditions.Dialect(
+    filter=models.Filter,
+    field=models.FieldCondition,
+    value=lambda value: models.MatchValue(value=value),
+    any_of=lambda values: models.MatchAny(any=list(values)),  # type: ignore[arg-type]
+    range=lambda bounds: models.Range(gt=bounds.gt, gte=bounds.gte, lt=bounds.lt, lte=bounds.lte),
+    has_id=lambda ids: models.HasIdCondition(has_id=list(ids)),
+)
+
+
+def batch(points: list[Point], *, dim: int) -> models.Batch:
+    """Column by column: one object instead of one for each point."""
+    return models.Batch(
+        ids=[point.id for point in points],
+        vectors=[floats(point.vector, dim=dim) for point in points],
+        payloads=[point.payload for point in points],
+    )
+
+
+def request(query: VectorQuery, chosen: Plan | None, *, dim: int) -> models.QueryRequest:
+    return models.QueryRequest(
+        query=floats(query.vector, dim=dim),
+        limit=query.limit,
+        filter=conditions.build(query, DIALECT),
+        with_payload=query.payload,
+        params=None if chosen is None else _params(chosen),
+    )
+
+
+def _params(chosen: Plan) -> models.SearchParams:
+    acorn = models.AcornSearchParams(enable=True, max_selectivity=1.0) if chosen.acorn else None
+    return models.SearchParams(exact=chosen.exact, hnsw_ef=chosen.ef, acorn=acorn)
+
+
+def stored(record: Any, *, vectors: bool) -> StoredPoint:
+    """Of a `Record`; its vector's type spans every kind that Qdrant knows, ours is always one list."""
+    return StoredPoint(id=record.id, payload=record.payload or {}, vector=packed(record.vector) if vectors else None)
+
+
+def scored(hit: Any) -> Scored:
+    return Scored(id=hit.id, score=hit.score, payload=hit.payload)
