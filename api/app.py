@@ -1,0 +1,103 @@
+"""The API: its route table, its middleware and what is open while it runs."""
+
+import asyncio
+from asyncio import Event as Signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.routing import BaseRoute, Route, WebSocketRoute
+
+from api import (
+    collections,
+    health,
+    items,
+    jobs,
+    media,
+    openapi,
+    operators,
+    pages,
+    problems,
+    search,
+    sessions,
+)
+from api.auth import Identify
+from api.hosts import Hosts
+from api.limits import Inflight
+from api.live import Live
+from api.metrics import Metrics
+from api.state import State, opened
+from api.trace import Trace
+from shared.settings import Settings
+from shared.tenants import Keyring
+
+
+def create_app(settings: Settings, *, stopping: Signal | None = None) -> Starlette:
+    """An ASGI application with its own connections. `stopping` lets long polls answer before the process ends.
+
+    Raises SettingsError when the keys file cannot be read.
+    """
+    keyring = keyring_of(settings)
+    metrics = Metrics()
+    openapi.encoded()
+    signal = stopping or Signal()
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[State]:
+        async with opened(settings, keyring=keyring, stopping=signal) as state:
+            lag = asyncio.create_task(health.watch_loop(metrics))
+            try:
+                yield state
+            finally:
+                lag.cancel()
+
+    app = Starlette(
+        routes=routes(metrics),
+        middleware=[
+            Middleware(Trace, metrics=metrics),
+            Middleware(Hosts, local_only=keyring.open),
+            Middleware(Inflight, most=settings.max_inflight, metrics=metrics),
+            Middleware(Identify, keyring=keyring),
+        ],
+        exception_handlers=problems.HANDLERS,
+        lifespan=lifespan,
+    )
+    # A slash too much is another address: it gets a problem like any other, not a redirect.
+    app.router.redirect_slashes = False
+    return app
+
+
+def keyring_of(settings: Settings) -> Keyring:
+    return Keyring(Path(settings.keys_file) if settings.keys_file else None)
+
+
+def routes(metrics: Metrics) -> list[BaseRoute]:
+    return [
+        Route("/v1/search", search.submit, methods=["POST"]),
+        Route("/v1/jobs", jobs.recent),
+        Route("/v1/jobs/{job_id}", jobs.show),
+        Route("/v1/jobs/{job_id}", jobs.cancel, methods=["DELETE"]),
+        Route("/v1/jobs/{job_id}/retry", jobs.retry, methods=["POST"]),
+        Route("/v1/collections", collections.every),
+        Route("/v1/collections/{name}", collections.show),
+        Route("/v1/collections/{name}", collections.put, methods=["PUT"]),
+        Route("/v1/collections/{name}", collections.drop, methods=["DELETE"]),
+        Route("/v1/collections/{name}/items", items.add, methods=["POST"]),
+        Route("/v1/collections/{name}/items/{item_id}", items.show),
+        Route("/v1/collections/{name}/items/{item_id}/media", media.show),
+        Route("/v1/sessions", sessions.create, methods=["POST"]),
+        Route("/v1/workers", operators.workers),
+        Route("/v1/queues", operators.queues),
+        WebSocketRoute("/v1/ws", Live(on_close=lambda code: metrics.closed.update([code]))),
+        Route("/healthz", health.alive),
+        Route("/readyz", health.ready),
+        Route("/metrics", health.exposing(metrics)),
+        Route("/openapi.json", openapi.document),
+        Route("/", pages.search),
+        Route("/dashboard", pages.dashboard),
+        Route("/docs", pages.docs),
+        Route("/favicon.svg", pages.icon),
+        Route("/assets/{path:path}", pages.asset),
+    ]

@@ -1,0 +1,88 @@
+"""/v1/collections: list, look, create, drop; workers do the work."""
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api import auth, bodies, params
+from api.answers import answer
+from api.problems import answer as problem_answer
+from api.state import State
+from api.submission import place_of, submit, taken_again
+from shared.collections import require_same
+from shared.errors import from_validation
+from shared.jobs import FINAL, Collection, CollectionSpec, CollectionTask, JobView, Name
+
+# Creating and dropping takes milliseconds; who waits longer is told where to look.
+WAIT_S = 10.0
+
+
+class CollectionList(msgspec.Struct, frozen=True):
+    collections: list[Collection]
+
+
+async def every(request: Request[State]) -> Response:
+    identity = auth.reader(request)
+    params.read(request, params.NoParams)
+    return answer(CollectionList(await request.state["collections"].all(identity.tenant)))
+
+
+async def show(request: Request[State]) -> Response:
+    identity = auth.reader(request)
+    params.read(request, params.NoParams)
+    return answer(await request.state["collections"].get(identity.tenant, request.path_params["name"]))
+
+
+async def put(request: Request[State]) -> Response:
+    """201 when created, 200 when it was there already, 409 when it is there with other settings."""
+    identity = auth.writer(request)
+    params.read(request, params.NoParams)
+    name, spec = _name(request), await _spec(request)
+    there = await request.state["collections"].find(identity.tenant, name)
+    if there is not None:
+        require_same(there, spec)
+        return answer(there)
+    view = await _run(request, CollectionTask(op="create", collection=name, spec=spec), tenant=identity.tenant)
+    if view.state != "succeeded":
+        return _not_done(view)
+    made = await request.state["collections"].get(identity.tenant, name)
+    return answer(made, status=201, headers={"Location": f"/v1/collections/{name}"})
+
+
+async def drop(request: Request[State]) -> Response:
+    """204 when it is gone."""
+    identity = auth.writer(request)
+    params.read(request, params.NoParams)
+    found = await request.state["collections"].get(identity.tenant, request.path_params["name"])
+    view = await _run(request, CollectionTask(op="drop", collection=found.name), tenant=identity.tenant)
+    return Response(status_code=204) if view.state == "succeeded" else _not_done(view)
+
+
+def _name(request: Request[State]) -> str:
+    try:
+        name: str = msgspec.convert(request.path_params["name"], Name)
+    except msgspec.ValidationError as error:
+        raise from_validation(error, root="name") from error
+    return name
+
+
+async def _spec(request: Request[State]) -> CollectionSpec:
+    """No body at all means a plain collection."""
+    most_bytes = request.state["settings"].max_body_bytes
+    if request.headers.get("content-length", "0") == "0" and "transfer-encoding" not in request.headers:
+        return CollectionSpec()
+    spec: CollectionSpec = await bodies.read(request, CollectionSpec, most_bytes=most_bytes)
+    return spec
+
+
+async def _run(request: Request[State], task: CollectionTask, *, tenant: str) -> JobView:
+    """Without a live worker there is nothing to wait for: the job stays queued until one comes."""
+    submitted = await submit(request.state, task, tenant=tenant)
+    wait_s = WAIT_S if await request.state["fleet"].live() else 0.0
+    return await request.state["dispatcher"].wait_for(tenant, submitted.id, timeout_s=wait_s)
+
+
+def _not_done(view: JobView) -> Response:
+    if view.state in FINAL and view.error is not None:
+        return problem_answer(view.error, headers=place_of(view.id))
+    return answer(taken_again(view), status=202, headers=place_of(view.id))

@@ -1,0 +1,145 @@
+"""What a websocket's client asks for, and the answers."""
+
+import logging
+from asyncio import gather
+from typing import assert_never
+
+import msgspec
+
+from api import auth, bodies, frames
+from api.outbox import Outbox
+from api.state import State
+from api.submission import submit
+from api.subscription import Subscription
+from shared.clock import now_ms
+from shared.errors import (
+    BadRequest,
+    CliplineError,
+    Forbidden,
+    Invalid,
+    JobNotFound,
+    TooManyRequests,
+    Unauthorized,
+    from_validation,
+)
+from shared.events import Event, order
+from shared.jobs import FINAL, Search
+from shared.tenants import Identity
+
+logger = logging.getLogger(__name__)
+
+MAX_OPEN = 64
+
+
+class Conversation:
+    """Handles one frame after the other; a refused one is answered, and nothing else happens."""
+
+    def __init__(self, state: State, identity: Identity, subscription: Subscription, outbox: Outbox) -> None:
+        self.state = state
+        self.identity = identity
+        self.subscription = subscription
+        self.outbox = outbox
+
+    async def hear(self, text: str) -> None:
+        """Raises BadRequest for what is no JSON, Unauthorized for a wrong key: both end the connection."""
+        try:
+            frame = frames.decode(text)
+        except Invalid as error:
+            self._refuse(frames.id_in(text), None, error)
+        else:
+            await self._answer(frame)
+        await self.outbox.eased()
+
+    async def _answer(self, frame: frames.ClientFrame) -> None:
+        try:
+            await self._do(frame)
+        except Unauthorized:
+            raise
+        except CliplineError as error:
+            name = None if isinstance(frame, frames.Hello) else frame.id
+            job = frame.job if isinstance(frame, frames.Cancel | frames.Watch) else None
+            self._refuse(name, job, error)
+
+    async def _do(self, frame: frames.ClientFrame) -> None:
+        match frame:
+            case frames.SearchFrame():
+                await self._search(frame)
+            case frames.Watch():
+                await self._watch(frame)
+            case frames.Cancel():
+                await self._cancel(frame)
+            case frames.Ping():
+                self.outbox.put(frames.Pong(id=frame.id))
+            case frames.Hello():
+                self._greet(frame)
+            case _:
+                assert_never(frame)
+
+    async def _search(self, frame: frames.SearchFrame) -> None:
+        if len(self.subscription.open) >= MAX_OPEN:
+            raise TooManyRequests(f"{MAX_OPEN} searches of this connection are still open", retry_after_s=1)
+        search = self._read(frame)
+        tenant = self.identity.tenant
+        await gather(
+            self.state["collections"].get(tenant, search.collection),
+            self.state["sessions"].touch(tenant, self.subscription.session),
+        )
+        with self.subscription.holding():
+            submitted = await submit(self.state, search, tenant=tenant, client_id=frame.id)
+            self.subscription.open.add(submitted.id)
+            self.outbox.put(frames.Accepted(id=frame.id, job=submitted.id))
+
+    def _read(self, frame: frames.SearchFrame) -> Search:
+        session = self.subscription.session
+        try:
+            search = msgspec.convert({"session": session, **frame.search}, Search)
+        except msgspec.ValidationError as error:
+            raise from_validation(error, root="search") from error
+        if search.session != session:
+            raise Invalid("a search over a websocket belongs to the socket's session", field="search.session")
+        bodies.check_search(search, self.state["settings"], root="search")
+        return search
+
+    async def _watch(self, frame: frames.Watch) -> None:
+        """Registered first, read then: what happens in between comes as an event, after the snapshot."""
+        with self.subscription.holding():
+            self.subscription.watch(frame.job, frame.id)
+            try:
+                await self._show(frame)
+            except CliplineError:
+                self.subscription.unwatch(frame.job)
+                raise
+
+    async def _show(self, frame: frames.Watch) -> None:
+        view = await self.state["results"].get(self.identity.tenant, frame.job)
+        if view is None:
+            raise JobNotFound(f"no job {frame.job!r}")
+        name = frame.id or await self._name_of(frame.job, view.session)
+        self.subscription.labels[frame.job] = name
+        if view.state in FINAL:
+            self.subscription.remember_end(frame.job)
+        place = max(self.state["dispatcher"].position, self.subscription.boundary, key=order)
+        self.outbox.put(
+            Event(offset=place, job=view.id, tenant=view.tenant, state=view.state, at_ms=now_ms(), client_id=name)
+        )
+
+    async def _name_of(self, job: str, session: str | None) -> str | None:
+        """Names are a session's own: another client's `c1` is not ours."""
+        return await self.state["snapshots"].client_id(job) if session == self.subscription.session else None
+
+    async def _cancel(self, frame: frames.Cancel) -> None:
+        if not self.identity.may_write:
+            raise Forbidden(f"the role {self.identity.role!r} may look and search, not change anything")
+        await self.state["queue"].cancel(self.identity.tenant, frame.job)
+
+    def _greet(self, frame: frames.Hello) -> None:
+        """A second hello changes nothing; with another key it is not allowed."""
+        if auth.identify(self.state["keyring"], frame.key) != self.identity:
+            raise Unauthorized("the connection was opened with another key")
+
+    def _refuse(self, name: str | None, job: str | None, error: CliplineError) -> None:
+        if isinstance(error, BadRequest):
+            raise error
+        problem = error.problem()
+        logger.info("frame ✗ %d %s: %s", problem.status, problem.type, problem.detail)
+        self.outbox.put(frames.Refused(id=name, job=job, error=problem))

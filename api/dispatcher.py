@@ -1,0 +1,180 @@
+"""One reader of the event stream for the whole process, and everybody who wants to hear of a job."""
+
+import asyncio
+import logging
+import random
+from asyncio import Event as Signal
+from asyncio import Task
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from time import monotonic
+from types import TracebackType
+from typing import Protocol, Self
+
+from api.results import Results
+from shared.errors import JobNotFound, Unavailable
+from shared.events import START, Event, Events, Gap, order
+from shared.jobs import FINAL, JobView
+
+logger = logging.getLogger(__name__)
+
+PAUSE_FROM_S = 0.05
+PAUSE_TO_S = 2.0
+
+Topic = tuple[str, ...]
+
+
+def of_job(job_id: str) -> Topic:
+    return ("job", job_id)
+
+
+def of_session(tenant: str, session: str) -> Topic:
+    return ("session", tenant, session)
+
+
+class Listener(Protocol):
+    """Is told synchronously, so it must not wait; what it keeps is bounded by itself."""
+
+    def tell(self, event: Event) -> None: ...
+
+    def resumed(self, *, whole: bool) -> None:
+        """The stream is followed again; not `whole` when events in between are lost."""
+
+
+class Waiter:
+    """A long poll's listener: wakes when its job may have ended."""
+
+    def __init__(self) -> None:
+        self.signal = Signal()
+
+    def tell(self, event: Event) -> None:
+        if event.state in FINAL:
+            self.signal.set()
+
+    def resumed(self, *, whole: bool) -> None:
+        self.signal.set()
+
+
+class Dispatcher:
+    """Follows the stream while it is entered, and again by itself whenever Redis comes back."""
+
+    def __init__(self, events: Events, results: Results, *, stopping: Signal) -> None:
+        self.events = events
+        self.results = results
+        self.stopping = stopping
+        self.position = START
+        self.epoch: str | None = None
+        self.found_place = Signal()
+        self._listeners: dict[Topic, set[Listener]] = {}
+        self._tasks: list[Task[None]] = []
+
+    async def __aenter__(self) -> Self:
+        self._tasks = [asyncio.create_task(self._run()), asyncio.create_task(self._release())]
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    @contextmanager
+    def listening(self, listener: Listener, topic: Topic) -> Iterator[None]:
+        self.add(listener, topic)
+        try:
+            yield
+        finally:
+            self.remove(listener, topic)
+
+    def add(self, listener: Listener, topic: Topic) -> None:
+        self._listeners.setdefault(topic, set()).add(listener)
+
+    def remove(self, listener: Listener, topic: Topic) -> None:
+        listeners = self._listeners.get(topic, set())
+        listeners.discard(listener)
+        if not listeners:
+            self._listeners.pop(topic, None)
+
+    async def wait_for(self, tenant: str, job_id: str, *, timeout_s: float) -> JobView:
+        """The job when it ended, or as it is after `timeout_s`. Raises JobNotFound, QueueAway.
+
+        Register first, then read, then listen: what ends in between wakes the waiter, what ended before is read.
+        """
+        ends = monotonic() + timeout_s
+        waiter = Waiter()
+        with self.listening(waiter, of_job(job_id)):
+            while True:
+                waiter.signal.clear()
+                view = await self.results.get(tenant, job_id)
+                if view is None:
+                    raise JobNotFound(f"no job {job_id!r}")
+                left_s = ends - monotonic()
+                if view.state in FINAL or left_s <= 0 or self.stopping.is_set():
+                    return view
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(waiter.signal.wait(), left_s)
+
+    async def _run(self) -> None:
+        pause_s = PAUSE_FROM_S
+        while True:
+            try:
+                await self._catch_up()
+                pause_s = PAUSE_FROM_S
+                await self._follow()
+            except Unavailable as error:
+                logger.warning("events: Redis is away, next try in %.2f s at most: %s", pause_s, error)
+            except Exception:
+                logger.exception("events: reading failed")
+            # Full jitter, so that many processes do not come back in step.
+            await asyncio.sleep(random.uniform(PAUSE_FROM_S / 2, pause_s))  # noqa: S311 - jitter, not a secret
+            pause_s = min(PAUSE_TO_S, pause_s * 2)
+
+    async def _catch_up(self) -> None:
+        """Find the place from which to follow, and have everybody look again at what they wait for."""
+        epoch, last = await self.events.epoch(), await self.events.last()
+        first = self.epoch is None
+        whole = first or (epoch == self.epoch and await self._is_whole(last))
+        if first or not whole:
+            self.position = last
+        self.epoch = epoch
+        if not first:
+            logger.info("events: following again%s", "" if whole else "; events between were lost")
+        self.found_place.set()
+        self._everybody(whole=whole)
+
+    async def _is_whole(self, last: str) -> bool:
+        """Whether everything after our position is still there."""
+        if order(self.position) > order(last):
+            return False
+        try:
+            await self.events.between(self.position, self.position)
+        except Gap:
+            return False
+        return True
+
+    async def _follow(self) -> None:
+        while True:
+            for event in await self.events.follow(self.position):
+                self.position = event.offset
+                self._tell(event)
+
+    def _tell(self, event: Event) -> None:
+        topics = [of_job(event.job)]
+        if event.session:
+            topics.append(of_session(event.tenant, event.session))
+        told: set[Listener] = set()
+        for topic in topics:
+            # A set that grows or shrinks while its members are told must not break the round.
+            told.update(self._listeners.get(topic, ()))
+        for listener in told:
+            listener.tell(event)
+
+    def _everybody(self, *, whole: bool) -> None:
+        for listener in {listener for listeners in self._listeners.values() for listener in listeners}:
+            listener.resumed(whole=whole)
+
+    async def _release(self) -> None:
+        """When the process stops, long polls answer with what is there."""
+        await self.stopping.wait()
+        self._everybody(whole=True)

@@ -1,0 +1,122 @@
+"""The websocket's frames, in both directions."""
+
+from typing import Annotated, Any
+
+import msgspec
+
+from shared.errors import Problem, decode_json
+from shared.jobs import State
+
+FrameId = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
+JobId = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
+
+
+class _FromClient(msgspec.Struct, frozen=True, kw_only=True, tag_field="op", forbid_unknown_fields=True):
+    """What a client may send."""
+
+
+class Hello(_FromClient, frozen=True, tag="hello"):
+    """The first frame of a browser, which cannot set headers."""
+
+    key: Annotated[str, msgspec.Meta(max_length=256)]
+
+
+class SearchFrame(_FromClient, frozen=True, tag="search"):
+    """`search` is what POST /v1/search takes; its session is the connection's."""
+
+    id: FrameId
+    search: dict[str, Any]
+
+
+class Cancel(_FromClient, frozen=True, tag="cancel"):
+    job: JobId
+    id: FrameId | None = None
+
+
+class Watch(_FromClient, frozen=True, tag="watch"):
+    """A snapshot of one job, then its events, under `id` when one is given."""
+
+    job: JobId
+    id: FrameId | None = None
+
+
+class Ping(_FromClient, frozen=True, tag="ping"):
+    id: FrameId | None = None
+
+
+ClientFrame = Hello | SearchFrame | Cancel | Watch | Ping
+
+
+class _FromServer(msgspec.Struct, frozen=True, kw_only=True, tag_field="op"):
+    """What a client may get."""
+
+
+class Welcome(_FromServer, frozen=True, tag="welcome"):
+    """`seq` is the place from which to resume before any other frame has come."""
+
+    session: str
+    seq: str
+    recovered: bool
+
+
+class Accepted(_FromServer, frozen=True, tag="accepted"):
+    id: str
+    job: str
+
+
+class Happened(_FromServer, frozen=True, tag="event"):
+    """A job changed its state; `id` is null for jobs that came without one."""
+
+    id: str | None
+    seq: str
+    job: str
+    state: State
+    at: str | None = None
+
+
+class Result(_FromServer, frozen=True, tag="result", omit_defaults=True):
+    """A job's one terminal frame, with either its result or its error."""
+
+    id: str | None
+    seq: str
+    job: str
+    state: State
+    result: Any = None
+    error: Problem | None = None
+
+
+class Refused(_FromServer, frozen=True, tag="error"):
+    """A frame that was not accepted; the socket stays open."""
+
+    id: str | None
+    error: Problem
+    job: str | None = None
+
+
+class Pong(_FromServer, frozen=True, tag="pong", omit_defaults=True):
+    id: str | None = None
+
+
+ServerFrame = Welcome | Accepted | Happened | Result | Refused | Pong
+
+
+class _Named(msgspec.Struct):
+    id: FrameId | None = None
+
+
+def decode(text: str) -> ClientFrame:
+    """Raises BadRequest for what is no JSON, Invalid for what is no frame."""
+    frame: ClientFrame = decode_json(text.encode(), ClientFrame)
+    return frame
+
+
+def encode(frame: ServerFrame) -> str:
+    return msgspec.json.encode(frame).decode()
+
+
+def id_in(text: str) -> str | None:
+    """The id of a frame that could not be read otherwise, so that its error can be told apart."""
+    try:
+        return msgspec.json.decode(text, type=_Named).id
+    except msgspec.DecodeError:
+        return None

@@ -1,0 +1,159 @@
+"""/v1/collections/{name}/items: add pictures by upload or by reference, read one."""
+
+from contextlib import suppress
+from pathlib import PurePath
+from typing import Any
+
+import msgspec
+from anyio import CancelScope
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api import auth, bodies, params, uploads
+from api.answers import answer
+from api.problems import answer as problem_answer
+from api.spool import Spool, SpoolFile
+from api.state import State
+from api.submission import answer_to, enqueue, submit
+from shared.errors import (
+    BadRequest,
+    CliplineError,
+    Invalid,
+    ItemNotFound,
+    PictureTooLarge,
+    QueueFull,
+    Unavailable,
+    UnsupportedMediaType,
+    decode_json,
+)
+from shared.jobs import FINAL, MAX_ID, File, Files, Ingest, Items, ItemsResult, Payload, Skipped
+
+ITEM_WAIT_S = 5.0
+
+Payloads = Payload | list[Payload | None]
+
+
+class IngestRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Pictures that the workers can see, by absolute `path`; or known by `hash` alone, to ask which are wanted."""
+
+    files: Files
+
+
+async def add(request: Request[State]) -> Response:
+    """Multipart is an upload, JSON is by reference; both give one ingest job."""
+    identity = auth.writer(request)
+    wait_s = params.wait_s(request, most_s=request.state["settings"].max_wait_s)
+    found = await request.state["collections"].get(identity.tenant, request.path_params["name"])
+    if bodies.is_json(request):
+        return await _refer(request, found.name, tenant=identity.tenant, wait_s=wait_s)
+    if bodies.content_type(request) == "multipart/form-data":
+        return await _upload(request, found.name, tenant=identity.tenant, wait_s=wait_s)
+    raise UnsupportedMediaType("send multipart/form-data with `files`, or application/json")
+
+
+async def _refer(request: Request[State], collection: str, *, tenant: str, wait_s: float) -> Response:
+    most_bytes = request.state["settings"].max_body_bytes
+    wanted: IngestRequest = await bodies.read(request, IngestRequest, most_bytes=most_bytes)
+    for index, file in enumerate(wanted.files):
+        _check_reference(file, index)
+    job = Ingest(collection=collection, files=wanted.files)
+    key = params.idempotency_key(request)
+    return await enqueue(request, job, tenant=tenant, wait_s=wait_s, idempotency_key=key)
+
+
+def _check_reference(file: File, index: int) -> None:
+    if file.path is None and file.hash is None:
+        raise Invalid("a file needs a path, or a hash to ask about", field=f"files[{index}]")
+    if file.path is not None and ("\0" in file.path or not PurePath(file.path).is_absolute()):
+        raise Invalid("a path is absolute, as the workers see it", field=f"files[{index}].path")
+
+
+async def _upload(request: Request[State], collection: str, *, tenant: str, wait_s: float) -> Response:
+    if params.idempotency_key(request) is not None:
+        raise BadRequest("an upload takes no Idempotency-Key: the same pictures sent again add nothing")
+    await _require_room(request.state)
+    settings = request.state["settings"]
+    spool = Spool(settings.media_path, tenant)
+    try:
+        await spool.create()
+        job = _ingest(collection, await uploads.receive(request, spool, settings), spool)
+        await spool.complete()
+        submitted = await submit(request.state, job, tenant=tenant)
+    except BaseException:
+        # No job knows of the files, so nobody else would remove them.
+        with CancelScope(shield=True):
+            await spool.remove()
+        raise
+    return await answer_to(request.state, job, submitted, tenant=tenant, wait_s=wait_s)
+
+
+async def _require_room(state: State) -> None:
+    """A full lane is told before 64 MiB have been sent for nothing."""
+    if not (await state["lanes"].one("bulk")).has_room:
+        raise QueueFull("too many uploads are waiting to be indexed")
+
+
+def _ingest(collection: str, upload: uploads.Upload, spool: Spool) -> Ingest:
+    """Files over the limit are left out and reported; the others go on."""
+    if not upload.files:
+        raise Invalid("an upload needs at least one file in `files`", field="files")
+    payloads = _payloads(upload)
+    pairs = list(zip(upload.files, payloads, strict=True))
+    files = [_spooled(file, payload) for file, payload in pairs if not file.too_large]
+    rejected = [_rejected(file) for file in upload.files if file.too_large]
+    if not files:
+        raise PictureTooLarge(f"{rejected[0].source}: {rejected[0].reason}", field="files")
+    return Ingest(collection=collection, files=files, spool=spool.name, rejected=rejected)
+
+
+def _spooled(file: SpoolFile, payload: Payload | None) -> File:
+    return File(source=file.source, path=file.path.name, payload=payload)
+
+
+def _rejected(file: SpoolFile) -> Skipped:
+    reason = f"{file.size:,} bytes, at most {file.most_bytes:,} are allowed"
+    return Skipped(source=file.source, reason=reason, type=PictureTooLarge.slug)
+
+
+def _payloads(upload: uploads.Upload) -> list[Payload | None]:
+    """One object is meant for every file, an array has one for each."""
+    if not upload.payload:
+        return [None] * len(upload.files)
+    try:
+        given: Any = decode_json(upload.payload, Payloads)
+    except Invalid as error:
+        raise Invalid(error.detail, field=".".join(filter(None, ["payload", error.field]))) from error
+    if isinstance(given, dict):
+        return [given] * len(upload.files)
+    if len(given) != len(upload.files):
+        raise Invalid(f"{len(given)} payloads for {len(upload.files)} files", field="payload")
+    return list(given)
+
+
+async def show(request: Request[State]) -> Response:
+    """One item's payload, read by a worker on the interactive lane."""
+    identity = auth.reader(request)
+    params.read(request, params.NoParams)
+    found = await request.state["collections"].get(identity.tenant, request.path_params["name"])
+    item_id = item_id_in(request)
+    job = Items(collection=found.name, ids=[item_id])
+    submitted = await submit(request.state, job, tenant=identity.tenant)
+    view = await request.state["dispatcher"].wait_for(identity.tenant, submitted.id, timeout_s=ITEM_WAIT_S)
+    if view.state not in FINAL:
+        with suppress(CliplineError):
+            await request.state["queue"].cancel(identity.tenant, submitted.id)
+        raise Unavailable("no worker answered in time")
+    if view.error is not None or view.result is None:
+        return problem_answer(view.error or Unavailable("the answer is gone").problem())
+    items = msgspec.convert(view.result, ItemsResult).items
+    if not items:
+        raise ItemNotFound(f"no item {item_id} in {found.name!r}")
+    return answer(items[0])
+
+
+def item_id_in(request: Request[State]) -> int:
+    """Raises ItemNotFound for what cannot be an item's id."""
+    text: str = request.path_params["item_id"]
+    if not (text.isascii() and text.isdecimal() and len(text) <= len(str(MAX_ID)) and int(text) <= MAX_ID):
+        raise ItemNotFound(f"no item {text!r}")
+    return int(text)

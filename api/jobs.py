@@ -1,0 +1,50 @@
+"""/v1/jobs: look, list, cancel, run again."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api import auth, params
+from api.answers import answer
+from api.state import State
+from api.submission import place_of, taken_again
+from shared.jobs import FINAL
+from shared.ledger import JobFilter
+
+
+async def show(request: Request[State]) -> Response:
+    """One job; with `?wait=` when it ended, or as it is when the time is up."""
+    identity = auth.reader(request)
+    wait_s = params.wait_s(request, most_s=request.state["settings"].max_wait_s)
+    job_id = request.path_params["job_id"]
+    return answer(await request.state["dispatcher"].wait_for(identity.tenant, job_id, timeout_s=wait_s))
+
+
+async def recent(request: Request[State]) -> Response:
+    """The tenant's jobs, newest first, without results."""
+    identity = auth.reader(request)
+    wanted = params.read(request, params.JobsParams)
+    where = JobFilter(state=wanted.state, kind=wanted.kind, q=wanted.q)
+    page = await request.state["ledger"].recent(identity.tenant, where=where, before=wanted.before, limit=wanted.limit)
+    return answer(page)
+
+
+async def cancel(request: Request[State]) -> Response:
+    """200 when the job is cancelled, 202 while the worker that runs it is still to be told."""
+    identity = auth.writer(request)
+    params.read(request, params.NoParams)
+    job_id = request.path_params["job_id"]
+    outcome = await request.state["queue"].cancel(identity.tenant, job_id)
+    view = await request.state["queue"].result(identity.tenant, job_id)
+    return answer(view, status=200 if outcome == "cancelled" else 202, headers=place_of(job_id))
+
+
+async def retry(request: Request[State]) -> Response:
+    """Run an ended job again under its own id."""
+    identity = auth.writer(request)
+    wait_s = params.wait_s(request, most_s=request.state["settings"].max_wait_s)
+    job_id = request.path_params["job_id"]
+    await request.state["queue"].retry(identity.tenant, job_id)
+    view = await request.state["dispatcher"].wait_for(identity.tenant, job_id, timeout_s=wait_s)
+    if wait_s and view.state in FINAL:
+        return answer(view, headers=place_of(job_id))
+    return answer(taken_again(view), status=202, headers=place_of(job_id))

@@ -1,0 +1,35 @@
+"""Bounds that all callers of one process share."""
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from api import problems
+from api.metrics import Metrics
+from shared.errors import Unavailable
+
+# Probes must be answered when everything else is refused: that is what they are for.
+EXEMPT = frozenset({"/healthz", "/readyz", "/metrics"})
+
+
+class Inflight:
+    """Refuses requests beyond `most` at once with 503; long polls count, websockets have a bound of their own."""
+
+    def __init__(self, app: ASGIApp, most: int, metrics: Metrics) -> None:
+        self.app = app
+        self.most = most
+        self.metrics = metrics
+        self.now = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] in EXEMPT:
+            await self.app(scope, receive, send)
+            return
+        if self.now >= self.most:
+            self.metrics.refused["inflight"] += 1
+            refusal = Unavailable(f"{self.most:,} requests are already being answered")
+            await problems.answer(refusal.problem())(scope, receive, send)
+            return
+        self.now += 1
+        try:
+            await self.app(scope, receive, send)
+        finally:
+            self.now -= 1

@@ -1,0 +1,217 @@
+"""What every route takes and answers, for the OpenAPI document."""
+
+from typing import Any
+
+import msgspec
+
+from api import params
+from api.collections import CollectionList
+from api.health import Alive, Ready
+from api.items import IngestRequest
+from api.operators import QueueList, WorkerList
+from api.sessions import NewSession
+from api.submission import Accepted
+from shared import errors
+from shared.errors import CliplineError
+from shared.jobs import Collection, CollectionSpec, Item, JobView, Search
+from shared.ledger import Page
+
+Error = type[CliplineError]
+
+JSON = "application/json"
+MULTIPART = "multipart/form-data"
+
+
+class Plain(msgspec.Struct, frozen=True):
+    """An answer that is no JSON."""
+
+    media_type: str
+    text: str
+
+
+class Upload(msgspec.Struct, frozen=True):
+    """Described by hand in the document: JSON schema has no word for a file."""
+
+
+class Operation(msgspec.Struct, frozen=True, kw_only=True):
+    """One method of one path. `answers` maps a status to its type; `errors` are those beyond what all may give."""
+
+    method: str
+    path: str
+    summary: str
+    tag: str
+    params: type[msgspec.Struct] = params.NoParams
+    body: dict[str, Any] = {}
+    body_required: bool = True
+    answers: dict[int, Any]
+    errors: tuple[Error, ...] = ()
+    headers: tuple[str, ...] = ()
+    open: bool = False
+
+
+READING: tuple[Error, ...] = (errors.Invalid, errors.QueueAway)
+WRITING: tuple[Error, ...] = (*READING, errors.Forbidden)
+BODY: tuple[Error, ...] = (errors.BadRequest, errors.TooLarge, errors.UnsupportedMediaType)
+ENQUEUED = {202: Accepted, 200: JobView}
+IDEMPOTENT = ("Idempotency-Key",)
+# A job that a route waits for may have ended for any of these.
+ENDED: tuple[Error, ...] = (errors.InternalError, errors.Expired, errors.ModelMismatch)
+
+OPERATIONS: tuple[Operation, ...] = (
+    Operation(
+        method="post",
+        path="/v1/search",
+        summary="Enqueue a search; with `wait`, answer when it ended",
+        tag="search",
+        params=params.WaitParams,
+        body={JSON: Search},
+        answers=ENQUEUED,
+        errors=(
+            *READING,
+            *BODY,
+            errors.CollectionNotFound,
+            errors.SessionNotFound,
+            errors.BadPicture,
+            errors.KeyReused,
+        ),
+        headers=IDEMPOTENT,
+    ),
+    Operation(
+        method="get",
+        path="/v1/jobs",
+        summary="Jobs, newest first, without results",
+        tag="jobs",
+        params=params.JobsParams,
+        answers={200: Page},
+        errors=READING,
+    ),
+    Operation(
+        method="get",
+        path="/v1/jobs/{job_id}",
+        summary="One job; with `wait`, when it ended",
+        tag="jobs",
+        params=params.WaitParams,
+        answers={200: JobView},
+        errors=(*READING, errors.JobNotFound),
+    ),
+    Operation(
+        method="delete",
+        path="/v1/jobs/{job_id}",
+        summary="Cancel a job: 200 when done, 202 when a worker is still to be told",
+        tag="jobs",
+        answers={200: JobView, 202: JobView},
+        errors=(*WRITING, errors.JobNotFound, errors.JobFinished),
+    ),
+    Operation(
+        method="post",
+        path="/v1/jobs/{job_id}/retry",
+        summary="Run an ended job again under its id",
+        tag="jobs",
+        params=params.WaitParams,
+        answers=ENQUEUED,
+        errors=(*WRITING, errors.JobNotFound, errors.JobNotRetryable),
+    ),
+    Operation(
+        method="get",
+        path="/v1/collections",
+        summary="All collections",
+        tag="collections",
+        answers={200: CollectionList},
+        errors=READING,
+    ),
+    Operation(
+        method="get",
+        path="/v1/collections/{name}",
+        summary="One collection",
+        tag="collections",
+        answers={200: Collection},
+        errors=(*READING, errors.CollectionNotFound),
+    ),
+    Operation(
+        method="put",
+        path="/v1/collections/{name}",
+        summary="Create a collection: 201; 200 when it is there already; 202 when no worker did it yet",
+        tag="collections",
+        body={JSON: CollectionSpec},
+        body_required=False,
+        answers={201: Collection, 200: Collection, 202: Accepted},
+        errors=(*WRITING, *BODY, *ENDED, errors.CollectionDiffers, errors.CollectionNotFound),
+    ),
+    Operation(
+        method="delete",
+        path="/v1/collections/{name}",
+        summary="Drop a collection with everything in it; 202 when no worker did it yet",
+        tag="collections",
+        answers={204: None, 202: Accepted},
+        errors=(*WRITING, *ENDED, errors.CollectionNotFound),
+    ),
+    Operation(
+        method="post",
+        path="/v1/collections/{name}/items",
+        summary="Add pictures: by upload, or by reference to files that the workers see",
+        tag="collections",
+        params=params.WaitParams,
+        body={MULTIPART: Upload, JSON: IngestRequest},
+        answers=ENQUEUED,
+        errors=(*WRITING, *BODY, errors.CollectionNotFound, errors.PictureTooLarge, errors.KeyReused),
+        headers=IDEMPOTENT,
+    ),
+    Operation(
+        method="get",
+        path="/v1/collections/{name}/items/{item_id}",
+        summary="One item's payload",
+        tag="collections",
+        answers={200: Item},
+        errors=(*READING, *ENDED, errors.CollectionNotFound, errors.ItemNotFound),
+    ),
+    Operation(
+        method="get",
+        path="/v1/collections/{name}/items/{item_id}/media",
+        summary="One item's picture",
+        tag="collections",
+        params=params.MediaParams,
+        answers={200: Plain("image/webp", "the picture"), 304: None},
+        errors=(errors.Invalid, errors.ItemNotFound),
+    ),
+    Operation(
+        method="post",
+        path="/v1/sessions",
+        summary="A session for clients without a websocket",
+        tag="search",
+        answers={201: NewSession},
+        errors=READING,
+    ),
+    Operation(
+        method="get",
+        path="/v1/workers",
+        summary="Live workers",
+        tag="operators",
+        answers={200: WorkerList},
+        errors=WRITING,
+    ),
+    Operation(
+        method="get",
+        path="/v1/queues",
+        summary="What waits and runs in each lane",
+        tag="operators",
+        answers={200: QueueList},
+        errors=WRITING,
+    ),
+    Operation(method="get", path="/healthz", summary="Alive", tag="probes", answers={200: Alive}, open=True),
+    Operation(
+        method="get",
+        path="/readyz",
+        summary="Ready for work: Redis answers, lanes have room, workers live",
+        tag="probes",
+        answers={200: Ready, 503: Ready},
+        open=True,
+    ),
+    Operation(
+        method="get",
+        path="/metrics",
+        summary="Prometheus metrics",
+        tag="probes",
+        answers={200: Plain("text/plain", "Prometheus' text format")},
+        open=True,
+    ),
+)

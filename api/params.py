@@ -1,0 +1,69 @@
+"""What may stand in a query string, typed and strict."""
+
+from typing import Annotated, Any, Literal, TypeVar
+
+import msgspec
+from starlette.requests import Request
+
+from shared.errors import BadRequest, Invalid, from_validation
+from shared.jobs import Kind
+from shared.jobs import State as JobState
+
+MAX_IDEMPOTENCY_KEY = 128
+
+Wait = Annotated[float, msgspec.Meta(ge=0, le=30, description="seconds to wait for the job's end")]
+
+
+class NoParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """No query string."""
+
+
+class WaitParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    wait: Wait = 0.0
+
+
+class JobsParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`q` is the beginning of a job's id, or words of its query; `before` is an earlier page's `next`."""
+
+    state: JobState | None = None
+    kind: Kind | None = None
+    q: Annotated[str, msgspec.Meta(max_length=200)] | None = None
+    before: Annotated[str, msgspec.Meta(pattern=r"^\d{1,15}-[^\x00-\x1f]{1,200}$")] | None = None
+    limit: Annotated[int, msgspec.Meta(ge=1, le=200)] = 50
+
+
+class MediaParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    size: Literal["thumb", "full"] = "thumb"
+
+
+Params = TypeVar("Params", bound=msgspec.Struct)
+
+
+def read(request: Request[Any], kind: type[Params]) -> Params:
+    """Raises Invalid, naming the parameter, for bad, unknown and repeated ones."""
+    pairs = request.query_params.multi_items()
+    given = dict(pairs)
+    if len(given) < len(pairs):
+        raise Invalid("a parameter is given twice")
+    try:
+        return msgspec.convert(given, kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise from_validation(error) from error
+
+
+def wait_s(request: Request[Any], *, most_s: float) -> float:
+    """Seconds of `?wait=`; 0 without it. Raises Invalid when it is more than the setting allows."""
+    wait = read(request, WaitParams).wait
+    if wait > most_s:
+        raise Invalid(f"at most {most_s:g} seconds", field="wait")
+    return wait
+
+
+def idempotency_key(request: Request[Any]) -> str | None:
+    """The Idempotency-Key header. Raises BadRequest for one that is too long or not plain ASCII."""
+    key = request.headers.get("idempotency-key")
+    if key is None:
+        return None
+    if not 1 <= len(key) <= MAX_IDEMPOTENCY_KEY or not key.isascii() or not key.isprintable():
+        raise BadRequest(f"Idempotency-Key has 1 to {MAX_IDEMPOTENCY_KEY} printable ASCII characters")
+    return key

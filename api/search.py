@@ -1,0 +1,32 @@
+"""POST /v1/search."""
+
+from asyncio import gather
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api import auth, bodies, params
+from api.state import State
+from api.submission import enqueue
+from shared.jobs import Search
+
+
+async def submit(request: Request[State]) -> Response:
+    """Enqueue a search; an unknown collection or session is told at once, not by a failed job."""
+    identity = auth.reader(request)
+    settings = request.state["settings"]
+    wait_s = params.wait_s(request, most_s=settings.max_wait_s)
+    idempotency_key = params.idempotency_key(request)
+    search: Search = await bodies.read(request, Search, most_bytes=settings.max_body_bytes)
+    bodies.check_search(search, settings)
+    await check_places(request.state, search, tenant=identity.tenant)
+    return await enqueue(request, search, tenant=identity.tenant, wait_s=wait_s, idempotency_key=idempotency_key)
+
+
+async def check_places(state: State, search: Search, *, tenant: str) -> None:
+    """Raises CollectionNotFound, SessionNotFound."""
+    known = state["collections"].get(tenant, search.collection)
+    if search.session is None:
+        await known
+    else:
+        await gather(known, state["sessions"].require(tenant, search.session))

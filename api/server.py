@@ -1,0 +1,110 @@
+"""Runs one API process: uvicorn on uvloop, httptools and websockets."""
+
+import logging
+import signal
+import socket
+import sys
+from asyncio import Event as Signal
+from collections.abc import Callable
+from threading import current_thread, main_thread
+from types import FrameType
+
+import uvicorn
+
+from api.app import create_app, keyring_of
+from api.hosts import is_loopback
+from api.sockets import Sockets
+from shared.settings import Settings, SettingsError
+
+logger = logging.getLogger("api")
+
+GRACE_S = 10
+BACKLOG = 2_048
+
+Announce = Callable[[str], None]
+
+
+class Server(uvicorn.Server):
+    """Lets long polls answer before it waits for them."""
+
+    def __init__(self, config: uvicorn.Config, *, stopping: Signal) -> None:
+        super().__init__(config)
+        self.stopping = stopping
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self.stopping.set()
+        await super().shutdown(sockets)
+
+
+def check(settings: Settings) -> None:
+    """Raises SettingsError for a keys file that cannot be read, and for an open door."""
+    if keyring_of(settings).open and not is_loopback(settings.host):
+        raise SettingsError(
+            f"CLIPLINE_HOST={settings.host!r} can be reached by others, and no API keys are configured: make keys with "
+            "`clipline keys add TENANT --role operator` and set CLIPLINE_KEYS_FILE, or bind to 127.0.0.1"
+        )
+
+
+def build(settings: Settings) -> Server:
+    """The server, not started. Raises SettingsError."""
+    check(settings)
+    stopping = Signal()
+    config = uvicorn.Config(
+        create_app(settings, stopping=stopping),
+        host=settings.host,
+        port=settings.port,
+        loop="uvloop",
+        http="httptools",
+        ws=Sockets,
+        ws_max_size=settings.max_body_bytes,
+        ws_per_message_deflate=False,
+        lifespan="on",
+        backlog=BACKLOG,
+        access_log=False,
+        log_config=None,
+        proxy_headers=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_S,
+    )
+    return Server(config, stopping=stopping)
+
+
+def bind(settings: Settings) -> socket.socket:
+    """A listening address; port 0 picks a free one. Raises SettingsError for one that cannot be had."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        sock.bind((settings.host, settings.port))
+    except OSError as error:
+        sock.close()
+        raise SettingsError(f"cannot listen on {settings.host}:{settings.port}: {error.strerror}") from error
+    return sock
+
+
+def url_of(sock: socket.socket) -> str:
+    host, port = sock.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def serve(settings: Settings, *, announce: Announce | None = None) -> int:
+    """Serve until SIGINT or SIGTERM; returns the exit code. `announce` is told the URL once the address is bound."""
+    try:
+        server = build(settings)
+        sock = bind(settings)
+    except SettingsError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    if current_thread() is main_thread():
+        # uvicorn drains first and then repeats the signal that ended it: an orderly end has exit code 0.
+        signal.signal(signal.SIGTERM, _leave)
+        signal.signal(signal.SIGINT, _leave)
+    logger.info("listening on %s", url_of(sock))
+    if announce is not None:
+        announce(url_of(sock))
+    server.run(sockets=[sock])
+    return 0 if server.started else 1
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    raise SystemExit(0)

@@ -1,0 +1,66 @@
+"""What one API process has open, typed, for its handlers."""
+
+from asyncio import Event as Signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TypedDict
+
+from api.connections import Connections
+from api.dispatcher import Dispatcher
+from api.lanes import Lanes
+from api.results import Results
+from api.snapshots import Snapshots
+from shared.collections import Collections
+from shared.connection import connect
+from shared.events import Events
+from shared.fleet import Fleet
+from shared.ledger import Ledger
+from shared.queue import Queue
+from shared.sessions import Sessions
+from shared.settings import Settings
+from shared.tenants import Identity, Keyring
+
+
+class State(TypedDict):
+    """Reaches every handler as `request.state`; `identity` is the caller's, set for each request."""
+
+    settings: Settings
+    keyring: Keyring
+    queue: Queue
+    ledger: Ledger
+    events: Events
+    collections: Collections
+    sessions: Sessions
+    fleet: Fleet
+    lanes: Lanes
+    snapshots: Snapshots
+    results: Results
+    dispatcher: Dispatcher
+    connections: Connections
+    identity: Identity | None
+
+
+@asynccontextmanager
+async def opened(settings: Settings, *, keyring: Keyring, stopping: Signal) -> AsyncIterator[State]:
+    """Everything that the process needs, closed again at the end; Redis may be away meanwhile."""
+    async with connect(settings) as redis, connect(settings, blocking=True) as blocking:
+        ledger = Ledger(redis)
+        events = Events(redis, blocking=blocking)
+        results = Results(ledger)
+        async with Dispatcher(events, results, stopping=stopping) as dispatcher:
+            yield {
+                "settings": settings,
+                "keyring": keyring,
+                "queue": Queue(redis, settings),
+                "ledger": ledger,
+                "events": events,
+                "collections": Collections(redis),
+                "sessions": Sessions(redis, settings),
+                "fleet": Fleet(redis),
+                "lanes": Lanes(redis, settings),
+                "snapshots": Snapshots(redis),
+                "results": results,
+                "dispatcher": dispatcher,
+                "connections": Connections(settings.max_connections),
+                "identity": None,
+            }
