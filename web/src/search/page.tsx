@@ -127,6 +127,7 @@ function Ask({ travel: { place, drift, go, settle }, own, collection, busy }: As
     <SearchBox
       text={place.text}
       busy={busy}
+      hasParts={own.picture !== null || place.item !== null}
       onType={(text) => drift({ text })}
       onEnter={enter}
       onLeave={settle}

@@ -13,6 +13,7 @@ const SETTLE_MS = 90;
 export interface SearchBoxProps {
   text: string;
   busy: boolean;
+  hasParts: boolean;
   /** What else the query holds, as chips before the words. */
   children?: ComponentChildren;
   onType: (text: string) => void;
@@ -23,7 +24,7 @@ export interface SearchBoxProps {
 }
 
 export function SearchBox(props: SearchBoxProps): VNode {
-  const { text, busy, children, onType, onEnter, onLeave, onDown, onPicture } = props;
+  const { text, busy, hasParts, children, onType, onEnter, onLeave, onDown, onPicture } = props;
   const input = useRef<HTMLInputElement>(null);
   const [typed, setTyped, flush] = useTyping(text, onType);
   useSlash(input);
@@ -53,7 +54,7 @@ export function SearchBox(props: SearchBoxProps): VNode {
         id="query"
         type="search"
         aria-label="What to look for"
-        placeholder="Describe a picture"
+        placeholder={hasParts ? "Add words" : "Describe a picture"}
         autocomplete="off"
         autocapitalize="off"
         enterkeyhint="search"
