@@ -1,0 +1,134 @@
+"""`clipline collections`: list, show, create, drop."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from cli import table
+from cli.client import Client, connect, succeeded
+from cli.failures import Failure, Mistake
+from cli.options import DEFAULT_URL, AsJson, Key, Url, group, out
+from shared.jobs import Collection, CollectionSpec
+from shared.jobs import Name as CollectionName
+
+app = group("Collections of pictures; without a command, all of them.")
+
+# A collection is made and dropped within seconds, once a worker is there.
+TIMEOUT_S = 120.0
+
+Name = Annotated[str, typer.Argument(help="The collection's name.")]
+Fields = Annotated[
+    list[str] | None,
+    typer.Option("--field", metavar="NAME:TYPE", help="Filterable payload: keyword, integer, float, bool; repeatable."),
+]
+GroupField = Annotated[str | None, typer.Option("--group-field", help="Payload field that groups pictures.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+
+
+@app.callback()
+def default(context: typer.Context, url: Url = DEFAULT_URL, key: Key = None, *, json: AsJson = False) -> None:
+    """Collections of pictures; without a command, all of them.
+
+    Examples:
+
+        clipline collections
+
+        clipline collections create photos --field year:integer --field place:keyword
+
+        clipline collections drop photos --yes
+    """
+    if context.invoked_subcommand is None:
+        list_(url=url, key=key, json=json)
+
+
+@app.command("list")
+def list_(url: Url = DEFAULT_URL, key: Key = None, *, json: AsJson = False) -> None:
+    """All collections with their counts."""
+    answer = asyncio.run(_get("/v1/collections", url, key))
+    if json:
+        table.show_json(answer)
+        return
+    found = [msgspec.convert(one, Collection) for one in answer["collections"]]
+    if not found:
+        out.print("no collections; `clipline ingest PATH --collection NAME` makes one")
+        return
+    table.show(("name", "pictures", "model", "fields"), [_row(one) for one in found])
+
+
+@app.command()
+def show(name: Name, url: Url = DEFAULT_URL, key: Key = None) -> None:
+    """One collection as JSON: count, model, payload fields."""
+    answer = asyncio.run(_get(f"/v1/collections/{checked(name)}", url, key))
+    out.print(msgspec.json.format(msgspec.json.encode(answer)).decode(), markup=False)
+
+
+@app.command()
+def create(
+    name: Name, field: Fields = None, group_field: GroupField = None, url: Url = DEFAULT_URL, key: Key = None
+) -> None:
+    """Make a collection; one that is the same already is left as it is."""
+    asyncio.run(_create(checked(name), spec_of(field or [], group_field), url, key))
+    out.print(f"collection {name} is there")
+
+
+@app.command()
+def drop(name: Name, url: Url = DEFAULT_URL, key: Key = None, *, yes: Yes = False) -> None:
+    """Remove a collection with all of its vectors and thumbnails; the original files stay."""
+    if not yes and not typer.confirm(f"Drop {name} with everything in it?"):
+        raise Failure("nothing was dropped")
+    asyncio.run(_drop(checked(name), url, key))
+    out.print(f"collection {name} is gone")
+
+
+def spec_of(fields: Sequence[str], group_field: str | None) -> CollectionSpec:
+    """Raises Mistake for a field that is not NAME:TYPE."""
+    pairs = dict(one.rpartition(":")[::2] for one in fields)
+    try:
+        return msgspec.convert({"payload": pairs, "group_field": group_field}, CollectionSpec)
+    except msgspec.ValidationError as error:
+        raise Mistake(f"--field NAME:TYPE: {error}") from error
+
+
+def checked(name: str) -> str:
+    """Raises Mistake for what cannot be a collection's name."""
+    try:
+        return msgspec.convert(name, CollectionName)
+    except msgspec.ValidationError as error:
+        raise Mistake(f"{name!r} is no collection's name: small letters, digits, - and _, at most 63") from error
+
+
+async def ensure(client: Client, name: str, spec: CollectionSpec | None = None) -> None:
+    """Make the collection unless it is there; with `spec`, it must be the same. Raises Refused."""
+    await _settled(client, await client.call("PUT", f"/v1/collections/{name}", json=spec or CollectionSpec()))
+
+
+async def remove(client: Client, name: str) -> None:
+    await _settled(client, await client.call("DELETE", f"/v1/collections/{name}"))
+
+
+async def _settled(client: Client, answer: Any) -> None:
+    """A change that takes longer is answered with its job."""
+    if isinstance(answer, dict) and "state" in answer and "id" in answer:
+        succeeded(await client.ended(answer, timeout_s=TIMEOUT_S))
+
+
+async def _create(name: str, spec: CollectionSpec, url: str, key: str | None) -> None:
+    async with connect(url, key) as client:
+        await ensure(client, name, spec)
+
+
+async def _drop(name: str, url: str, key: str | None) -> None:
+    async with connect(url, key) as client:
+        await remove(client, name)
+
+
+async def _get(path: str, url: str, key: str | None) -> Any:
+    async with connect(url, key) as client:
+        return await client.call("GET", path)
+
+
+def _row(one: Collection) -> tuple[object, ...]:
+    return (one.name, one.count, one.model, ", ".join(f"{field}:{type_}" for field, type_ in one.payload.items()))

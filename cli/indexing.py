@@ -1,0 +1,224 @@
+"""Sends pictures to a collection, a few jobs at a time: by reference where the workers see the files, else uploaded.
+
+Everything may be repeated: a source with known content adds nothing, so a lost answer costs time only.
+"""
+
+import asyncio
+import os
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import quote
+
+import msgspec
+
+from cli import multipart
+from cli.client import WAIT_S, Client, Refused, succeeded
+from cli.failures import Failure
+from cli.tally import Tally
+from cli.walk import Left, Picture
+from shared.errors import (
+    BadRequest,
+    CollectionNotFound,
+    Forbidden,
+    Invalid,
+    JobNotFound,
+    ModelMismatch,
+    NotVisible,
+    TooLarge,
+    Unauthorized,
+)
+from shared.jobs import IngestResult
+
+Mode = Literal["auto", "reference", "upload"]
+
+BATCH = 128
+MAX_PAYLOAD_BYTES = 2**20
+IN_FLIGHT = 3
+# A batch may wait in a long queue; a lost worker's jobs are repeated within seconds.
+JOB_S = 3_600.0
+TRIES = 2
+# The next batch would fail for the same reason.
+HOPELESS = frozenset(error.slug for error in (CollectionNotFound, ModelMismatch, Unauthorized, Forbidden))
+REFUSED_CONTENT = frozenset({TooLarge.status, Invalid.status, BadRequest.status})
+
+
+class Abandoned(Failure):
+    """A batch whose job failed for good; the others go on."""
+
+
+class Indexing:
+    """One run over many pictures; `advance` is told of every picture that is done."""
+
+    def __init__(
+        self, client: Client, tally: Tally, *, mode: Mode, local: bool, advance: Callable[[int], None]
+    ) -> None:
+        self._client, self._tally = client, tally
+        self._mode, self._local = mode, local
+        # Who insists on references wants no file to be sent.
+        self._may_upload = mode != "reference"
+        self._advance = advance
+        self._path = f"/v1/collections/{quote(tally.collection, safe='')}/items"
+
+    async def run(self, pictures: Sequence[Picture]) -> None:
+        """Raises Refused for what no batch would survive, Unreachable when the server stays away."""
+        waiting = batches(pictures)
+        while self._mode == "auto" and (batch := next(waiting, None)):
+            await self._try_reference(batch)
+        async with asyncio.TaskGroup() as group:
+            for _ in range(IN_FLIGHT):
+                group.create_task(self._work(waiting))
+
+    async def _work(self, waiting: Iterator[list[Picture]]) -> None:
+        for batch in waiting:
+            if self._mode == "upload":
+                await self._upload(batch)
+            elif result := await self._result(batch, files=_references(batch)):
+                await self._settle(batch, result)
+
+    async def _try_reference(self, batch: Sequence[Picture]) -> None:
+        """Find out with a real batch whether the workers see our files."""
+        result = await self._result(batch, files=_references(batch))
+        if result is None:
+            return
+        refused = {row.source for row in (*result.skipped, *result.failed)}
+        stored = [picture for picture in batch if picture.source not in refused]
+        if stored and not (self._local or await self._is_same(stored[0])):
+            # Another machine has other pictures at the same paths: ours replace what was just read there.
+            self._mode = "upload"
+            await self._upload(batch)
+            return
+        if stored:
+            self._mode = "reference"
+        elif len(_unseen(result)) == len(batch):
+            self._mode = "upload"
+        await self._settle(batch, result)
+
+    async def _is_same(self, picture: Picture) -> bool:
+        """Whether what the workers read under our path has the content that we read."""
+        file = await self._hashed(picture)
+        result = await self._result([picture], files=[file]) if file is not None else None
+        return result is not None and not result.wanted
+
+    async def _settle(self, batch: Sequence[Picture], result: IngestResult) -> None:
+        """Count a job by reference; what only we can read is uploaded."""
+        unseen = _unseen(result) if self._may_upload else frozenset()
+        ours = [picture for picture in batch if picture.source in unseen and os.access(picture.path, os.R_OK)]
+        self._tally.add(result, _paths(batch), again=[picture.source for picture in ours])
+        self._advance(len(batch) - len(ours))
+        if ours:
+            await self._upload(ours)
+
+    async def _upload(self, batch: Sequence[Picture]) -> None:
+        """Ask by hash what the collection lacks, then send only that."""
+        hashed = await asyncio.gather(*(self._hashed(picture) for picture in batch))
+        files = [file for file in hashed if file is not None]
+        self._advance(len(batch) - len(files))
+        known = {file["source"] for file in files}
+        readable = [picture for picture in batch if picture.source in known]
+        result = await self._result(readable, files=files) if files else None
+        if result is None:
+            return
+        wanted = frozenset(result.wanted)
+        self._tally.add(result, {})
+        self._advance(len(readable) - len(wanted))
+        for group in multipart.by_size(picture for picture in readable if picture.source in wanted):
+            await self._upload_group(group)
+
+    async def _upload_group(self, group: Sequence[Picture]) -> None:
+        """One file that is refused must not keep the others out: halve until it stands alone."""
+        try:
+            body = await asyncio.to_thread(multipart.body, group)
+            result = await self._result(group, body=body)
+        except (Refused, OSError) as error:
+            if isinstance(error, Refused) and error.problem.status not in REFUSED_CONTENT:
+                raise
+            await self._upload_halves(group, error)
+            return
+        if result is not None:
+            self._tally.add(result, _paths(group))
+            self._advance(len(group))
+
+    async def _upload_halves(self, group: Sequence[Picture], error: Refused | OSError) -> None:
+        if len(group) == 1:
+            rows = self._tally.failed if isinstance(error, OSError) else self._tally.skipped
+            rows.append(Left(path=str(group[0].path), reason=_reason(error)))
+            self._advance(1)
+            return
+        middle = len(group) // 2
+        await self._upload_group(group[:middle])
+        await self._upload_group(group[middle:])
+
+    async def _hashed(self, picture: Picture) -> dict[str, Any] | None:
+        """How to ask about a picture; None when it cannot be read, which is counted."""
+        try:
+            digest = await asyncio.to_thread(multipart.content_hash, picture.path)
+        except OSError as error:
+            self._tally.failed.append(Left(path=str(picture.path), reason=_reason(error)))
+            return None
+        return _without_none({"source": picture.source, "hash": digest, "payload": picture.payload})
+
+    async def _result(self, batch: Sequence[Picture], **given: Any) -> IngestResult | None:
+        """The result of a job over `batch`; None when it failed for good, which is counted."""
+        try:
+            return await self._job(**given)
+        except Abandoned as error:
+            self._tally.failed += [Left(path=str(picture.path), reason=str(error)) for picture in batch]
+            self._advance(len(batch))
+            return None
+
+    async def _job(
+        self, *, files: list[dict[str, Any]] | None = None, body: dict[str, Any] | None = None
+    ) -> IngestResult:
+        """Submit and wait, twice if need be. Raises Abandoned, Refused, Unreachable."""
+        given: dict[str, Any] = {"body": lambda: body} if body is not None else {"json": {"files": files}}
+        why = ""
+        for _ in range(TRIES):
+            answer = await self._client.call("POST", self._path, params={"wait": WAIT_S}, **given)
+            try:
+                return msgspec.convert(succeeded(await self._client.ended(answer, timeout_s=JOB_S)), IngestResult)
+            except Refused as error:
+                if error.problem.type in HOPELESS:
+                    raise
+                why = str(error)
+                if not (error.problem.retryable or error.problem.type == JobNotFound.slug):
+                    break
+        raise Abandoned(why)
+
+
+def batches(pictures: Sequence[Picture]) -> Iterator[list[Picture]]:
+    """At most BATCH pictures, fewer where their payloads are large."""
+    waiting = iter(pictures)
+    while chunk := list(islice(waiting, BATCH)):
+        yield from _halved(chunk)
+
+
+def _halved(chunk: list[Picture]) -> Iterator[list[Picture]]:
+    size = len(msgspec.json.encode([picture.payload for picture in chunk]))
+    if size <= MAX_PAYLOAD_BYTES or len(chunk) == 1:
+        yield chunk
+        return
+    middle = len(chunk) // 2
+    yield from _halved(chunk[:middle])
+    yield from _halved(chunk[middle:])
+
+
+def _references(batch: Sequence[Picture]) -> list[dict[str, Any]]:
+    return [_without_none({"source": one.source, "path": str(one.path), "payload": one.payload}) for one in batch]
+
+
+def _without_none(fields: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _unseen(result: IngestResult) -> frozenset[str]:
+    return frozenset(row.source for row in result.failed if row.type == NotVisible.slug)
+
+
+def _paths(batch: Sequence[Picture]) -> dict[str, Path]:
+    return {picture.source: picture.path for picture in batch}
+
+
+def _reason(error: Refused | OSError) -> str:
+    return f"cannot be read: {error.strerror}" if isinstance(error, OSError) else str(error)

@@ -1,0 +1,156 @@
+"""`clipline ingest`: index a folder of pictures; run again, it adds only what changed."""
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+from typing import Annotated
+
+import httpx
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from cli import walk
+from cli.client import Client, Refused, connect, is_loopback
+from cli.collections import checked, ensure
+from cli.failures import Failure, Mistake
+from cli.indexing import Indexing, Mode
+from cli.options import DEFAULT_URL, AsJson, Key, Url, err, out
+from cli.table import show_json
+from cli.tally import Report, Tally, lines
+from cli.walk import Picture
+from shared.errors import CollectionNotFound
+
+INTERRUPTED = 130
+# Somebody watches the first answer; after that a server may be away for a while.
+FIRST_PATIENCE_S = 3.0
+PATIENCE_S = 120.0
+
+Source = Annotated[Path, typer.Argument(metavar="PATH", help="A folder of pictures, or one picture.")]
+Collection = Annotated[str, typer.Option("--collection", "-c", metavar="NAME", help="Where the pictures go.")]
+SourceRoot = Annotated[
+    str | None,
+    typer.Option("--source-root", metavar="NAME", help="Name items NAME/relative-path, not by absolute path."),
+]
+Payloads = Annotated[
+    Path | None,
+    typer.Option("--payloads", metavar="FILE", help="JSON: relative name → payload.  [default: PATH/payloads.json]"),
+]
+Way = Annotated[
+    bool | None,
+    typer.Option("--upload/--reference", help="Send the files, or only their paths. [default: whichever works]"),
+]
+Create = Annotated[bool, typer.Option("--create/--no-create", help="Make the collection when it is missing.")]
+
+
+def ingest(
+    path: Source,
+    collection: Collection,
+    source_root: SourceRoot = None,
+    payloads: Payloads = None,
+    upload: Way = None,
+    url: Url = DEFAULT_URL,
+    key: Key = None,
+    *,
+    create: Create = True,
+    json: AsJson = False,
+) -> None:
+    """Index the pictures of a folder.
+
+    An item is known by its source: run it again and only new and changed pictures are encoded. Where the workers see
+    the same files, nothing is copied; elsewhere the pictures are uploaded. Ctrl-C is safe at any time.
+
+    Examples:
+
+        clipline ingest ~/Pictures --collection photos
+
+        clipline ingest shots --collection film --source-root film --payloads shots.json
+
+        clipline ingest /mnt/nas/photos -c photos --url http://gpu-box:8000 --json
+    """
+    name = checked(collection)
+    if not path.exists():
+        raise Mistake(f"{path} does not exist")
+    found = walk.find(path, source_root=source_root, payloads=walk.read_sidecar(path, payloads))
+    tally = Tally(name, skipped=found.skipped, failed=found.failed)
+    began, interrupted = monotonic(), False
+    try:
+        with _progress(len(found.pictures)) as advance:
+            work = _index(found.pictures, tally, _mode(upload=upload), Server(url, key, create=create), advance)
+            asyncio.run(work)
+    except KeyboardInterrupt:
+        interrupted = True
+    except ExceptionGroup as group:
+        # One batch met what ends the run; the others were cancelled.
+        raise group.exceptions[0] from group
+    _tell(tally.report(monotonic() - began), json=json, interrupted=interrupted)
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Where the pictures go."""
+
+    url: str
+    key: str | None
+    create: bool
+
+
+async def _index(
+    pictures: Sequence[Picture], tally: Tally, mode: Mode, server: Server, advance: Callable[[int], None]
+) -> None:
+    async with connect(server.url, server.key, patience_s=FIRST_PATIENCE_S) as client:
+        await _require_collection(client, tally.collection, create=server.create)
+    local = is_loopback(httpx.URL(server.url).host)
+    async with connect(server.url, server.key, patience_s=PATIENCE_S) as client:
+        await Indexing(client, tally, mode=mode, local=local, advance=advance).run(pictures)
+
+
+async def _require_collection(client: Client, name: str, *, create: bool) -> None:
+    try:
+        await client.call("GET", f"/v1/collections/{name}")
+    except Refused as error:
+        if error.problem.type != CollectionNotFound.slug or not create:
+            raise
+        await ensure(client, name)
+
+
+def _mode(*, upload: bool | None) -> Mode:
+    if upload is None:
+        return "auto"
+    return "upload" if upload else "reference"
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[Callable[[int], None]]:
+    """A bar on standard error, where that is a terminal."""
+    columns = (
+        TextColumn("indexing"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=err, disable=not err.is_terminal) as progress:
+        task = progress.add_task("", total=total, rate="")
+
+        def advance(count: int) -> None:
+            progress.advance(task, count)
+            speed = progress.tasks[0].finished_speed or progress.tasks[0].speed
+            progress.update(task, rate=f"{speed:.0f} pictures/s" if speed else "")
+
+        yield advance
+
+
+def _tell(report: Report, *, json: bool, interrupted: bool) -> None:
+    if json:
+        show_json(report)
+    else:
+        out.print("\n".join(lines(report)), markup=False)
+    if interrupted:
+        err.print("stopped; run it again to go on")
+        raise typer.Exit(INTERRUPTED)
+    if report.failed:
+        raise typer.Exit(Failure.code)

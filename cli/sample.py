@@ -1,0 +1,78 @@
+"""The sample collection: built once, indexed through `clipline ingest` like anybody's pictures."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from cli import collections, tether
+from cli.client import Client, Refused, connect
+from cli.failures import Failure
+from shared.errors import Forbidden, NotFound
+from shared.jobs import CollectionSpec
+from shared.settings import PREFIX
+
+NAME = "pictograms"
+SPEC = CollectionSpec(payload={"label": "keyword", "group": "keyword", "subgroup": "keyword", "tags": "keyword"})
+QUERIES = ("cat", "red fruit", "happy face")
+STOP_S = 10.0
+PATIENCE_S = 30.0
+
+
+async def prepare(url: str, folder: Path) -> None:
+    """Build the pictures below `folder` and index those that the collection lacks. Raises Failure."""
+    pictures = folder / "demo" / NAME
+    await _tool("-m", "demo.collection", str(pictures))
+    key = os.environ.get(PREFIX + "KEY")
+    async with connect(url, key, patience_s=PATIENCE_S) as client:
+        await _collection(client)
+    await _tool(*("-m", "cli.main", "ingest", str(pictures), "--collection", NAME, "--source-root", NAME, "--url", url))
+
+
+async def _collection(client: Client) -> None:
+    """Make it, afresh when another model filled it: its pictures are all ours to add again."""
+    known = await _found(client, f"/v1/collections/{NAME}")
+    fleet = await _found(client, "/v1/workers")
+    serving = {worker["fingerprint"] for worker in fleet["workers"]} if fleet else set()
+    if known and serving and known["model"] not in serving:
+        await collections.remove(client, NAME)
+    await collections.ensure(client, NAME, SPEC)
+
+
+async def _found(client: Client, path: str) -> dict[str, Any] | None:
+    """None for what is not there, or not for this key."""
+    try:
+        found: dict[str, Any] = await client.call("GET", path)
+    except Refused as error:
+        if error.problem.status in {Forbidden.status, NotFound.status}:
+            return None
+        raise
+    return found
+
+
+async def _tool(*arguments: str) -> None:
+    """Run a Python module to its end, its progress on our terminal; a cancelled wait interrupts it."""
+    process = await asyncio.create_subprocess_exec(
+        *tether.command(sys.executable, "-P", *arguments), stdin=subprocess.DEVNULL, start_new_session=True
+    )
+    try:
+        code = await process.wait()
+    except asyncio.CancelledError:
+        await _interrupt(process)
+        raise
+    if code != 0:
+        raise Failure(f"the sample collection could not be made (code {code})")
+
+
+async def _interrupt(process: asyncio.subprocess.Process) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        process.send_signal(signal.SIGINT)
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(process.wait(), STOP_S)
+    if process.returncode is None:
+        process.kill()
+        await process.wait()

@@ -1,0 +1,112 @@
+"""`clipline search`: ranked hits for a text."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from cli import table
+from cli.client import WAIT_S, Client, connect, succeeded
+from cli.failures import Mistake
+from cli.options import DEFAULT_URL, AsJson, Key, Url, out
+from shared.filters import Condition, Filter
+from shared.jobs import Query, Search, SearchResult
+
+Text = Annotated[str, typer.Argument(help="What the pictures should show.")]
+Name = Annotated[
+    str | None, typer.Option("--collection", "-c", metavar="NAME", help="Where to look; not needed when there is one.")
+]
+Limit = Annotated[int, typer.Option("--limit", "-n", min=1, max=1_000, help="How many hits at most.")]
+Where = Annotated[
+    list[str] | None,
+    typer.Option("--where", metavar="FIELD=VALUE", help="Only pictures with this payload; repeatable."),
+]
+Timeout = Annotated[float, typer.Option("--timeout", min=1, help="Seconds to wait for the answer.")]
+
+
+def search(
+    text: Text,
+    collection: Name = None,
+    limit: Limit = 10,
+    where: Where = None,
+    timeout: Timeout = 60.0,
+    url: Url = DEFAULT_URL,
+    key: Key = None,
+    *,
+    json: AsJson = False,
+) -> None:
+    """Find the pictures nearest to a text: rank, score, id, label or source.
+
+    Examples:
+
+        clipline search "a happy cat"
+
+        clipline search "red fruit" --collection pictograms --limit 5 --where group=food-drink
+
+        clipline search cat --json | jq '.hits[0].id'
+    """
+    result = asyncio.run(_search(text, collection, limit, filter_of(where or []), timeout, url, key))
+    if json:
+        table.show_json(result)
+    else:
+        _show(msgspec.convert(result, SearchResult))
+
+
+async def _search(
+    text: str, collection: str | None, limit: int, where: Filter | None, timeout_s: float, url: str, key: str | None
+) -> dict[str, Any]:
+    async with connect(url, key) as client:
+        name = collection or await _only_collection(client)
+        wanted = Search(collection=name, query=_query(text), limit=limit, filter=where)
+        body = {name: value for name, value in msgspec.to_builtins(wanted).items() if name != "kind"}
+        answer = await client.call("POST", "/v1/search", json=body, params={"wait": min(WAIT_S, int(timeout_s))})
+        return succeeded(await client.ended(answer, timeout_s=timeout_s))
+
+
+def _query(text: str) -> Query:
+    try:
+        return msgspec.convert({"text": text}, Query)
+    except msgspec.ValidationError as error:
+        raise Mistake(f"the text: {str(error).partition(' - at')[0]}") from error
+
+
+async def _only_collection(client: Client) -> str:
+    names = [one["name"] for one in (await client.call("GET", "/v1/collections"))["collections"]]
+    if len(names) == 1:
+        return str(names[0])
+    if not names:
+        raise Mistake("there is no collection yet; `clipline ingest PATH --collection NAME` makes one")
+    raise Mistake(f"which collection? --collection {' | '.join(names)}")
+
+
+def filter_of(conditions: Sequence[str]) -> Filter | None:
+    """`FIELD=VALUE` each; a whole number is taken as one. Raises Mistake."""
+    return Filter(must=[_condition(one) for one in conditions]) if conditions else None
+
+
+def _condition(text: str) -> Condition:
+    field, equals, value = text.partition("=")
+    if not equals:
+        raise Mistake(f"--where {text!r}: FIELD=VALUE is expected")
+    try:
+        return msgspec.convert({"key": field, "match": int(value) if value.isdecimal() else value}, Condition)
+    except msgspec.ValidationError as error:
+        raise Mistake(f"--where {text!r}: {str(error).partition(' - at')[0]}") from error
+
+
+def _show(result: SearchResult) -> None:
+    hits = result.hits or []
+    if not hits:
+        out.print("nothing found")
+        return
+    rows = [(rank, f"{hit.score:.3f}", hit.id, name_of(hit.payload or {})) for rank, hit in enumerate(hits, start=1)]
+    table.show(("rank", "score", "id", "label"), rows)
+    took = result.took
+    out.print(f"{len(hits)} hits in {took.total_ms:.0f} ms (encoder {took.encode_ms:.0f}, store {took.search_ms:.0f})")
+
+
+def name_of(payload: Mapping[str, Any]) -> str:
+    """What a person knows the picture by."""
+    return str(next((payload[field] for field in ("label", "title", "name", "source") if payload.get(field)), ""))

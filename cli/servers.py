@@ -1,0 +1,55 @@
+"""`clipline api` and `clipline worker`: the two processes of a distributed installation."""
+
+import os
+from typing import Annotated
+
+import msgspec
+import typer
+
+from cli import embedded
+from shared.settings import from_env
+
+Host = Annotated[str | None, typer.Option("--host", help="Address to listen on; instead of CLIPLINE_HOST.")]
+Port = Annotated[
+    int | None, typer.Option("--port", min=0, max=65_535, help="Port, 0 for a free one; instead of CLIPLINE_PORT.")
+]
+
+
+def api(host: Host = None, port: Port = None) -> None:
+    """Serve HTTP, the websocket and the pages. Needs Redis at CLIPLINE_REDIS_URL; several may run side by side.
+
+    Examples:
+
+        clipline api
+
+        CLIPLINE_KEYS_FILE=keys.toml clipline api --host 0.0.0.0 --port 80
+    """
+    from api.server import serve
+
+    changes = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
+    _end(serve(msgspec.structs.replace(from_env(os.environ), **changes)))
+
+
+def worker() -> None:
+    """Take jobs: encode, index, search. Needs Redis at CLIPLINE_REDIS_URL; one for each GPU, as many as there are.
+
+    With a Qdrant server (CLIPLINE_STORE) any number of workers share the collections; with the embedded store there
+    is one worker.
+
+    Examples:
+
+        clipline worker
+
+        CLIPLINE_STORE=http://qdrant:6333 CLIPLINE_DEVICE=cuda:1 clipline worker
+    """
+    settings = from_env(os.environ)
+    embedded.require_parts(edge=settings.store == "edge")
+    from workers.__main__ import main
+
+    _end(main(settings))
+
+
+def _end(code: int | None) -> None:
+    """Pass on what the server's own `main` said."""
+    if code:
+        raise typer.Exit(code)
