@@ -11,6 +11,7 @@ import msgspec
 from shared.errors import Invalid
 from shared.jobs import MAX_ID, Payload
 from workers.stores.paths import path_of
+from workers.stores.protocol import Point
 
 MAX_DIM = 65_536  # Qdrant's own limit
 FLOAT_BYTES = 4
@@ -45,6 +46,13 @@ def check_ids(ids: Iterable[int]) -> None:
     for id_ in ids:
         if not 0 <= id_ <= MAX_ID:
             raise Invalid(f"an id is 0 to {MAX_ID}, not {id_}", field="id")
+
+
+def check_points(points: Sequence[Point]) -> None:
+    """Raises Invalid for ids out of range and vectors of several dimensions, before any of the points is stored."""
+    check_ids(point.id for point in points)
+    if len({len(point.vector) for point in points}) > 1:
+        raise Invalid("the vectors of one call differ in their dimension")
 
 
 def check_payload(payload: Payload) -> None:

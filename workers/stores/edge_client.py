@@ -40,8 +40,9 @@ class _ProcessEnded(StoreAway):
 class EdgeClient:
     """After a crash the calls under way raise StoreAway, the next ones wait for the process's successor."""
 
-    def __init__(self, settings: Settings, *, read_timeout_s: float = READ_TIMEOUT_S) -> None:
+    def __init__(self, settings: Settings, *, read_timeout_s: float, stuck_s: float) -> None:
         self._settings = settings
+        self._stuck_s = stuck_s
         self._read_timeout_s = read_timeout_s
         self._reads = asyncio.Semaphore(MAX_READS)
         self._writes = asyncio.Semaphore(MAX_WRITES)
@@ -136,8 +137,9 @@ class EdgeClient:
             started = loop.time()
             try:
                 await self._live()
-            except OSError as error:
-                self._refuse(StoreAway(f"the vector store's process cannot start: {error}"))
+            except (OSError, msgspec.MsgspecError) as error:
+                logger.exception("edge process cannot be used")
+                self._refuse(StoreAway(f"the vector store's process cannot be used: {error}"))
             if self._closing.is_set():
                 return
             failures = 0 if loop.time() - started >= HEALTHY_S else failures + 1
@@ -220,8 +222,8 @@ class EdgeClient:
 
     def _kill_when_stuck(self) -> None:
         """A process that answers nothing for that long will not; its successor has the log."""
-        if self._child is not None and asyncio.get_running_loop().time() - self._heard_at_s > STUCK_S:
-            logger.error("edge process %d has not answered for %g s, killing it", self._child.pid, STUCK_S)
+        if self._child is not None and asyncio.get_running_loop().time() - self._heard_at_s > self._stuck_s:
+            logger.error("edge process %d has not answered for %g s, killing it", self._child.pid, self._stuck_s)
             self._child.kill()
 
 

@@ -59,7 +59,7 @@ class Collections:
     def create(self, name: str, *, dim: int, indexes: dict[str, str], meta: dict[str, str]) -> None:
         if name in self:
             return
-        draft = self._folder / f".new.{name}"
+        draft = _emptied(self._folder / f".new.{name}")
         edge_folder.create(draft, edge_folder.Description(dim=dim, indexes=indexes, meta=meta, shard="shard"))
         draft.rename(self._folder / name)
         edge_folder.sync_folder(self._folder)
@@ -69,7 +69,7 @@ class Collections:
             return
         if opened := self._open.pop(name, None):
             opened.close()
-        doomed = self._folder / f".dropped.{name}"
+        doomed = _emptied(self._folder / f".dropped.{name}")
         (self._folder / name).rename(doomed)
         edge_folder.sync_folder(self._folder)
         shutil.rmtree(doomed)
@@ -88,6 +88,13 @@ class Collections:
         while self._open:
             self._open.popitem()[1].close()
         os.close(self._lock)
+
+
+def _emptied(path: Path) -> Path:
+    """A name that is free, also after an attempt that failed, as on a full disk."""
+    if path.exists():
+        shutil.rmtree(path)
+    return path
 
 
 def _lock(folder: Path) -> int:

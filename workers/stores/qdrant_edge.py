@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from shared.jobs import Payload
 from shared.settings import Settings
 from workers.stores import edge_wire as wire
-from workers.stores.checks import check_ids, check_name, check_new
+from workers.stores.checks import check_name, check_new, check_points
 from workers.stores.chunks import chunks
-from workers.stores.edge_client import READ_TIMEOUT_S, EdgeClient
+from workers.stores.edge_client import READ_TIMEOUT_S, STUCK_S, EdgeClient
 from workers.stores.protocol import Point, Scored, StoredCollection, StoredPoint, VectorQuery
 
 # One call holds the process for so long that a search behind it does not feel it: about 10 ms for 256 × 512.
@@ -19,8 +19,8 @@ QUERIES_PER_CALL = 32
 class QdrantEdgeStore:
     """Collections in folders below `settings.store_path`, which one process at a time may own."""
 
-    def __init__(self, settings: Settings, *, read_timeout_s: float = READ_TIMEOUT_S) -> None:
-        self._client = EdgeClient(settings, read_timeout_s=read_timeout_s)
+    def __init__(self, settings: Settings, *, read_timeout_s: float = READ_TIMEOUT_S, stuck_s: float = STUCK_S) -> None:
+        self._client = EdgeClient(settings, read_timeout_s=read_timeout_s, stuck_s=stuck_s)
 
     @property
     def pid(self) -> int | None:
@@ -53,7 +53,7 @@ class QdrantEdgeStore:
 
     async def upsert(self, name: str, points: Sequence[Point]) -> None:
         check_name(name)
-        check_ids(point.id for point in points)
+        check_points(points)
         for some in chunks(points, POINTS_PER_CALL):
             await self._client.call(wire.Upsert(name, some), None)
 

@@ -9,11 +9,11 @@ import httpx
 from qdrant_client import AsyncQdrantClient, models
 from qdrant_client.http.exceptions import UnexpectedResponse
 
-from shared.errors import CollectionNotFound, StoreAway
+from shared.errors import CollectionNotFound, Invalid, StoreAway
 from shared.jobs import Payload
 from workers.stores import server_dialect as dialect
 from workers.stores.breaker import Breaker
-from workers.stores.checks import check_ids, check_name, check_new, check_payload, is_name
+from workers.stores.checks import check_name, check_new, check_payload, check_points, is_name
 from workers.stores.chunks import chunks
 from workers.stores.paths import path_of
 from workers.stores.plan import EXACT, Plan, fell_short, plan
@@ -129,7 +129,7 @@ class QdrantServerStore:
 
     async def upsert(self, name: str, points: Sequence[Point]) -> None:
         check_name(name)
-        check_ids(point.id for point in points)
+        check_points(points)
         for point in points:
             check_payload(point.payload)
         for some in chunks(points, POINTS_PER_CALL):
@@ -230,7 +230,8 @@ class QdrantServerStore:
         with self._breaker.watch(), translated(name):
             try:
                 yield
-            except CollectionNotFound:
+            except (CollectionNotFound, Invalid):
+                # Another worker may have dropped it, or made it anew with another dimension.
                 self._facts.pop(name, None)
                 raise
 

@@ -147,6 +147,13 @@ async def test_vectors_of_another_dimension_or_not_finite_are_refused_and_nothin
     assert (await store.describe(name)).count == 0
 
 
+async def test_one_vector_of_another_dimension_among_many_stores_none_of_them(store: VectorStore, name: str) -> None:
+    await make(store, name)
+    with pytest.raises(Invalid):
+        await store.upsert(name, [*points(range(2_000)), *points([5_000], dim=DIM + 1)])
+    assert (await store.describe(name)).count == 0
+
+
 @pytest.mark.parametrize("id_", [-1, MAX_ID + 1])
 async def test_ids_that_javascript_cannot_read_are_refused(store: VectorStore, name: str, id_: int) -> None:
     await make(store, name)

@@ -188,6 +188,24 @@ async def test_a_process_that_does_not_answer_gives_store_away(tmp_path: Path) -
         await store.close()
 
 
+async def test_a_process_that_stays_stuck_is_replaced(tmp_path: Path) -> None:
+    store = QdrantEdgeStore(Settings(data_dir=str(tmp_path)), read_timeout_s=1.0, stuck_s=0.5)
+    await store.start()
+    try:
+        await until(lambda: answers(store))
+        await store.create(NAME, dim=DIM, indexes={}, meta={})
+        stuck = pid_of(store)
+        os.kill(stuck, signal.SIGSTOP)
+        with pytest.raises(StoreAway, match="no answer"):
+            await store.ping()
+        await until(lambda: not alive(stuck))
+        await until(lambda: answers(store))
+        assert await store.names() == [NAME]
+    finally:
+        await store.close()
+
+
+@pytest.mark.slow
 async def test_a_graph_is_built_while_searches_and_writes_go_on_and_nothing_is_lost(edge: QdrantEdgeStore) -> None:
     count = EXACT_UP_TO + 1_000
     rows = unit(count)
@@ -211,6 +229,7 @@ async def test_a_graph_is_built_while_searches_and_writes_go_on_and_nothing_is_l
     assert await edge.retrieve(NAME, list(range(count - searches, count))) == {}
 
 
+@pytest.mark.slow
 async def test_after_a_build_the_graph_is_there_and_the_old_shard_is_not(tmp_path: Path) -> None:
     async with edge_store(tmp_path) as store:
         await make(store)
@@ -223,6 +242,7 @@ async def test_after_a_build_the_graph_is_there_and_the_old_shard_is_not(tmp_pat
     collection.close()
 
 
+@pytest.mark.slow
 async def test_killed_during_a_build_the_collection_is_as_before(edge: QdrantEdgeStore) -> None:
     count = EXACT_UP_TO + 500
     await make(edge)
