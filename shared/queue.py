@@ -82,7 +82,7 @@ class Queue:
             serialize_job(kind_of(job), (body,), call, None, now_ms(), serializer=wire.encode),
             BODY_TTL_MS,
             int(defer_s * 1000),
-            wire.encode(_fields(job, client_id=client_id, trace=call["trace"])),
+            wire.encode(record_fields(job, client_id=client_id, trace=call["trace"])),
             self.settings.keep_jobs,
             int(self.settings.keep_jobs_s),
             self.settings.keep_events,
@@ -185,7 +185,7 @@ def _pack(job: Job) -> tuple[dict[str, Any], bytes]:
     return msgspec.to_builtins(job, builtin_types=(bytes,)), blob
 
 
-def _fields(job: Job, *, client_id: str | None, trace: str) -> dict[str, str]:
+def record_fields(job: Job, *, client_id: str | None, trace: str) -> dict[str, str]:
     """What the ledger's record keeps of the request."""
     fields = {"kind": kind_of(job), "collection": job.collection, "trace": trace}
     if client_id:

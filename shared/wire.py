@@ -4,14 +4,32 @@ from asyncio import CancelledError
 from typing import Any
 
 import msgspec
+from arq.worker import JobExecutionFailed
 
-from shared.errors import Cancelled, problem_of
+from shared.errors import Cancelled, CliplineError, Expired, InternalError, WorkerLost, problem_of
+
+
+class Body(dict[str, Any]):
+    """A job's arguments. arq logs the `repr` of them at every start; 100,000 seen ids should not be spelt out."""
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} fields>"
+
+
+def _from_arq(error: JobExecutionFailed) -> CliplineError:
+    """arq has one class for all that it ends itself, and tells it in the text (worker.py, 0.28)."""
+    text = str(error)
+    if text.startswith("max "):
+        return WorkerLost(f"given up after {text.removeprefix('max ').partition(' ')[0]} attempts")
+    return Expired("the job's body expired in the queue") if text == "job expired" else InternalError(text)
 
 
 def _encode_exception(value: object) -> Any:
     """arq puts exception objects into results; they travel as problems, never as pickles."""
     if isinstance(value, CancelledError):
         return msgspec.to_builtins(Cancelled().problem())
+    if isinstance(value, JobExecutionFailed):
+        return msgspec.to_builtins(_from_arq(value).problem())
     if isinstance(value, BaseException):
         return msgspec.to_builtins(problem_of(value))
     raise NotImplementedError(f"{type(value).__name__} does not travel")
@@ -40,7 +58,10 @@ def encode(value: Any) -> bytes:
 
 def decode(data: bytes) -> Any:
     """arq's `job_deserializer`."""
-    return _decoder.decode(data)
+    value = _decoder.decode(data)
+    if isinstance(value, dict) and "f" in value and value["a"]:
+        value["a"] = [Body(part) if isinstance(part, dict) else part for part in value["a"]]
+    return value
 
 
 def decode_envelope(data: bytes) -> Envelope:

@@ -1,42 +1,55 @@
--- Give a worker up to n runnable jobs of one lane, walking past those that others hold.
+-- Give a worker runnable jobs from several lanes, in the order of KEYS, walking past those that others hold.
 -- Closes: two workers starting one job; a job that is claimed but not recorded as running; an expired job that starts.
--- KEYS: queue
--- ARGV: worker, n, lease ms, keep events, keep s, expired problem, lane
-local queue, worker, wanted = KEYS[1], ARGV[1], tonumber(ARGV[2])
-local now = now_ms()
-local out, offset, page = {}, 0, 128
-while #out < wanted * 2 do
-  local found = redis.call('ZRANGEBYSCORE', queue, '-inf', now, 'WITHSCORES', 'LIMIT', offset, page)
-  if #found == 0 then break end
-  local gone = 0
-  for i = 1, #found, 2 do
-    if #out >= wanted * 2 then break end
-    local id, score = found[i], found[i + 1]
-    local rec = record(id)
-    if redis.call('EXISTS', 'arq:in-progress:' .. id) == 0 then
-      local deadline = tonumber(redis.call('HGET', rec, 'deadline') or 'inf')
-      local who = identity(id)
-      local cancel = redis.call('HGET', rec, 'cancel')
-      if who[1] and now > deadline then
-        end_waiting(id, who, queue, 'expired', ARGV[6], now, tonumber(ARGV[5]), ARGV[4])
-        gone = gone + 1
-      else
-        redis.call('SET', 'arq:in-progress:' .. id, worker, 'PX', ARGV[3])
-        if not who[1] then
-          -- A stock arq client enqueued this one: the ledger learns of it now; the worker fills in the rest.
-          redis.call('HSET', rec, 'id', id, 'tenant', 'default', 'lane', ARGV[7], 'kind', 'search', 'created', score,
-            'collection', '')
-          redis.call('ZADD', tenant_key('default', 'jobs'), score, id)
-          who = {'default', false, false, false}
+-- KEYS: one queue for each lane
+-- ARGV: worker, lease ms, keep events, keep s, expired problem, then for each lane: its name, how many are wanted
+-- Returns id, score, lane for each claimed job, one after the other.
+local worker, lease_ms, keep_events, keep_s = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
+local now, page = now_ms(), 128
+
+local function adopt(id, lane, score)
+  -- A stock arq client enqueued this one: the ledger learns of it now, the worker fills in what was asked.
+  redis.call('HSET', record(id), 'id', id, 'tenant', 'default', 'lane', lane, 'kind', 'search', 'created', score,
+    'collection', '')
+  redis.call('ZADD', tenant_key('default', 'jobs'), score, id)
+  return {'default', false, false, false}
+end
+
+local function take(id, score, lane, out)
+  local rec, who = record(id), identity(id)
+  if not who[1] then who = adopt(id, lane, score) end
+  redis.call('SET', 'arq:in-progress:' .. id, worker, 'PX', lease_ms)
+  redis.call('HSET', rec, 'worker', worker, 'started', now)
+  redis.call('HINCRBY', rec, 'attempts', 1)
+  move(id, who, 'running', now, keep_events)
+  out[#out + 1] = id
+  out[#out + 1] = score
+  out[#out + 1] = lane
+end
+
+local function claim(queue, lane, wanted, out)
+  local offset, taken = 0, 0
+  while taken < wanted do
+    local found = redis.call('ZRANGEBYSCORE', queue, '-inf', now, 'WITHSCORES', 'LIMIT', offset, page)
+    if #found == 0 then return end
+    offset = offset + page
+    for i = 1, #found, 2 do
+      local id = found[i]
+      if taken < wanted and redis.call('EXISTS', 'arq:in-progress:' .. id) == 0 then
+        local deadline = tonumber(redis.call('HGET', record(id), 'deadline') or 'inf')
+        if now > deadline then
+          end_waiting(id, identity(id), queue, 'expired', ARGV[5], now, keep_s, keep_events)
+          offset = offset - 1
+        else
+          take(id, found[i + 1], lane, out)
+          taken = taken + 1
         end
-        redis.call('HSET', rec, 'worker', worker, 'started', now)
-        redis.call('HINCRBY', rec, 'attempts', 1)
-        move(id, who, 'running', now, ARGV[4])
-        out[#out + 1] = id
-        out[#out + 1] = score
       end
     end
   end
-  offset = offset + page - gone
+end
+
+local out = {}
+for i, queue in ipairs(KEYS) do
+  claim(queue, ARGV[4 + 2 * i], tonumber(ARGV[5 + 2 * i]), out)
 end
 return out

@@ -1,0 +1,48 @@
+"""A real worker on a real Redis, running functions that a test gives it."""
+
+import asyncio
+import inspect
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from arq.connections import ArqRedis
+from arq.worker import Function
+
+from shared.connection import connect
+from shared.settings import Settings
+from workers.worker import Worker
+
+
+@asynccontextmanager
+async def running_worker(
+    settings: Settings, functions: list[Function], *, worker_id: str = "w1", ctx: dict[Any, Any] | None = None
+) -> AsyncIterator[Worker]:
+    """Takes jobs until the block ends, then drains."""
+    async with connect(settings) as redis, connect(settings, blocking=True) as blocking:
+        worker = Worker(
+            functions, redis=redis, blocking=blocking, settings=settings, worker_id=worker_id, ctx=ctx or {}
+        )
+        taking = asyncio.create_task(worker.async_run())
+        try:
+            yield worker
+        finally:
+            await worker.drain()
+            await asyncio.gather(taking, return_exceptions=True)
+            await worker.close()
+
+
+async def eventually(condition: Callable[[], Any], *, within_s: float = 10.0) -> Any:
+    """Wait until `condition()`, plain or awaitable, is truthy; returns it. Fails after `within_s`."""
+    async with asyncio.timeout(within_s):
+        while True:
+            value = condition()
+            if inspect.isawaitable(value):
+                value = await value
+            if value:
+                return value
+            await asyncio.sleep(0.005)
+
+
+async def keys_of(redis: ArqRedis) -> list[str]:
+    return sorted(key.decode() for key in await redis.keys("*"))

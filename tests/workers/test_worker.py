@@ -1,0 +1,360 @@
+"""The worker's promises, on a real Redis: woken at once, leases, fencing, cancelling, handing back."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import msgspec
+import pytest
+from arq.connections import ArqRedis
+from arq.worker import Retry, func
+from arq.worker import Worker as StockWorker
+
+from shared import keys, wire
+from shared.connection import connect
+from shared.errors import BadPicture, JobFinished, JobNotFound, JobNotRetryable, QueueFull, StoreAway
+from shared.events import Events
+from shared.jobs import File, Ingest, Query, Search
+from shared.queue import Queue
+from shared.settings import Settings
+from tests.workers.fleet import eventually, running_worker
+
+pytestmark = pytest.mark.anyio
+
+Context = dict[Any, Any]
+
+
+@pytest.fixture
+async def redis(settings: Settings) -> AsyncIterator[ArqRedis]:
+    async with connect(settings) as client:
+        yield client
+
+
+@pytest.fixture
+def queue(redis: ArqRedis, settings: Settings) -> Queue:
+    return Queue(redis, settings)
+
+
+def a_search(text: str = "cat", **more: Any) -> Search:
+    return Search(collection="pictures", query=Query(text=text), **more)
+
+
+async def echo(ctx: Context, payload: dict[str, Any], **_: Any) -> dict[str, Any]:
+    return {"text": payload["query"]["text"], "try": ctx["job_try"]}
+
+
+class Gate:
+    """A job that says when it has started and goes on when it may."""
+
+    def __init__(self) -> None:
+        self.started = asyncio.Event()
+        self.may_end = asyncio.Event()
+        self.runs = 0
+        self.cancelled = 0
+
+    async def __call__(self, ctx: Context, payload: dict[str, Any], **_: Any) -> str:
+        self.runs += 1
+        self.started.set()
+        try:
+            await self.may_end.wait()
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+        return "through"
+
+    def function(self, name: str = "search") -> Any:
+        async def run(ctx: Context, payload: dict[str, Any], **more: Any) -> str:
+            return await self(ctx, payload, **more)
+
+        return func(run, name=name)
+
+
+async def test_a_job_runs_and_its_result_record_and_events_agree(queue: Queue, settings: Settings) -> None:
+    before = await Events(queue.redis).last()
+    async with running_worker(settings, [func(echo, name="search")]):
+        sent = await queue.submit(a_search("red fruit"), tenant="t1")
+        job = await queue.wait("t1", sent.id, timeout_s=10)
+    assert (job.state, job.result, job.attempts, job.worker) == ("succeeded", {"text": "red fruit", "try": 1}, 1, "w1")
+    assert job.text == "red fruit"
+    events = Events(queue.redis)
+    states = [event.state for event in await events.between(before, await events.last()) if event.job == sent.id]
+    assert states == ["queued", "running", "succeeded"]
+
+
+async def test_another_tenant_sees_no_job(queue: Queue) -> None:
+    sent = await queue.submit(a_search(), tenant="t1")
+    for call in (queue.result("t2", sent.id), queue.cancel("t2", sent.id), queue.retry("t2", sent.id)):
+        with pytest.raises(JobNotFound):
+            await call
+    assert (await queue.result("t1", sent.id)).state == "queued"
+
+
+async def test_a_full_lane_refuses_and_leaves_nothing_behind(redis: ArqRedis, settings: Settings) -> None:
+    small = Queue(redis, msgspec.structs.replace(settings, max_queued_interactive=2))
+    for _ in range(2):
+        await small.submit(a_search(), tenant="t1")
+    before = await redis.dbsize()
+    with pytest.raises(QueueFull) as refused:
+        await small.submit(a_search(), tenant="t1", idempotency_key="k")
+    assert refused.value.retry_after_s is not None
+    assert await redis.dbsize() == before
+
+
+async def test_a_waiting_job_is_cancelled_at_once(queue: Queue, redis: ArqRedis) -> None:
+    sent = await queue.submit(a_search(), tenant="t1")
+    assert await queue.cancel("t1", sent.id) == "cancelled"
+    job = await queue.result("t1", sent.id)
+    assert job.state == "cancelled"
+    assert job.error is not None
+    assert job.error.type == "cancelled"
+    assert await redis.zcard(keys.queue("interactive")) == 0
+    with pytest.raises(JobFinished):
+        await queue.cancel("t1", sent.id)
+
+
+async def test_a_running_job_is_cancelled_and_its_code_stopped(queue: Queue, settings: Settings) -> None:
+    gate = Gate()
+    async with running_worker(settings, [gate.function()]):
+        sent = await queue.submit(a_search(), tenant="t1")
+        await gate.started.wait()
+        assert await queue.cancel("t1", sent.id) == "cancelling"
+        job = await queue.wait("t1", sent.id, timeout_s=10)
+    assert (job.state, gate.cancelled) == ("cancelled", 1)
+
+
+async def test_a_newer_search_takes_the_slot(queue: Queue, settings: Settings) -> None:
+    older = await queue.submit(a_search("c", session="s", slot="main"), tenant="t1")
+    newer = await queue.submit(a_search("ca", session="s", slot="main"), tenant="t1")
+    other = await queue.submit(a_search("c", session="s", slot="side"), tenant="t1")
+    states = [(await queue.result("t1", one.id)).state for one in (older, newer, other)]
+    assert states == ["superseded", "queued", "queued"]
+    gate = Gate()
+    async with running_worker(settings, [gate.function()]):
+        await gate.started.wait()
+        newest = await queue.submit(a_search("cat", session="s", slot="main"), tenant="t1")
+        job = await queue.wait("t1", newer.id, timeout_s=10)
+        assert job.state == "superseded"
+        assert job.error is not None
+        assert job.error.type == "superseded"
+        gate.may_end.set()
+        assert (await queue.wait("t1", newest.id, timeout_s=10)).state == "succeeded"
+
+
+async def test_a_job_past_its_deadline_never_starts(queue: Queue, settings: Settings) -> None:
+    sent = await queue.submit(a_search(deadline_ms=1), tenant="t1")
+    await asyncio.sleep(0.01)
+    gate = Gate()
+    async with running_worker(settings, [gate.function()]):
+        job = await queue.wait("t1", sent.id, timeout_s=10)
+    assert (job.state, gate.runs) == ("expired", 0)
+
+
+async def test_the_same_idempotency_key_and_body_is_the_same_job(queue: Queue) -> None:
+    first = await queue.submit(a_search("a"), tenant="t1", idempotency_key="k1")
+    again = await queue.submit(a_search("a"), tenant="t1", idempotency_key="k1")
+    elsewhere = await queue.submit(a_search("a"), tenant="t2", idempotency_key="k1")
+    assert (again.id, again.known, elsewhere.known) == (first.id, True, False)
+    with pytest.raises(Exception, match="another body"):
+        await queue.submit(a_search("b"), tenant="t1", idempotency_key="k1")
+
+
+async def test_a_failed_job_tells_why_and_runs_again_when_asked(queue: Queue, settings: Settings) -> None:
+    async def fails_once(ctx: Context, payload: dict[str, Any], **_: Any) -> dict[str, Any]:
+        if not await ctx["redis"].incr("tries") > 1:
+            raise BadPicture("cut off after 12 bytes")
+        return {"fine": True}
+
+    async with running_worker(settings, [func(fails_once, name="search")]):
+        sent = await queue.submit(a_search(), tenant="t1")
+        failed = await queue.wait("t1", sent.id, timeout_s=10)
+        assert failed.state == "failed"
+        assert failed.error is not None
+        assert (failed.error.type, failed.error.detail) == ("bad-picture", "cut off after 12 bytes")
+        await queue.retry("t1", sent.id)
+        again = await queue.wait("t1", sent.id, timeout_s=10)
+    assert again.state == "succeeded"
+    assert again.error is None
+    with pytest.raises(JobNotRetryable):
+        await queue.retry("t1", sent.id)
+
+
+async def test_an_unexpected_error_is_told_without_its_secrets(queue: Queue, settings: Settings) -> None:
+    async def broken(ctx: Context, payload: dict[str, Any], **_: Any) -> str:
+        raise RuntimeError("password=hunter2")
+
+    async with running_worker(settings, [func(broken, name="search")]):
+        sent = await queue.submit(a_search(), tenant="t1")
+        job = await queue.wait("t1", sent.id, timeout_s=10)
+    assert job.state == "failed"
+    assert job.error is not None
+    assert job.error.type == "internal-error"
+    assert "hunter2" not in job.error.detail
+
+
+async def test_a_retry_waits_and_counts_an_attempt(queue: Queue, settings: Settings) -> None:
+    async def second_time(ctx: Context, payload: dict[str, Any], **_: Any) -> dict[str, Any]:
+        if ctx["job_try"] == 1:
+            raise Retry(defer=0.01)
+        return {"try": ctx["job_try"]}
+
+    async with running_worker(settings, [func(second_time, name="ingest")]):
+        job_to_do = Ingest(collection="pictures", files=[File(source="a")])
+        sent = await queue.submit(job_to_do, tenant="t1")
+        job = await queue.wait("t1", sent.id, timeout_s=10)
+    assert (job.state, job.result, job.attempts) == ("succeeded", {"try": 2}, 2)
+
+
+async def test_a_drained_worker_hands_its_jobs_back_without_costing_an_attempt(
+    queue: Queue, settings: Settings
+) -> None:
+    hasty = msgspec.structs.replace(settings, drain_s=0.01)
+    gate = Gate()
+    async with running_worker(hasty, [gate.function()]):
+        sent = await queue.submit(a_search(), tenant="t1")
+        await gate.started.wait()
+    handed_back = await queue.result("t1", sent.id)
+    assert (handed_back.state, handed_back.attempts) == ("queued", 0)
+    async with running_worker(settings, [func(echo, name="search")], worker_id="w2"):
+        job = await queue.wait("t1", sent.id, timeout_s=10)
+    assert (job.state, job.worker, job.attempts) == ("succeeded", "w2", 1)
+
+
+async def test_a_lapsed_lease_lets_another_worker_run_the_job_and_fences_the_first(
+    queue: Queue, redis: ArqRedis, settings: Settings
+) -> None:
+    gate, results = Gate(), Gate()
+    async with running_worker(settings, [gate.function()], worker_id="slow") as slow:
+        sent = await queue.submit(a_search(), tenant="t1")
+        await gate.started.wait()
+        # As if the first worker had been stopped for longer than its lease.
+        slow.allow_pick_jobs = False
+        await redis.delete(keys.ARQ_LEASE + sent.id)
+        async with running_worker(settings, [results.function()], worker_id="fast"):
+            await results.started.wait()
+            gate.may_end.set()
+            await eventually(lambda: not slow.running)
+            assert (await queue.result("t1", sent.id)).state == "running"
+            results.may_end.set()
+            job = await queue.wait("t1", sent.id, timeout_s=10)
+    assert (job.state, job.worker) == ("succeeded", "fast")
+
+
+async def test_a_worker_that_claims_its_own_lapsed_job_does_not_run_it_twice(
+    queue: Queue, redis: ArqRedis, settings: Settings
+) -> None:
+    gate = Gate()
+    async with running_worker(settings, [gate.function()]):
+        sent = await queue.submit(a_search(), tenant="t1")
+        await gate.started.wait()
+        await redis.delete(keys.ARQ_LEASE + sent.id)
+        await eventually(lambda: redis.exists(keys.ARQ_LEASE + sent.id))
+        gate.may_end.set()
+        job = await queue.wait("t1", sent.id, timeout_s=10)
+    assert (job.state, gate.runs) == ("succeeded", 1)
+
+
+async def test_a_long_job_keeps_its_lease(queue: Queue, redis: ArqRedis, settings: Settings) -> None:
+    short = msgspec.structs.replace(settings, lease_s=0.3)
+    gate = Gate()
+    async with running_worker(short, [gate.function()]):
+        sent = await queue.submit(a_search(), tenant="t1")
+        await gate.started.wait()
+        seen = set()
+
+        async def renewed() -> bool:
+            seen.add(await redis.pttl(keys.ARQ_LEASE + sent.id))
+            return any(later > earlier for earlier in seen for later in seen if later - earlier > 100)
+
+        await eventually(renewed)
+        gate.may_end.set()
+        job = await queue.wait("t1", sent.id, timeout_s=10)
+    assert (job.state, gate.runs) == ("succeeded", 1)
+
+
+async def test_a_job_that_outlives_its_workers_each_time_ends_dead(
+    queue: Queue, redis: ArqRedis, settings: Settings
+) -> None:
+    sent = await queue.submit(a_search(), tenant="t1")
+    # Each start counts before the job runs: that many workers took it and were never heard of again.
+    await redis.set(keys.ARQ_RETRY + sent.id, settings.max_tries)
+    async with running_worker(settings, [func(echo, name="search")]):
+        job = await queue.wait("t1", sent.id, timeout_s=10)
+    assert job.state == "dead"
+    assert job.error is not None
+    assert job.error.type == "worker-lost"
+
+
+async def test_interactive_jobs_go_before_bulk_ones(queue: Queue, settings: Settings) -> None:
+    order: list[str] = []
+
+    async def note(ctx: Context, payload: dict[str, Any], **_: Any) -> None:
+        order.append(payload["query"]["text"])
+
+    narrow = msgspec.structs.replace(settings, max_jobs=1, max_bulk_jobs=1)
+    await queue.submit(a_search("bulk", lane="bulk"), tenant="t1")
+    await queue.submit(a_search("quick", lane="interactive"), tenant="t1")
+    async with running_worker(narrow, [func(note, name="search")]):
+        await eventually(lambda: len(order) == 2)
+    assert order == ["quick", "bulk"]
+
+
+async def test_nothing_is_left_in_redis_but_the_record_the_result_and_the_events(
+    queue: Queue, redis: ArqRedis, settings: Settings
+) -> None:
+    async with running_worker(settings, [func(echo, name="search")]):
+        sent = await queue.submit(a_search(image_free := "cat"), tenant="t1")
+        await queue.wait("t1", sent.id, timeout_s=10)
+    left = {key.decode() for key in await redis.keys(f"*{sent.id}*")}
+    assert image_free
+    assert left == {keys.record(sent.id), keys.ARQ_RESULT + sent.id}
+
+
+async def test_a_picture_travels_beside_the_body_and_goes_with_the_job(
+    queue: Queue, redis: ArqRedis, settings: Settings
+) -> None:
+    sent = await queue.submit(Search(collection="p", query=Query(image=b"x" * 1000)), tenant="t1")
+    assert await redis.strlen(keys.ARQ_JOB + sent.id) < 500
+    assert await redis.get(keys.blob(sent.id)) == b"x" * 1000
+
+
+# -- interop with stock arq
+
+
+async def test_a_stock_client_with_our_serializer_reaches_our_worker(
+    redis: ArqRedis, queue: Queue, settings: Settings
+) -> None:
+    client = ArqRedis(redis.connection_pool, job_serializer=wire.encode, job_deserializer=wire.decode)
+    async with running_worker(settings, [func(echo, name="search")]):
+        job = await client.enqueue_job("search", {"query": {"text": "cat"}}, _queue_name=keys.queue("interactive"))
+        assert job is not None
+        assert await job.result(timeout=10, poll_delay=0.01) == {"text": "cat", "try": 1}
+    assert (await queue.result("default", job.job_id)).state == "succeeded"
+
+
+async def test_a_stock_worker_runs_what_our_queue_enqueued(redis: ArqRedis, queue: Queue) -> None:
+    sent = await queue.submit(a_search("dog"), tenant="t1")
+    stock = StockWorker(
+        [func(echo, name="search")],
+        redis_pool=redis,
+        queue_name=keys.queue("interactive"),
+        job_serializer=wire.encode,
+        job_deserializer=wire.decode,
+        burst=True,
+        poll_delay=0.01,
+        handle_signals=False,
+    )
+    await stock.async_run()
+    job = await queue.result("t1", sent.id)
+    assert (job.state, job.result) == ("succeeded", {"text": "dog", "try": 1})
+
+
+async def test_a_store_that_is_away_is_told_at_once_to_who_waits(queue: Queue, settings: Settings) -> None:
+    async def away(ctx: Context, payload: dict[str, Any], **_: Any) -> None:
+        raise StoreAway("no route")
+
+    async with running_worker(settings, [func(away, name="search")]):
+        sent = await queue.submit(a_search(), tenant="t1")
+        job = await queue.wait("t1", sent.id, timeout_s=10)
+    assert job.state == "failed"
+    assert job.error is not None
+    assert (job.error.status, job.error.retryable) == (503, True)

@@ -1,0 +1,124 @@
+"""Runs one worker: `python -m workers`."""
+
+import asyncio
+import logging
+import os
+import secrets
+import signal
+import socket
+import sys
+from collections.abc import Coroutine
+from typing import Any
+
+import uvloop
+from arq.connections import ArqRedis
+
+from shared import logs
+from shared.connection import AWAY, connect
+from shared.settings import Settings, SettingsError, from_env
+from workers.functions import functions
+from workers.heartbeat import Heartbeat
+from workers.ingest.sources import sweep_spool
+from workers.parts import Parts, open_parts
+from workers.tasks.collection import restore_registry
+from workers.warmup import warm_up
+from workers.worker import Worker
+
+logger = logging.getLogger("workers")
+
+REDIS_PAUSE_S = 1.0
+
+
+async def serve(settings: Settings, *, stop: asyncio.Event) -> None:
+    """Take jobs until `stop` is set, then drain. Raises SettingsError for a model or a store that cannot be had."""
+    async with connect(settings) as redis, connect(settings, blocking=True) as blocking:
+        await _wait_for(redis, stop)
+        async with open_parts(settings, redis) as parts:
+            if await _finished(_prepare(parts), stop):
+                await _work(parts, blocking, stop)
+
+
+async def _work(parts: Parts, blocking: ArqRedis, stop: asyncio.Event) -> None:
+    worker = Worker(
+        functions(parts.settings),
+        redis=parts.redis,
+        blocking=blocking,
+        settings=parts.settings,
+        worker_id=f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}",
+        ctx={"parts": parts},
+    )
+    heartbeat = Heartbeat(worker, parts)
+    beats = asyncio.create_task(heartbeat.run())
+    taking = asyncio.create_task(worker.async_run())
+    stopping = asyncio.create_task(stop.wait())
+    logger.info("worker %s is ready", worker.worker_id)
+    try:
+        await asyncio.wait([taking, stopping], return_when=asyncio.FIRST_COMPLETED)
+        await worker.drain()
+        await asyncio.gather(taking, return_exceptions=True)
+    finally:
+        beats.cancel()
+        stopping.cancel()
+        await heartbeat.leave()
+        await worker.close()
+    if not taking.cancelled() and (error := taking.exception()) is not None:
+        raise error
+
+
+async def _finished(work: Coroutine[Any, Any, None], stop: asyncio.Event) -> bool:
+    """Whether the work ended before somebody said stop; if not it is cancelled."""
+    task, stopping = asyncio.create_task(work), asyncio.create_task(stop.wait())
+    await asyncio.wait([task, stopping], return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if task.done():
+        await task
+        return True
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    return False
+
+
+async def _prepare(parts: Parts) -> None:
+    await warm_up(parts)
+    restored = await restore_registry(parts)
+    if restored:
+        logger.info("%d collections of the store were named again", restored)
+    swept = await parts.decoding.run(sweep_spool, parts.settings)
+    if swept:
+        logger.info("%d abandoned uploads were removed", swept)
+
+
+async def _wait_for(redis: ArqRedis, stop: asyncio.Event) -> None:
+    while not stop.is_set():
+        try:
+            await redis.ping()
+        except AWAY as error:
+            logger.warning("waiting for Redis: %s", error)
+            await asyncio.sleep(REDIS_PAUSE_S)
+        else:
+            return
+
+
+async def _until_told(settings: Settings) -> None:
+    stop = asyncio.Event()
+    for signal_ in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(signal_, stop.set)
+    await serve(settings, stop=stop)
+
+
+def main(settings: Settings) -> int:
+    """Exit code 0 after a drain, 2 for a setting that cannot work."""
+    logs.configure(settings)
+    try:
+        uvloop.run(_until_told(settings))
+    except SettingsError as error:
+        logger.error("%s", error)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(from_env(os.environ)))
+    except SettingsError as error:
+        sys.exit(f"clipline: {error}")

@@ -1,0 +1,117 @@
+"""arq's view of the tasks: one thin function for each kind of job."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Any, TypeVar
+
+import msgspec
+from arq.worker import Function, func
+
+from shared import keys, logs
+from shared.clock import now_ms
+from shared.errors import CliplineError, Expired, from_validation
+from shared.jobs import CollectionTask, Ingest, Items, Job, Kind, Search, kind_of
+from shared.queue import record_fields
+from shared.settings import Settings
+from shared.tenants import DEFAULT_TENANT
+from workers.outcome import Running, to_raise
+from workers.parts import Parts
+from workers.tasks.call import Call
+from workers.tasks.collection import collection
+from workers.tasks.ingest import ingest
+from workers.tasks.items import items
+from workers.tasks.search import search
+
+logger = logging.getLogger(__name__)
+
+J = TypeVar("J", bound=Job)
+Context = dict[Any, Any]
+Task = Callable[[J, Call, Parts], Awaitable[msgspec.Struct]]
+
+
+def functions(settings: Settings) -> list[Function]:
+    """What a worker registers. They need `parts` in arq's ctx, so a stock arq worker can run them as well."""
+    quick_s, long_s = settings.search_timeout_s, settings.ingest_timeout_s
+    return [
+        _function("search", Search, search, timeout_s=quick_s),
+        _function("ingest", Ingest, ingest, timeout_s=long_s),
+        _function("collection", CollectionTask, collection, timeout_s=quick_s),
+        _function("items", Items, items, timeout_s=quick_s),
+    ]
+
+
+def _function(kind: Kind, type_: type[J], task: Task[J], *, timeout_s: float) -> Function:
+    async def call(
+        ctx: Context, payload: dict[str, Any], *, tenant: str = DEFAULT_TENANT, trace: str | None = None
+    ) -> dict[str, Any]:
+        parts: Parts = ctx["parts"]
+        running: Running | None = ctx.get("running", {}).get(ctx["job_id"])
+        with logs.about(job=ctx["job_id"], tenant=tenant, trace=trace or ctx["job_id"]):
+            try:
+                job = await _read(ctx, payload, type_, parts, adopt=trace is None)
+                return await _run(job, _call(ctx, tenant), parts, task, running)
+            except Exception as error:
+                _log(kind, error)
+                raise to_raise(
+                    error, kind=kind, attempt=ctx["job_try"], max_tries=parts.settings.max_tries, running=running
+                ) from error
+
+    return func(call, name=kind, timeout=timeout_s)
+
+
+async def _run(job: J, call: Call, parts: Parts, task: Task[J], running: Running | None) -> dict[str, Any]:
+    deadline_ms = job.deadline_ms if isinstance(job, Search) else None
+    if deadline_ms is None:
+        result = await task(job, call, parts)
+    else:
+        try:
+            async with _until(call, deadline_ms):
+                result = await task(job, call, parts)
+        except TimeoutError as error:
+            raise Expired(f"not done within {deadline_ms} ms") from error
+    answer: dict[str, Any] = msgspec.to_builtins(result, builtin_types=(bytes,))
+    if running is not None and hasattr(result, "took"):
+        running.took = result.took
+    logger.info("%s done in %.1f ms", kind_of(job), call.total_ms())
+    return answer
+
+
+def _until(call: Call, deadline_ms: int) -> Any:
+    return asyncio.timeout(max(0.0, (call.enqueued_ms + deadline_ms - now_ms()) / 1000))
+
+
+async def _read(ctx: Context, payload: dict[str, Any], type_: type[J], parts: Parts, *, adopt: bool) -> J:
+    """The typed job, with the picture that travelled beside it. Raises Invalid."""
+    job_id: str = ctx["job_id"]
+    query = payload.get("query")
+    if isinstance(query, dict) and query.get("image") == b"\0":
+        payload = {**payload, "query": {**query, "image": await parts.redis.get(keys.blob(job_id)) or b""}}
+    try:
+        job = msgspec.convert(payload, type_)
+    except msgspec.ValidationError as error:
+        raise from_validation(error) from error
+    if adopt:
+        # A stock arq client enqueued it, so the ledger's record lacks what was asked for.
+        await parts.redis.hset(keys.record(job_id), mapping=record_fields(job, client_id=None, trace=job_id))
+    return job
+
+
+def _call(ctx: Context, tenant: str) -> Call:
+    enqueued: datetime = ctx["enqueue_time"]
+    enqueued_ms = int(enqueued.timestamp() * 1000)
+    return Call(
+        job_id=ctx["job_id"],
+        tenant=tenant,
+        attempt=ctx["job_try"],
+        enqueued_ms=enqueued_ms,
+        queued_ms=round(max(0.0, now_ms() - enqueued_ms), 3),
+    )
+
+
+def _log(kind: Kind, error: Exception) -> None:
+    if isinstance(error, CliplineError):
+        logger.info("%s failed: %s: %s", kind, error.slug, error.detail)
+    else:
+        logger.error("%s failed unexpectedly", kind, exc_info=error)

@@ -1,0 +1,77 @@
+"""Tells the fleet, every BEAT_S, that this worker lives and what it does."""
+
+import asyncio
+import logging
+import os
+import socket
+from pathlib import Path
+
+from shared.clock import now_iso
+from shared.errors import QueueAway
+from shared.fleet import BEAT_S, Fleet, WorkerInfo
+from workers.parts import Parts
+from workers.worker import Worker
+
+logger = logging.getLogger(__name__)
+
+
+class Heartbeat:
+    """The beats of one worker."""
+
+    def __init__(self, worker: Worker, parts: Parts) -> None:
+        self.worker = worker
+        self.parts = parts
+        self.fleet = Fleet(parts.redis)
+        self.started_at = now_iso()
+
+    async def run(self) -> None:
+        """Beat until cancelled; a Redis that is away is told once and waited for."""
+        away = False
+        while True:
+            try:
+                await self.fleet.beat(self.info())
+                away = False
+            except QueueAway as error:
+                if not away:
+                    logger.warning("no heartbeat: %s", error)
+                away = True
+            await asyncio.sleep(BEAT_S)
+
+    async def leave(self) -> None:
+        try:
+            await self.fleet.leave(self.worker.worker_id)
+        except QueueAway:
+            logger.warning("left without saying so: Redis does not answer")
+
+    def info(self) -> WorkerInfo:
+        worker, model, stats = self.worker, self.parts.encoder.info, self.parts.batcher.stats()
+        return WorkerInfo(
+            id=worker.worker_id,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            state="running" if worker.allow_pick_jobs else "draining",
+            device=model.device,
+            model=model.model,
+            fingerprint=model.fingerprint,
+            dim=model.dim,
+            precision=model.precision,
+            store=self.parts.settings.store.partition("@")[2] or self.parts.settings.store,
+            started_at=self.started_at,
+            last_seen_at=now_iso(),
+            max_jobs=self.parts.settings.max_jobs,
+            running=len(worker.running),
+            succeeded=worker.jobs_complete,
+            failed=worker.jobs_failed,
+            retried=worker.jobs_retried,
+            batches=stats.batches,
+            items=stats.items,
+            largest_batch=stats.largest,
+            busy_s=round(stats.busy_s, 3),
+            waiting=stats.queued,
+            memory_bytes=_resident_bytes(),
+        )
+
+
+def _resident_bytes() -> int:
+    """Resident memory of this process: the second number of /proc/self/statm, in pages."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")

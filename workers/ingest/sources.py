@@ -1,0 +1,105 @@
+"""Which files an ingest job means, and what is already stored of them."""
+
+import hashlib
+import shutil
+import stat
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import msgspec
+
+from shared.errors import NotVisible, PictureTooLarge
+from shared.jobs import File, Ingest
+from shared.settings import Settings
+from workers.stores.protocol import StoredPoint, VectorStore
+from workers.tasks.names import INTERNAL, item_id
+
+READ_BYTES = 2**20
+SPOOL_KEPT_S = 86_400.0
+
+
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a source is stored, or would be: its id, and the point when there is one."""
+
+    id: int
+    point: StoredPoint | None = None
+
+    @property
+    def hash(self) -> str | None:
+        return self.point.payload[INTERNAL].get("hash") if self.point is not None else None
+
+
+def spool_path(settings: Settings, spool: str) -> Path:
+    """The folder into which the API put an upload's files. Raises NotVisible for a name that leads out of it."""
+    root = (settings.media_path / "spool").resolve()
+    folder = (root / spool).resolve()
+    if not folder.is_relative_to(root) or folder == root:
+        raise NotVisible(f"no upload {spool!r}")
+    return folder
+
+
+def locate(file: File, job: Ingest, settings: Settings) -> Path:
+    """The file's real path. Raises NotVisible unless it lies in the upload's spool or below an allowed root."""
+    assert file.path is not None, "files known by hash alone are not read"
+    if job.spool is not None:
+        folder = spool_path(settings, job.spool)
+        path, roots = (folder / file.path).resolve(), [folder]
+    else:
+        path, roots = Path(file.path).resolve(), [root.resolve() for root in settings.ingest_root_paths]
+    if not any(path.is_relative_to(root) for root in roots):
+        raise NotVisible("outside the folders that CLIPLINE_INGEST_ROOTS allows the workers to read")
+    return path
+
+
+def content_hash(path: Path, *, max_bytes: int) -> str:
+    """SHA-256 of the file's bytes, in hex. Raises NotVisible, PictureTooLarge."""
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise NotVisible("not a regular file")
+        if status.st_size > max_bytes:
+            raise PictureTooLarge(f"{status.st_size:,} bytes; at most {max_bytes:,}")
+        digest = hashlib.sha256()
+        with path.open("rb") as file:
+            while block := file.read(READ_BYTES):
+                digest.update(block)
+    except OSError as error:
+        raise NotVisible(f"the workers cannot read it: {error.strerror}") from error
+    return digest.hexdigest()
+
+
+async def places(stored: str, sources: Iterable[str], store: VectorStore) -> dict[str, Place]:
+    """The place of each source. Where another source sits on a source's id, the next probe is looked at."""
+    found: dict[str, Place] = {}
+    waiting: Sequence[str] = list(dict.fromkeys(sources))
+    probe = 0
+    while waiting:
+        ids = {source: item_id(source, probe) for source in waiting}
+        points = await store.retrieve(stored, sorted(set(ids.values())))
+        taken = {place.id: source for source, place in found.items()}
+        for source, one in ids.items():
+            point = points.get(one)
+            owner = (
+                point.payload.get(INTERNAL, {}).get("source") if point is not None else taken.setdefault(one, source)
+            )
+            if owner == source:
+                found[source] = Place(id=one, point=point)
+        waiting = [source for source in waiting if source not in found]
+        probe += 1
+    return found
+
+
+def remove_spool(settings: Settings, spool: str) -> None:
+    """The upload is indexed: its files are no longer needed."""
+    shutil.rmtree(spool_path(settings, spool), ignore_errors=True)
+
+
+def sweep_spool(settings: Settings) -> int:
+    """Remove uploads whose job never ended well and whose body is gone by now. Returns how many."""
+    before, swept = time.time() - SPOOL_KEPT_S, 0
+    for folder in (settings.media_path / "spool").glob("*/*"):
+        if folder.stat().st_mtime < before:
+            shutil.rmtree(folder, ignore_errors=True)
+            swept += 1
+    return swept

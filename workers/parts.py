@@ -1,0 +1,58 @@
+"""What the tasks work with, opened together and closed together."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from arq.connections import ArqRedis
+
+from shared.collections import Collections
+from shared.settings import Settings
+from workers.batcher import Batcher
+from workers.encoders.load import load_encoder
+from workers.encoders.protocol import Encoder
+from workers.executors import BoundedExecutor, decoding_executor
+from workers.ingest.thumbnails import Media
+from workers.stores.open import open_store
+from workers.stores.protocol import VectorStore
+
+# So many requests may wait for the device for each job that may run: an ingest job encodes a chunk at once.
+QUEUED_PER_JOB = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """Handed to every task."""
+
+    settings: Settings
+    redis: ArqRedis
+    collections: Collections
+    encoder: Encoder
+    batcher: Batcher
+    store: VectorStore
+    media: Media
+    decoding: BoundedExecutor
+
+
+@asynccontextmanager
+async def open_parts(settings: Settings, redis: ArqRedis) -> AsyncIterator[Parts]:
+    """Load the model and open the store. Raises SettingsError for a model or a store that cannot be had."""
+    async with AsyncExitStack() as stack:
+        encoder = await asyncio.to_thread(load_encoder, settings)
+        batcher = Batcher(encoder, max_batch=settings.max_batch, max_queued=QUEUED_PER_JOB * settings.max_jobs)
+        stack.push_async_callback(asyncio.to_thread, batcher.close)
+        store = await open_store(settings)
+        stack.push_async_callback(store.close)
+        decoding = decoding_executor()
+        stack.push_async_callback(asyncio.to_thread, decoding.close)
+        yield Parts(
+            settings=settings,
+            redis=redis,
+            collections=Collections(redis),
+            encoder=encoder,
+            batcher=batcher,
+            store=store,
+            media=Media(settings.media_path),
+            decoding=decoding,
+        )

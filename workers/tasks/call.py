@@ -1,0 +1,33 @@
+"""What a task knows of the job that it runs."""
+
+from dataclasses import dataclass
+from time import perf_counter
+
+from shared.clock import now_ms
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One attempt at one job. `queued_ms` is how long it waited since it was accepted."""
+
+    job_id: str
+    tenant: str
+    attempt: int
+    enqueued_ms: int
+    queued_ms: float
+
+    def total_ms(self) -> float:
+        """Since the job was accepted."""
+        return round(max(0.0, now_ms() - self.enqueued_ms), 3)
+
+
+class Stopwatch:
+    """Milliseconds since it was made or last read."""
+
+    def __init__(self) -> None:
+        self._since = perf_counter()
+
+    def lap_ms(self) -> float:
+        now = perf_counter()
+        lap, self._since = (now - self._since) * 1000, now
+        return round(lap, 3)

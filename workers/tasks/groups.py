@@ -1,0 +1,67 @@
+"""Exactly n groups, each with its best hits, without the store's own bounded grouping."""
+
+import msgspec
+
+from shared.filters import Condition, Filter
+from shared.jobs import GroupKey, Search
+from workers.stores.protocol import Scored, VectorQuery, VectorStore
+
+# A page of hits holds this many times the groups that are missing, so that few rounds are needed.
+SPREAD = 4
+SMALLEST_PAGE = 64
+
+Row = tuple[GroupKey, list[Scored]]
+
+
+async def search_groups(stored: str, query: VectorQuery, *, job: Search, store: VectorStore) -> list[Row]:
+    """The first `query.limit` groups in the order of their best hit, fewer only when no more exist.
+
+    Each round excludes the groups found before, so it finds at least one more or shows that there is none.
+    """
+    field = job.group_by
+    assert field is not None, "called for grouped searches only"
+    groups: dict[GroupKey, None] = {}
+    no_group: list[int] = []
+    while len(groups) < query.limit:
+        page = max(SMALLEST_PAGE, SPREAD * (query.limit - len(groups)))
+        [found] = await store.search(stored, [_round(query, field, page, groups=list(groups), ids=no_group)])
+        for hit in found:
+            key = (hit.payload or {}).get(field)
+            if isinstance(key, str | int):
+                groups.setdefault(key)
+            else:
+                no_group.append(hit.id)
+        if len(found) < page:
+            break
+    return await _best_of(stored, query, list(groups)[: query.limit], job=job, store=store)
+
+
+def _round(query: VectorQuery, field: str, limit: int, *, groups: list[GroupKey], ids: list[int]) -> VectorQuery:
+    known = Condition(key=field, match=groups) if groups else None
+    where = query.filter or Filter()
+    return msgspec.structs.replace(
+        query,
+        limit=limit,
+        filter=msgspec.structs.replace(where, must_not=[*where.must_not, *([known] if known else [])]),
+        exclude_ids=[*query.exclude_ids, *ids],
+        payload=True,
+    )
+
+
+async def _best_of(
+    stored: str, query: VectorQuery, groups: list[GroupKey], *, job: Search, store: VectorStore
+) -> list[Row]:
+    """The best `group_size` hits of each group, asked for in one call."""
+    if not groups:
+        return []
+    where = query.filter or Filter()
+    field = job.group_by or ""
+    queries = [
+        msgspec.structs.replace(
+            query,
+            limit=job.group_size,
+            filter=msgspec.structs.replace(where, must=[*where.must, Condition(key=field, match=group)]),
+        )
+        for group in groups
+    ]
+    return list(zip(groups, await store.search(stored, queries), strict=True))

@@ -1,0 +1,26 @@
+"""The `items` job: read stored items."""
+
+from shared.jobs import Item, Items, ItemsResult
+from workers.parts import Parts
+from workers.stores.protocol import StoredPoint
+from workers.tasks.call import Call
+from workers.tasks.names import INTERNAL, public, stored_name
+
+
+async def items(job: Items, call: Call, parts: Parts) -> ItemsResult:
+    """The items that exist, in the order asked for. Raises CollectionNotFound, StoreAway."""
+    await parts.collections.get(call.tenant, job.collection)
+    found = await parts.store.retrieve(stored_name(call.tenant, job.collection), job.ids)
+    return ItemsResult(items=[_item(found[one]) for one in job.ids if one in found])
+
+
+def _item(point: StoredPoint) -> Item:
+    ours = point.payload.get(INTERNAL, {})
+    return Item(
+        id=point.id,
+        source=ours.get("source", ""),
+        hash=ours.get("hash", ""),
+        width=ours.get("width", 0),
+        height=ours.get("height", 0),
+        payload=public(point.payload) or {},
+    )

@@ -1,0 +1,57 @@
+"""The `search` job: encode the query, ask the store, name what came back."""
+
+from shared.errors import Invalid
+from shared.jobs import Collection, Group, Hit, Search, SearchResult, Took
+from workers.parts import Parts
+from workers.stores.protocol import Scored, VectorQuery
+from workers.tasks.call import Call, Stopwatch
+from workers.tasks.groups import search_groups
+from workers.tasks.names import public, require_model, stored_name
+from workers.tasks.vectors import query_vector
+
+
+async def search(job: Search, call: Call, parts: Parts) -> SearchResult:
+    """Run one search. Raises CollectionNotFound, ModelMismatch, ItemNotFound, BadPicture, StoreAway, EncoderAway."""
+    collection = await parts.collections.get(call.tenant, job.collection)
+    require_model(collection, parts.encoder.info)
+    stored, watch = stored_name(call.tenant, job.collection), Stopwatch()
+    vector, truncated = await query_vector(job.query, stored=stored, lane=job.lane, parts=parts)
+    encode_ms = watch.lap_ms()
+    # One more than asked for tells whether anything is left.
+    query = _vector_query(job, collection, vector.tobytes(), limit=job.limit + 1)
+    if job.group_by is None:
+        [found] = await parts.store.search(stored, [query])
+        hits, groups, exhausted = [_hit(one) for one in found[: job.limit]], None, len(found) <= job.limit
+    else:
+        rows = await search_groups(stored, query, job=job, store=parts.store)
+        groups = [Group(group=key, hits=[_hit(one) for one in best]) for key, best in rows[: job.limit]]
+        hits, exhausted = None, len(rows) <= job.limit
+    took = Took(queue_ms=call.queued_ms, encode_ms=encode_ms, search_ms=watch.lap_ms(), total_ms=call.total_ms())
+    return SearchResult(
+        took=took,
+        model=parts.encoder.info.fingerprint,
+        exhausted=exhausted,
+        hits=hits,
+        groups=groups,
+        truncated=truncated,
+    )
+
+
+def _vector_query(job: Search, collection: Collection, vector: bytes, *, limit: int) -> VectorQuery:
+    excluded = job.exclude
+    if excluded is not None and excluded.groups and collection.group_field is None:
+        raise Invalid(f"collection {collection.name!r} has no group_field", field="exclude.groups")
+    ids = {*job.seen, *job.query.named_ids, *(excluded.ids if excluded else ())}
+    return VectorQuery(
+        vector=vector,
+        limit=limit,
+        filter=job.filter,
+        exclude_ids=sorted(ids),
+        exclude_field=collection.group_field,
+        exclude_groups=excluded.groups if excluded else (),
+        payload=job.payload,
+    )
+
+
+def _hit(scored: Scored) -> Hit:
+    return Hit(id=scored.id, score=round(scored.score, 6), payload=public(scored.payload))

@@ -1,0 +1,85 @@
+"""From a query's parts to one unit vector."""
+
+import asyncio
+
+import numpy as np
+import numpy.typing as npt
+
+from shared.errors import BadPicture, ItemNotFound
+from shared.jobs import Lane, Query
+from workers.ingest.decode import decode
+from workers.parts import Parts
+
+Vector = npt.NDArray[np.float32]  # (dim,)
+
+# Weights of the examples against the query itself: Rocchio's, as in Manning, Raghavan and Schütze,
+# "Introduction to Information Retrieval", 9.1.1.
+POSITIVE = 0.75
+NEGATIVE = 0.15
+
+
+async def query_vector(query: Query, *, stored: str, lane: Lane, parts: Parts) -> tuple[Vector, bool]:
+    """The combined unit vector, (dim,), and whether the model cut the text. Raises BadPicture, ItemNotFound."""
+    text, picture, examples = await asyncio.gather(
+        _text(query, lane=lane, parts=parts), _picture(query, lane=lane, parts=parts), _stored(query, stored, parts)
+    )
+    vector = np.zeros(parts.encoder.info.dim, dtype=np.float32)
+    truncated = False
+    if text is not None:
+        vector, truncated = vector + text[0], text[1]
+    if picture is not None:
+        vector = vector + picture
+    if query.item is not None:
+        vector = vector + examples[query.item]
+    # Examples alone are a query too; there the weight only scales.
+    vector = vector + POSITIVE * _mean(query.positive, examples, like=vector)
+    vector = vector - NEGATIVE * _mean(query.negative, examples, like=vector)
+    return unit(vector), truncated
+
+
+def unit(vector: Vector) -> Vector:
+    """To length 1; parts that cancel out exactly leave no direction and stay zero."""
+    length = float(np.linalg.norm(vector))
+    return vector if length == 0.0 else (vector / length).astype(np.float32)
+
+
+def _mean(ids: list[int], examples: dict[int, Vector], *, like: Vector) -> Vector:
+    if not ids:
+        return np.zeros_like(like)
+    mean: Vector = np.mean([examples[one] for one in ids], axis=0, dtype=np.float32)
+    return mean
+
+
+async def _text(query: Query, *, lane: Lane, parts: Parts) -> tuple[Vector, bool] | None:
+    if query.text is None:
+        return None
+    embedded = await parts.batcher.text(query.text, lane=lane)
+    return embedded.vector, embedded.truncated
+
+
+async def _picture(query: Query, *, lane: Lane, parts: Parts) -> Vector | None:
+    if query.image is None:
+        return None
+    try:
+        pixels = await parts.decoding.run(_prepare, query.image, parts)
+    except BadPicture as error:
+        error.field = "query.image"
+        raise
+    return (await parts.batcher.image(pixels, lane=lane)).vector
+
+
+def _prepare(data: bytes, parts: Parts) -> npt.NDArray[np.uint8]:
+    settings = parts.settings
+    return parts.encoder.preprocess(decode(data, max_pixels=settings.max_pixels, max_bytes=settings.max_file_bytes))
+
+
+async def _stored(query: Query, stored: str, parts: Parts) -> dict[int, Vector]:
+    """The vectors of the items that the query names."""
+    wanted = sorted(query.named_ids)
+    if not wanted:
+        return {}
+    found = await parts.store.retrieve(stored, wanted, vectors=True)
+    missing = [one for one in wanted if one not in found]
+    if missing:
+        raise ItemNotFound(f"no item {missing[0]}", field="query")
+    return {one: np.frombuffer(point.vector or b"", dtype="<f4") for one, point in found.items()}

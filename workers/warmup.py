@@ -1,0 +1,35 @@
+"""Makes the first search as fast as the others: the model and the store are used once before any job is taken."""
+
+import asyncio
+import logging
+
+import numpy as np
+
+from shared.errors import StoreAway
+from workers.parts import Parts
+from workers.tasks.call import Stopwatch
+
+logger = logging.getLogger(__name__)
+
+STORE_PAUSE_S = 1.0
+
+
+async def warm_up(parts: Parts) -> None:
+    """Encode a text and a picture; wait for the store."""
+    watch = Stopwatch()
+    height, width = parts.encoder.info.image_size
+    grey = np.full((height, width, 3), 127, dtype=np.uint8)
+    await asyncio.gather(parts.batcher.text("a picture"), parts.batcher.image(grey))
+    await _wait_for_store(parts)
+    logger.info("warm after %.0f ms: %s on %s", watch.lap_ms(), parts.encoder.info.model, parts.encoder.info.device)
+
+
+async def _wait_for_store(parts: Parts) -> None:
+    while True:
+        try:
+            await parts.store.ping()
+        except StoreAway as error:
+            logger.warning("waiting for the vector store: %s", error.detail)
+            await asyncio.sleep(STORE_PAUSE_S)
+        else:
+            return
