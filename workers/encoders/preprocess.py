@@ -1,6 +1,7 @@
 """From a picture of any size to a model's input, as open_clip's own preprocessing gives it but twice as fast.
 
-uint8 throughout, with bicubic or bilinear antialiased resizing; within one step of 255 of open_clip's Pillow path.
+uint8 throughout, with bicubic or bilinear antialiased resizing; within one step of 255 of open_clip's Pillow path but
+for few pixels, which are two away: both round between their two passes, and Pillow 13 may take these the other way.
 Scaling to floats and normalising belong to the device.
 """
 
@@ -15,7 +16,7 @@ from workers.encoders.protocol import Pixels
 from workers.encoders.torchvision_ops import functional
 
 # A centre crop of a longer strip would throw this much away anyhow; resizing all of it can cost gigabytes.
-LONGEST_STRIP = 16
+LONGEST_STRIP = 64
 
 
 class Preprocess(msgspec.Struct, frozen=True):
@@ -30,12 +31,9 @@ class Preprocess(msgspec.Struct, frozen=True):
 
     def __call__(self, pixels: Pixels) -> Pixels:
         """(height, width, 3) of any size → (*size, 3)."""
-        image = torch.from_numpy(_writable(self._trim(pixels))).permute(2, 0, 1)  # (3, height, width)
-        resized = functional.resize(
-            image, list(self._resized(image.shape[1], image.shape[2])), interpolation=self._mode(), antialias=True
-        )
-        fitted = resized if self.resize_mode == "squash" else self._centred(resized)
-        return fitted.permute(1, 2, 0).contiguous().numpy()
+        trimmed = self._trim(pixels)
+        resized = resize(trimmed, self._resized(*trimmed.shape[:2]), bilinear=self._is_bilinear())
+        return resized if self.resize_mode == "squash" else self._centred(resized)
 
     def _trim(self, pixels: Pixels) -> Pixels:
         """The middle of a strip that is many times longer than wide; squashing and fitting want all of it."""
@@ -57,20 +55,28 @@ class Preprocess(msgspec.Struct, frozen=True):
         ratio = max(ratios) if self.resize_mode == "longest" else min(ratios)
         return (max(1, round(height / ratio)), max(1, round(width / ratio)))
 
-    def _mode(self) -> Any:
+    def _is_bilinear(self) -> bool:
         """open_clip resizes bicubically for every shortest-edge input that is not square, whatever is asked for."""
         odd_shape = self.resize_mode == "shortest" and self.size[0] != self.size[1]
-        bilinear = self.interpolation == "bilinear" and not odd_shape
-        modes = functional.InterpolationMode
-        return modes.BILINEAR if bilinear else modes.BICUBIC
+        return self.interpolation == "bilinear" and not odd_shape
 
-    def _centred(self, image: torch.Tensor) -> torch.Tensor:
+    def _centred(self, pixels: Pixels) -> Pixels:
         """Crop what is larger, and pad what is smaller with `fill_color`."""
-        gaps = [wanted - have for wanted, have in zip(self.size, image.shape[1:], strict=True)]
-        (above, left), (below, right) = zip(*((max(0, gap) // 2, (max(0, gap) + 1) // 2) for gap in gaps), strict=True)
-        padded = functional.pad(image, [left, above, right, below], fill=self.fill_color)
-        cropped: torch.Tensor = functional.center_crop(padded, list(self.size))
-        return cropped
+        gaps = [max(0, wanted - have) for wanted, have in zip(self.size, pixels.shape[:2], strict=True)]
+        around = [(gap // 2, (gap + 1) // 2) for gap in gaps]
+        padded = np.pad(pixels, [*around, (0, 0)], constant_values=self.fill_color) if any(gaps) else pixels
+        # Half to even, as torchvision's own centre crop rounds.
+        top, left = (round((have - wanted) / 2) for have, wanted in zip(padded.shape[:2], self.size, strict=True))
+        return np.ascontiguousarray(padded[top : top + self.size[0], left : left + self.size[1]])
+
+
+def resize(pixels: Pixels, size: tuple[int, int], *, bilinear: bool = False) -> Pixels:
+    """(height, width, 3) → (*size, 3), antialiased; bicubic unless asked. Ten times as fast as Pillow."""
+    image = torch.from_numpy(_writable(pixels)).permute(2, 0, 1)  # (3, height, width)
+    modes = functional.InterpolationMode
+    mode = modes.BILINEAR if bilinear else modes.BICUBIC
+    resized: torch.Tensor = functional.resize(image, list(size), interpolation=mode, antialias=True)
+    return resized.permute(1, 2, 0).contiguous().numpy()
 
 
 def _writable(pixels: Pixels) -> Pixels:

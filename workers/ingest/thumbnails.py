@@ -12,6 +12,7 @@ from pathlib import Path
 from PIL import Image
 
 from shared.media import SIZES, Size, blob_path_of, collection_folder, path_of
+from workers.encoders.preprocess import resize
 from workers.encoders.protocol import Pixels
 
 LONGEST_PX: Mapping[Size, int] = {"thumb": 256, "full": 1280}
@@ -103,14 +104,22 @@ class _Place:
 
 def webp_copies(pixels: Pixels) -> dict[Size, bytes]:
     """At most LONGEST_PX on the longer side, never larger than the picture is."""
-    image = Image.fromarray(pixels)
     copies: dict[Size, bytes] = {}
+    # The largest first: the next is made from it.
     for size, longest in sorted(LONGEST_PX.items(), key=lambda entry: -entry[1]):
-        image.thumbnail((longest, longest), Image.Resampling.LANCZOS, reducing_gap=3.0)
+        pixels = _fitted(pixels, longest)
         buffer = io.BytesIO()
-        image.save(buffer, "WEBP", quality=QUALITY, method=EFFORT)
+        Image.fromarray(pixels).save(buffer, "WEBP", quality=QUALITY, method=EFFORT)
         copies[size] = buffer.getvalue()
     return copies
+
+
+def _fitted(pixels: Pixels, longest: int) -> Pixels:
+    height, width = pixels.shape[:2]
+    shrink = max(height, width) / longest
+    if shrink <= 1:
+        return pixels
+    return resize(pixels, (max(1, round(height / shrink)), max(1, round(width / shrink))))
 
 
 def _is_filled(path: Path) -> bool:

@@ -1,0 +1,97 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import huggingface_hub.constants
+import numpy as np
+import pytest
+
+from shared.settings import Settings, SettingsError
+from tests.workers.models import TEXT, VISION, save_model
+from workers.encoders import device
+from workers.encoders.load import load_encoder
+from workers.encoders.torchvision_ops import open_clip
+
+CPU = {"device": "cpu", "precision": "fp32"}
+
+
+def problem(**given: str) -> str:
+    with pytest.raises(SettingsError) as caught:
+        load_encoder(Settings(**{**CPU, **given}))  # type: ignore[arg-type]
+    return str(caught.value)
+
+
+def test_an_unknown_model_is_answered_with_close_names() -> None:
+    text = problem(model="vit-b-33")
+    assert text.startswith("CLIPLINE_MODEL='vit-b-33'")
+    assert "ViT-B-32" in text
+
+
+def test_unknown_weights_are_answered_with_close_tags() -> None:
+    text = problem(model="ViT-B-32", pretrained="laion2b_s34b")
+    assert text.startswith("CLIPLINE_PRETRAINED='laion2b_s34b'")
+    assert "laion2b_s34b_b79k" in text
+
+
+def test_a_missing_folder_is_named(tmp_path: Path) -> None:
+    assert str(tmp_path / "nowhere") in problem(model=f"local-dir:{tmp_path / 'nowhere'}")
+
+
+def test_a_folder_without_a_config_or_without_weights_says_which(tmp_path: Path) -> None:
+    assert "open_clip_config.json" in problem(model=f"local-dir:{tmp_path}")
+    save_model(tmp_path)
+    (tmp_path / "open_clip_model.safetensors").unlink()
+    assert "weights" in problem(model=f"local-dir:{tmp_path}")
+
+
+def test_broken_configs_and_weights_are_settings_errors(tmp_path: Path) -> None:
+    save_model(tmp_path)
+    (tmp_path / "open_clip_model.safetensors").write_bytes(b"\0" * 100)
+    assert problem(model=f"local-dir:{tmp_path}").startswith("CLIPLINE_MODEL='local-dir:")
+    (tmp_path / "open_clip_config.json").write_text(json.dumps({"model_cfg": {}}))
+    assert problem(model=f"local-dir:{tmp_path}").startswith("CLIPLINE_MODEL='local-dir:")
+
+
+def test_a_hub_that_is_away_is_a_settings_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    assert problem(model="hf-hub:nobody/nothing").startswith("CLIPLINE_MODEL='hf-hub:nobody/nothing'")
+    assert problem(model="ViT-B-32", pretrained="laion2b_s34b_b79k").startswith("CLIPLINE_PRETRAINED=")
+
+
+@pytest.mark.parametrize("name", ["no-such-device", "cuda:99"])
+def test_a_device_that_is_not_there_is_named(name: str, tiny_model: Path) -> None:
+    assert problem(model=f"local-dir:{tiny_model}", device=name).startswith(f"CLIPLINE_DEVICE='{name}'")
+
+
+def test_a_relative_folder_is_looked_up_from_the_working_directory(
+    tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tiny_model.parent)
+    encoder = load_encoder(Settings(model=f"local-dir:{tiny_model.name}", **CPU))  # type: ignore[arg-type]
+    assert encoder.info.model == tiny_model.name
+
+
+def test_random_weights_are_asked_for_by_name_and_the_same_everywhere(tmp_path: Path) -> None:
+    (tmp_path / "tiny-for-tests.json").write_text(json.dumps({"embed_dim": 16, "vision_cfg": VISION, "text_cfg": TEXT}))
+    open_clip.add_model_config(tmp_path)
+    first, second = (
+        load_encoder(Settings(model="tiny-for-tests", pretrained=name, **CPU))  # type: ignore[arg-type]
+        for name in ("random", "")
+    )
+    assert first.info == second.info
+    assert first.info.model == "tiny-for-tests/random"
+    tokens = [first.tokenize("a cat")[0]]
+    np.testing.assert_array_equal(first.encode_texts(tokens), second.encode_texts(tokens))
+
+
+def test_the_automatic_choice_fits_this_machine(tiny_model: Path) -> None:
+    encoder = load_encoder(Settings(model=f"local-dir:{tiny_model}"))
+    assert encoder.info.device == str(device.choose_device(Settings()))
+    assert encoder.info.precision in device.DTYPES
+
+
+def test_naming_the_loader_does_not_import_torch() -> None:
+    probe = "import sys, workers.encoders.load, workers.batcher; print('torch' in sys.modules)"
+    told = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True, timeout=60)
+    assert told.stdout.strip() == "False"
