@@ -99,6 +99,8 @@ def serve(settings: Settings, *, announce: Announce | None = None) -> int:
         # uvicorn drains first and then repeats the signal that ended it: an orderly end has exit code 0.
         signal.signal(signal.SIGTERM, _leave)
         signal.signal(signal.SIGINT, _leave)
+    # Its lines repeat ours, and tell whole websocket addresses.
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
     logger.info("listening on %s", url_of(sock))
     if announce is not None:
         announce(url_of(sock))

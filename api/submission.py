@@ -3,6 +3,7 @@
 import logging
 
 import msgspec
+from arq.jobs import SerializationError
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -40,7 +41,7 @@ async def submit(
         submitted = await state["queue"].submit(
             job, tenant=tenant, idempotency_key=idempotency_key, client_id=client_id, trace=current_trace()
         )
-    except OverflowError as error:
+    except (OverflowError, SerializationError) as error:
         raise Invalid("a number is outside of -2^63 to 2^64 - 1") from error
     with about(job=submitted.id, tenant=tenant):
         logger.info("job %s → %s in lane %s%s", submitted.id, kind_of(job), lane_of(job), _note(submitted))

@@ -3,7 +3,6 @@
 import logging
 import re
 from time import monotonic
-from typing import Any
 from uuid import uuid4
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -75,5 +74,6 @@ class _Answer:
         self.outer.metrics.count_request(method, self.status)
         level = logging.DEBUG if path in QUIET else logging.INFO
         took_ms = (monotonic() - self.started) * 1000
-        args: tuple[Any, ...] = (method, path, self.status, took_ms)
-        logger.log(level, "%s %s → %d in %.1f ms", *args)
+        identity = self.scope.get("state", {}).get("identity")
+        with about(tenant=identity.tenant if identity else None):
+            logger.log(level, "%s %s → %d in %.1f ms", method, path, self.status, took_ms)
