@@ -53,7 +53,7 @@ export class Connection {
 
   constructor(options: ConnectionOptions, handlers: ConnectionHandlers) {
     const defaults = { key: () => null, connect: (url: string) => new WebSocket(url) };
-    this.#options = { ...defaults, welcomeWithinMs: 10_000, pingEveryMs: 20_000, ...options };
+    this.#options = { ...defaults, welcomeWithinMs: 15_000, pingEveryMs: 20_000, ...options };
     this.#backoff = options.backoff ?? new Backoff();
     this.#on = handlers;
   }

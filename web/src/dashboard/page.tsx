@@ -21,6 +21,7 @@ import type { View } from "./view.ts";
 import { useView } from "./view.ts";
 
 const PAGE = 50;
+const FORBIDDEN = 403;
 const http = new HttpClient({ key: readKey });
 
 interface Fleet {
@@ -90,6 +91,7 @@ function useJobs({ state, q, trail }: View): Polled<JobPage> {
 
 /** One notice is enough where everything fails for the same reason. */
 function FleetRow({ fleet, jobsProblem }: { fleet: Polled<Fleet>; jobsProblem: Problem | null }): VNode | null {
+  if (fleet.problem?.status === FORBIDDEN) return <p class="soft">Queues and workers are shown to operators.</p>;
   if (fleet.problem !== null && jobsProblem === null) return <Failure problem={fleet.problem} onRetry={fleet.refresh} />;
   if (fleet.data === null) return null;
   return (

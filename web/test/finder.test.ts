@@ -1,0 +1,130 @@
+import { afterEach, beforeEach, expect, test } from "vitest";
+
+import { LiveClient } from "../src/client/live.ts";
+import type { Findings, Phase } from "../src/search/finder.ts";
+import { Finder } from "../src/search/finder.ts";
+import type { Visit } from "./scripted-server.ts";
+import { found, ScriptedServer } from "./scripted-server.ts";
+
+const CAT = { collection: "pictograms", query: { text: "cat" } };
+const DOG = { collection: "pictograms", query: { text: "dog" } };
+
+let server: ScriptedServer;
+let live: LiveClient;
+let finder: Finder;
+let visit: Visit;
+
+beforeEach(async () => {
+  server = await new ScriptedServer().start();
+  live = new LiveClient(server.options);
+  live.connect();
+  visit = await server.welcomed();
+  finder = new Finder(live);
+});
+
+afterEach(async () => {
+  live.close();
+  await server.stop();
+});
+
+const ids = ({ hits }: Findings): number[] => hits.map(({ id }) => id);
+
+const phase = (wanted: Phase): Promise<void> =>
+  new Promise((resolve) => {
+    if (finder.findings.phase === wanted) resolve();
+    finder.subscribe((findings) => findings.phase === wanted && resolve());
+  });
+
+test("hits come in the order of the answer", async () => {
+  const finding = finder.find(CAT);
+  expect(finder.findings.phase).toBe("loading");
+  visit.answer((await visit.take()).id, found(3, 1, 2));
+  await finding;
+  expect([finder.findings.phase, ids(finder.findings)]).toEqual(["done", [3, 1, 2]]);
+});
+
+test("a late answer to an older query never replaces a newer one's", async () => {
+  const older = finder.find(CAT);
+  const first = await visit.take();
+  const newer = finder.find(DOG);
+  const second = await visit.take();
+  visit.answer(second.id, found(2));
+  visit.answer(first.id, found(1));
+  await Promise.all([older, newer]);
+  expect([finder.findings.request, ids(finder.findings)]).toEqual([DOG, [2]]);
+});
+
+test("the next page leaves out what is shown", async () => {
+  void finder.find(CAT);
+  visit.answer((await visit.take()).id, found(1, 2));
+  await phase("done");
+  void finder.more();
+  const { id, search } = await visit.take();
+  expect(search.seen).toEqual([1, 2]);
+  visit.answer(id, { ...found(2, 3), exhausted: true });
+  await phase("done");
+  expect([ids(finder.findings), finder.findings.exhausted]).toEqual([[1, 2, 3], true]);
+});
+
+test("after the last page nothing more is asked for", async () => {
+  void finder.find(CAT);
+  visit.answer((await visit.take()).id, { ...found(1), exhausted: true });
+  await phase("done");
+  await finder.more();
+  expect(finder.findings.phase).toBe("done");
+});
+
+test("while the first page is under way there is no second", async () => {
+  void finder.find(CAT);
+  await finder.more();
+  expect(finder.findings.phase).toBe("loading");
+});
+
+test("a failure keeps its problem, and trying again asks the same", async () => {
+  void finder.find(CAT);
+  const { id } = await visit.take();
+  visit.say({ op: "error", id, error: { type: "queue-full", title: "Too many", status: 503, retry_after_s: 1 } });
+  await phase("failed");
+  expect(finder.findings.problem?.type).toBe("queue-full");
+  void finder.retry();
+  const again = await visit.take();
+  expect(again.search.query).toEqual(CAT.query);
+  visit.answer(again.id, found(1));
+  await phase("done");
+});
+
+test("when a later page fails the earlier ones stay, and trying again asks for that page", async () => {
+  void finder.find(CAT);
+  visit.answer((await visit.take()).id, found(1));
+  await phase("done");
+  void finder.more();
+  const { id } = await visit.take();
+  visit.say({ op: "error", id, error: { type: "queue-full", title: "Too many", status: 503 } });
+  await phase("failed");
+  expect(ids(finder.findings)).toEqual([1]);
+  void finder.retry();
+  const again = await visit.take();
+  expect(again.search.seen).toEqual([1]);
+  visit.answer(again.id, found(2));
+  await phase("done");
+  expect(ids(finder.findings)).toEqual([1, 2]);
+});
+
+test("a new query shows the old pictures until its own are there, another collection does not", async () => {
+  void finder.find(CAT);
+  visit.answer((await visit.take()).id, found(1));
+  await phase("done");
+  void finder.find(DOG);
+  expect(ids(finder.findings)).toEqual([1]);
+  void finder.find({ ...DOG, collection: "holidays" });
+  expect(ids(finder.findings)).toEqual([]);
+});
+
+test("what was cleared stays clear, whatever comes late", async () => {
+  const finding = finder.find(CAT);
+  const { id } = await visit.take();
+  finder.clear();
+  visit.answer(id, found(1));
+  await finding;
+  expect([finder.findings.phase, ids(finder.findings)]).toEqual(["idle", []]);
+});

@@ -1,0 +1,86 @@
+import { once } from "node:events";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+
+import { afterEach, beforeEach, expect, test } from "vitest";
+
+import { HttpClient } from "../src/client/http.ts";
+import type { Problem } from "../src/client/contract.ts";
+import { problemOf } from "../src/client/problem.ts";
+
+let server: Server;
+let base: string;
+let answer: (request: IncomingMessage, response: ServerResponse) => void;
+let asked: IncomingMessage[];
+
+beforeEach(async () => {
+  asked = [];
+  server = createServer((request, response) => {
+    asked.push(request);
+    answer(request, response);
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  base = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+});
+
+afterEach(() => {
+  server.closeAllConnections();
+  server.close();
+});
+
+const json = (status: number, body: unknown): void => {
+  answer = (_, response) => response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body));
+};
+
+const problemIn = (asking: Promise<unknown>): Promise<Problem | null> => asking.then(() => null, problemOf);
+
+test("the key travels in a header", async () => {
+  json(200, { collections: [] });
+  await new HttpClient({ base, key: () => "secret" }).collections();
+  expect(asked[0]?.headers.authorization).toBe("Bearer secret");
+  expect(asked[0]?.url).toBe("/v1/collections");
+});
+
+test("without a key there is no header", async () => {
+  json(200, { collections: [{ name: "a", count: 1, model: null }] });
+  expect(await new HttpClient({ base }).collections()).toHaveLength(1);
+  expect(asked[0]?.headers.authorization).toBeUndefined();
+});
+
+test("only what is given filters the jobs", async () => {
+  json(200, { jobs: [], next: null });
+  await new HttpClient({ base }).jobs({ state: "", q: "red fruit", before: null, limit: 50 });
+  expect(asked[0]?.url).toBe("/v1/jobs?q=red+fruit&limit=50");
+});
+
+test("names are escaped in addresses", async () => {
+  json(200, {});
+  await new HttpClient({ base }).job("a/b?c");
+  expect(asked[0]?.url).toBe("/v1/jobs/a%2Fb%3Fc");
+  expect(new HttpClient().mediaUrl("a b", 7, "thumb")).toBe("v1/collections/a%20b/items/7/media?size=thumb");
+});
+
+test("a problem is raised as it came", async () => {
+  json(409, { type: "job-finished", title: "The job has already ended", status: 409, detail: "j1 ended" });
+  const problem = await problemIn(new HttpClient({ base }).cancel("j1"));
+  expect(problem).toMatchObject({ type: "job-finished", status: 409, detail: "j1 ended" });
+  expect(asked[0]?.method).toBe("DELETE");
+});
+
+test("a proxy's own page becomes a problem with its status", async () => {
+  answer = (_, response) => response.writeHead(502, "Bad Gateway").end("<h1>nginx</h1>");
+  const problem = await problemIn(new HttpClient({ base }).workers());
+  expect(problem).toMatchObject({ type: "http", title: "Bad Gateway", status: 502, retryable: true });
+});
+
+test("a server that is away is unreachable, and that can be tried again", async () => {
+  const away = new HttpClient({ base: "http://127.0.0.1:1/" });
+  expect(await problemIn(away.queues())).toMatchObject({ type: "unreachable", status: 0, retryable: true });
+});
+
+test("a request that was taken back is not called a failure of the server", async () => {
+  const stop = new AbortController();
+  answer = () => stop.abort();
+  await expect(new HttpClient({ base }).queues(stop.signal)).rejects.toMatchObject({ name: "AbortError" });
+});
