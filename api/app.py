@@ -90,7 +90,7 @@ def routes(metrics: Metrics) -> list[BaseRoute]:
         Route("/v1/sessions", sessions.create, methods=["POST"]),
         Route("/v1/workers", operators.workers),
         Route("/v1/queues", operators.queues),
-        WebSocketRoute("/v1/ws", Live(on_close=lambda code: metrics.closed.update([code]))),
+        WebSocketRoute("/v1/ws", Live(on_close=lambda code: metrics.closed.update([code])).talk),
         Route("/healthz", health.alive),
         Route("/readyz", health.ready),
         Route("/metrics", health.exposing(metrics)),

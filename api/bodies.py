@@ -25,7 +25,16 @@ async def read(request: Request[Any], type_: Any, *, most_bytes: int) -> Any:
     """Raises UnsupportedMediaType, TooLarge, BadRequest, Invalid."""
     if not is_json(request):
         raise UnsupportedMediaType("the body must be application/json")
-    return decode_json(await read_bytes(request, most_bytes=most_bytes), type_)
+    return decode(await read_bytes(request, most_bytes=most_bytes), type_)
+
+
+def decode(data: bytes, type_: Any) -> Any:
+    """Raises BadRequest for what is no JSON, even where the wrong type came first; else Invalid."""
+    try:
+        return decode_json(data, type_)
+    except Invalid:
+        decode_json(data, Any)
+        raise
 
 
 async def read_bytes(request: Request[Any], *, most_bytes: int) -> bytes:

@@ -4,7 +4,8 @@ from typing import Annotated, Any
 
 import msgspec
 
-from shared.errors import Problem, decode_json
+from api import bodies
+from shared.errors import Problem
 from shared.jobs import State
 
 FrameId = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
@@ -106,7 +107,7 @@ class _Named(msgspec.Struct):
 
 def decode(text: str) -> ClientFrame:
     """Raises BadRequest for what is no JSON, Invalid for what is no frame."""
-    frame: ClientFrame = decode_json(text.encode(), ClientFrame)
+    frame: ClientFrame = bodies.decode(text.encode(), ClientFrame)
     return frame
 
 

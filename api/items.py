@@ -24,7 +24,6 @@ from shared.errors import (
     QueueFull,
     Unavailable,
     UnsupportedMediaType,
-    decode_json,
 )
 from shared.jobs import FINAL, MAX_ID, File, Files, Ingest, Items, ItemsResult, Payload, Skipped
 
@@ -120,7 +119,7 @@ def _payloads(upload: uploads.Upload) -> list[Payload | None]:
     if not upload.payload:
         return [None] * len(upload.files)
     try:
-        given: Any = decode_json(upload.payload, Payloads)
+        given: Any = bodies.decode(upload.payload, Payloads)
     except Invalid as error:
         raise Invalid(error.detail, field=".".join(filter(None, ["payload", error.field]))) from error
     if isinstance(given, dict):

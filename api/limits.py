@@ -17,19 +17,18 @@ class Inflight:
         self.app = app
         self.most = most
         self.metrics = metrics
-        self.now = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"] in EXEMPT:
             await self.app(scope, receive, send)
             return
-        if self.now >= self.most:
+        if self.metrics.inflight >= self.most:
             self.metrics.refused["inflight"] += 1
             refusal = Unavailable(f"{self.most:,} requests are already being answered")
             await problems.answer(refusal.problem())(scope, receive, send)
             return
-        self.now += 1
+        self.metrics.inflight += 1
         try:
             await self.app(scope, receive, send)
         finally:
-            self.now -= 1
+            self.metrics.inflight -= 1

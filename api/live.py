@@ -37,7 +37,7 @@ class Live:
     def __init__(self, on_close: Callable[[int], None]) -> None:
         self.on_close = on_close
 
-    async def __call__(self, websocket: WebSocket[State]) -> None:
+    async def talk(self, websocket: WebSocket[State]) -> None:
         # Accepted before it is refused: a browser is told a close code, but never why a handshake failed.
         await websocket.accept()
         connections = websocket.state["connections"]

@@ -32,6 +32,7 @@ class Metrics:
         self.requests: Counter[tuple[str, int]] = Counter()
         self.refused: Counter[str] = Counter()
         self.closed: Counter[int] = Counter()
+        self.inflight = 0
         self.loop_lag_s = 0.0
 
     def count_request(self, method: str, status: int, *, slug: str | None = None) -> None:
@@ -49,6 +50,7 @@ class Metrics:
             Metric(name="clipline_http_requests_total", help="HTTP answers.", type="counter", samples=requests),
             Metric(name="clipline_refused_total", help="Work refused by a bound.", type="counter", samples=refused),
             Metric(name="clipline_websockets_closed_total", help="Closed by us.", type="counter", samples=closed),
+            gauge("clipline_inflight_requests", "Requests being answered, probes aside.", self.inflight),
             gauge("clipline_event_loop_lag_seconds", "Longest stall in the last seconds.", self.loop_lag_s),
         ]
 

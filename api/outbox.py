@@ -38,6 +38,9 @@ class Outbox:
         self._eased = Signal()
         self._eased.set()
 
+    def __len__(self) -> int:
+        return len(self._entries)
+
     def put(self, entry: Entry) -> None:
         """Never waits. Terminal events are never dropped: when there is no room left, the connection ends as slow."""
         if len(self._entries) >= CROWDED and isinstance(entry, Event):

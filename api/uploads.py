@@ -26,7 +26,7 @@ class Upload(msgspec.Struct):
     payload: bytes
 
 
-class _Parts:
+class Parts:
     """The parser's callbacks; they only note what is to be written."""
 
     def __init__(self, spool: Spool, settings: Settings) -> None:
@@ -121,7 +121,7 @@ class _Parts:
 async def receive(request: Request[Any], spool: Spool, settings: Settings) -> Upload:
     """Spool a multipart body. Raises TooLarge, BadRequest, Invalid, Unavailable; the caller removes the spool then."""
     bodies.refuse_large(request, settings.max_upload_bytes)
-    parts = _Parts(spool, settings)
+    parts = Parts(spool, settings)
     try:
         await _feed(request, parts, _parser(request, parts))
     except FormParserError as error:
@@ -132,7 +132,7 @@ async def receive(request: Request[Any], spool: Spool, settings: Settings) -> Up
     return parts.upload
 
 
-def _parser(request: Request[Any], parts: _Parts) -> MultipartParser:
+def _parser(request: Request[Any], parts: Parts) -> MultipartParser:
     _, options = parse_options_header(request.headers["content-type"])
     boundary = options.get(b"boundary")
     if not boundary:
@@ -140,7 +140,7 @@ def _parser(request: Request[Any], parts: _Parts) -> MultipartParser:
     return MultipartParser(boundary, parts.callbacks(), max_header_size=MAX_PART_HEADER_BYTES)  # type: ignore[arg-type]
 
 
-async def _feed(request: Request[Any], parts: _Parts, parser: MultipartParser) -> None:
+async def _feed(request: Request[Any], parts: Parts, parser: MultipartParser) -> None:
     received = 0
     async for chunk in request.stream():
         received += len(chunk)
