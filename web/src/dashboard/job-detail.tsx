@@ -30,7 +30,7 @@ export function JobDetail({ http, id, onChanged, onClose }: JobDetailProps): VNo
   return (
     <Modal label={`Job ${id}`} class="job-detail" onClose={onClose} testid="job-detail">
       <div class="detail-head">
-        <h2>{job === null ? "Job" : requestOf(job)}</h2>
+        <h2>{job === null ? "Job" : `${job.kind}: ${requestOf(job)}`}</h2>
         <button type="button" class="round" aria-label="Close" onClick={onClose} data-first>
           <Icon name="close" />
         </button>
@@ -54,7 +54,7 @@ function Facts({ job }: { job: Job }): VNode {
         <Fact name="id">
           <code>{job.id}</code>
         </Fact>
-        <Fact name="kind">{`${job.kind}, ${job.lane}`}</Fact>
+        <Fact name="lane">{job.lane}</Fact>
         <Fact name="collection">{job.collection}</Fact>
         <Fact name="created">{moment(job.created_at)}</Fact>
         <Fact name="started">{job.started_at && moment(job.started_at)}</Fact>

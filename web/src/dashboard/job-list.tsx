@@ -43,7 +43,7 @@ function Row({ job, nowMs, onOpen }: { job: Job; nowMs: number; onOpen: (id: str
   return (
     <tr data-testid="job" data-id={job.id}>
       <td class="request">
-        <button type="button" class="row-link" onClick={() => onOpen(job.id)}>
+        <button type="button" class="row-link" title={job.id} onClick={() => onOpen(job.id)}>
           <span class="kind">{job.kind}</span>
           <span class="words">{requestOf(job)}</span>
         </button>
@@ -75,9 +75,10 @@ function NoJobs({ filtered }: { filtered: boolean }): VNode {
   );
 }
 
-/** In the searcher's words, or by its id where there are none. */
-export function requestOf({ text, id }: Job): string {
-  return text == null || text === "" ? id : text;
+/** In the searcher's words, or what it was about where there are none. */
+export function requestOf({ text, kind, collection, id }: Job): string {
+  if (text != null && text !== "") return text;
+  return kind === "search" ? "by picture" : (collection ?? id);
 }
 
 /** From acceptance to the end, as the person waited. */

@@ -4,6 +4,7 @@ import type { VNode } from "preact";
 
 import type { Body, Call, Document, Parameter } from "./openapi.ts";
 import { resolve } from "./openapi.ts";
+import { Prose } from "./prose.tsx";
 import { Properties, Row, Type } from "./schema.tsx";
 
 export function OperationSection({ document, call }: { document: Document; call: Call }): VNode {
@@ -14,8 +15,16 @@ export function OperationSection({ document, call }: { document: Document; call:
         <Method method={call.method} />
         <code>{call.path}</code>
       </h3>
-      {operation.summary && <p>{operation.summary}</p>}
-      {operation.description && operation.description !== operation.summary && <p class="soft">{operation.description}</p>}
+      {operation.summary && (
+        <p>
+          <Prose text={operation.summary} />
+        </p>
+      )}
+      {operation.description && operation.description !== operation.summary && (
+        <p class="soft">
+          <Prose text={operation.description} />
+        </p>
+      )}
       {parameters.length > 0 && <Parameters parameters={parameters} />}
       {operation.requestBody && <RequestBody body={resolve(document, operation.requestBody)} />}
       {operation.responses && <Responses document={document} responses={operation.responses} />}
@@ -89,7 +98,7 @@ function Answer({ status, body }: { status: string; body: Body }): VNode {
         <code>{status}</code>
       </dt>
       <dd>
-        {body.description}
+        <Prose text={body.description ?? ""} />
         {Object.entries(body.content ?? {}).map(([type, { schema }]) => (
           <span key={type} class="soft">
             {" "}

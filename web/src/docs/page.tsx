@@ -12,6 +12,7 @@ import { readKey } from "../ui/key.ts";
 import type { Document, Group } from "./openapi.ts";
 import { anchorOf, groupsOf, isDocument } from "./openapi.ts";
 import { Method, OperationSection } from "./operation.tsx";
+import { Prose } from "./prose.tsx";
 import { SchemaSection } from "./schema.tsx";
 
 const http = new HttpClient({ key: readKey });
@@ -69,7 +70,11 @@ function Reference({ document }: { document: Document }): VNode {
         <p class="soft">
           Version {document.info.version} · <a href="./openapi.json">openapi.json</a>
         </p>
-        {document.info.description && <p class="lead">{document.info.description}</p>}
+        {document.info.description && (
+          <p class="lead">
+            <Prose text={document.info.description} />
+          </p>
+        )}
         {groups.map(({ name, calls }) => (
           <section key={name} aria-label={name}>
             <h2 id={`group-${name}`}>{name}</h2>

@@ -4,6 +4,7 @@ import type { ComponentChildren, VNode } from "preact";
 
 import type { Schema } from "./openapi.ts";
 import { anchorOf, nameOfRef } from "./openapi.ts";
+import { Prose } from "./prose.tsx";
 import { boundsOf, typeOf } from "./schema-text.ts";
 
 /** References are links, so that no recursion of the schemas becomes one of ours. */
@@ -63,7 +64,11 @@ export function Row({ name, note, schema, required, description }: RowProps): VN
       <td>
         <Type schema={schema} />
         {bounds.length > 0 && <span class="soft"> · {bounds.join(" · ")}</span>}
-        {description && <p class="soft">{description}</p>}
+        {description && (
+          <p class="soft">
+            <Prose text={description} />
+          </p>
+        )}
       </td>
     </tr>
   );
@@ -101,7 +106,11 @@ export function SchemaSection({ name, schema }: { name: string; schema: Schema }
   return (
     <section id={anchorOf(name)} class="schema" data-testid="schema">
       <h3>{name}</h3>
-      {schema.description && <p class="soft">{schema.description}</p>}
+      {schema.description && (
+        <p class="soft">
+          <Prose text={schema.description} />
+        </p>
+      )}
       <Properties schema={schema} />
     </section>
   );

@@ -3,6 +3,7 @@
 import type { VNode } from "preact";
 import { useContext, useEffect, useState } from "preact/hooks";
 
+import type { Hit } from "../client/contract.ts";
 import { nameOf } from "../ui/format.ts";
 import { Icon } from "../ui/icons.tsx";
 import { Media, Picture } from "../ui/picture.tsx";
@@ -10,11 +11,13 @@ import { Media, Picture } from "../ui/picture.tsx";
 export interface ItemChipProps {
   collection: string;
   id: number;
+  /** Its hit, where the page has seen one. */
+  known: Hit | null;
   onRemove: () => void;
 }
 
-export function ItemChip({ collection, id, onRemove }: ItemChipProps): VNode {
-  const name = useName(collection, id);
+export function ItemChip({ collection, id, known, onRemove }: ItemChipProps): VNode {
+  const name = useName(collection, id, known?.id === id ? known : null);
   return (
     <span class="chip" data-testid="similar-chip">
       <Picture key={id} collection={collection} id={id} size="thumb" alt="" />
@@ -45,18 +48,19 @@ function Remove({ label, onRemove }: { label: string; onRemove: () => void }): V
 }
 
 /** A shared address has the id alone; the name comes after it. */
-function useName(collection: string, id: number): string {
+function useName(collection: string, id: number, known: Hit | null): string {
   const { http } = useContext(Media);
-  const [name, setName] = useState(nameOf(id));
+  const [name, setName] = useState(nameOf(id, known?.payload));
   useEffect(() => {
+    setName(nameOf(id, known?.payload));
+    if (known !== null) return undefined;
     const gone = new AbortController();
-    setName(nameOf(id));
     http.item(collection, id, gone.signal).then(
       ({ payload }) => setName(nameOf(id, payload)),
       // The id stays as its name; the search itself says what is wrong with it.
       () => undefined,
     );
     return () => gone.abort();
-  }, [http, collection, id]);
+  }, [http, collection, id, known]);
   return name;
 }

@@ -3,7 +3,7 @@
 import type { VNode } from "preact";
 import { useCallback, useEffect, useMemo, useState } from "preact/hooks";
 
-import type { Problem } from "../client/contract.ts";
+import type { Hit, Problem } from "../client/contract.ts";
 import { HttpClient } from "../client/http.ts";
 import type { LiveClient } from "../client/live.ts";
 import type { Access } from "../ui/access.ts";
@@ -43,7 +43,7 @@ export function SearchPage(): VNode {
     <Media.Provider value={useMemo(() => ({ http, key: access.key }), [access.key])}>
       <Header page="search" onForgetKey={access.key === null ? undefined : access.forget} />
       <ConnectionNote live={live} />
-      <SearchMain access={access} live={live} />
+      <SearchMain key={access.round} access={access} live={live} />
       {access.asking && <KeyDialog wrong={access.wrong} onKey={access.accept} onClose={access.dismiss} />}
     </Media.Provider>
   );
@@ -51,18 +51,26 @@ export function SearchPage(): VNode {
 
 function SearchMain({ access, live }: { access: Access; live: LiveClient }): VNode {
   const { collections, travel, own, collection, finder, findings, problem } = useSearch(access, live);
+  const [known, setKnown] = useState<Hit | null>(null);
   const idle = findings.phase === "idle";
+  const similar = (hit: Hit): void => {
+    own.remove();
+    setKnown(hit);
+    travel.go({ text: "", item: hit.id });
+    scrollTo({ top: 0 });
+    focusBox();
+  };
   const onChoose = (name: string): void => travel.go({ collection: name });
   return (
     <main class={idle ? "search idle" : "search"}>
-      {idle && <h1>Find pictures by what they show</h1>}
+      <h1 class={idle ? "" : "hidden"}>Find pictures by what they show</h1>
       <div class="ask">
-        <Ask travel={travel} own={own} collection={collection} busy={isBusy(findings)} />
+        <Ask travel={travel} own={own} known={known} collection={collection} busy={isBusy(findings)} />
         <CollectionChooser list={collections.list ?? []} chosen={collection} onChoose={onChoose} />
       </div>
       {problem !== null && <Failure problem={problem} onRetry={collections.reload} />}
       {idle && problem === null && <Before collections={collections} chosen={collection} travel={travel} />}
-      {!idle && <Found finder={finder} findings={findings} onSimilar={(item) => similar(travel, own, item)} />}
+      {!idle && <Found finder={finder} findings={findings} onSimilar={similar} />}
     </main>
   );
 }
@@ -104,21 +112,15 @@ function useAsked(first: Problem | null, second: Problem | null, { check }: Acce
 
 const isBusy = ({ phase }: Findings): boolean => phase === "loading" || phase === "more";
 
-function similar(travel: Travel, own: OwnPicture, item: number): void {
-  own.remove();
-  travel.go({ text: "", item });
-  scrollTo({ top: 0 });
-  focusBox();
-}
-
 interface AskProps {
   travel: Travel;
   own: OwnPicture;
+  known: Hit | null;
   collection: string | null;
   busy: boolean;
 }
 
-function Ask({ travel: { place, drift, go, settle }, own, collection, busy }: AskProps): VNode {
+function Ask({ travel: { place, drift, go, settle }, own, known, collection, busy }: AskProps): VNode {
   const enter = (text: string): void => {
     drift({ text });
     settle();
@@ -136,7 +138,7 @@ function Ask({ travel: { place, drift, go, settle }, own, collection, busy }: As
     >
       {own.picture !== null && <PictureChip {...own.picture} onRemove={own.remove} />}
       {place.item !== null && collection !== null && (
-        <ItemChip collection={collection} id={place.item} onRemove={() => go({ item: null })} />
+        <ItemChip collection={collection} id={place.item} known={known} onRemove={() => go({ item: null })} />
       )}
     </SearchBox>
   );
@@ -152,7 +154,7 @@ function Before({ collections, chosen, travel }: { collections: Collections; cho
 interface FoundProps {
   finder: Finder;
   findings: Findings;
-  onSimilar: (item: number) => void;
+  onSimilar: (hit: Hit) => void;
 }
 
 function Found({ finder, findings, onSimilar }: FoundProps): VNode {
@@ -178,7 +180,7 @@ function Found({ finder, findings, onSimilar }: FoundProps): VNode {
           onNext={to(opened + 1)}
           onSimilar={() => {
             close();
-            onSimilar(hit.id);
+            onSimilar(hit);
           }}
           onClose={close}
         />

@@ -32,7 +32,8 @@ export function age(seconds: number): string {
 
 export function ago(iso: string, nowMs: number): string {
   const seconds = Math.max(0, (nowMs - Date.parse(iso)) / SECOND_MS);
-  return seconds < 1.5 ? "just now" : `${age(Math.max(1, seconds)).replace(".0", "")} ago`;
+  if (seconds < 1.5) return "just now";
+  return seconds < MINUTE_S ? `${Math.round(seconds)} s ago` : `${age(seconds)} ago`;
 }
 
 export function moment(iso: string): string {
