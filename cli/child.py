@@ -18,20 +18,22 @@ LONGEST_PAUSE_S = 10.0
 # A program that ran this long was well; its next death counts as the first.
 SETTLED_S = 20.0
 MAX_QUICK_DEATHS = 6
-# How a program of ours says that a setting cannot work: starting it again would not help.
-SETTING_CODE = 2
 SHOWN_LINES = 8
 CHUNK_BYTES = 64 * 2**10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
-    """What runs; `environment` is asked for at every start. SIGTERM has `stop_s` to work before SIGKILL."""
+    """What runs; `environment` is asked for at every start. SIGTERM has `stop_s` to work before SIGKILL.
+
+    `hopeless` are the exit codes after which another start would end the same way.
+    """
 
     name: str
     command: Sequence[str]
     environment: Callable[[], Mapping[str, str]]
     stop_s: float
+    hopeless: frozenset[int] = frozenset()
 
 
 class Child:
@@ -82,11 +84,12 @@ class Child:
         self._kill_session()
 
     def _judge(self, code: int, quick: int) -> None:
-        if code != SETTING_CODE and quick < MAX_QUICK_DEATHS:
+        hopeless = code in self.program.hopeless
+        if not hopeless and quick < MAX_QUICK_DEATHS:
             return
         lines = "\n  ".join(self.log.last(SHOWN_LINES))
         text = f"{self.program.name} {_how(code)} and cannot go on; its last lines ({self.log.path}):\n  {lines}"
-        raise Mistake(text) if code == SETTING_CODE else Failure(text)
+        raise Mistake(text) if hopeless else Failure(text)
 
     async def _run_once(self) -> int:
         """The exit code; negative for a signal."""

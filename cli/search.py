@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import msgspec
@@ -9,10 +10,14 @@ import typer
 
 from cli import table
 from cli.client import WAIT_S, Client, connect, succeeded
+from cli.collections import checked
 from cli.failures import Mistake
 from cli.options import DEFAULT_URL, AsJson, Key, Url, out
 from shared.filters import Condition, Filter
 from shared.jobs import Query, Search, SearchResult
+
+# Hits without a name are told by their source, which is asked for one by one.
+MAX_LOOKED_UP = 50
 
 Text = Annotated[str, typer.Argument(help="What the pictures should show.")]
 Name = Annotated[
@@ -47,22 +52,33 @@ def search(
 
         clipline search cat --json | jq '.hits[0].id'
     """
-    result = asyncio.run(_search(text, collection, limit, filter_of(where or []), timeout, url, key))
-    if json:
-        table.show_json(result)
-    else:
-        _show(msgspec.convert(result, SearchResult))
+    wanted = Wanted(text, collection, limit, filter_of(where or []), timeout)
+    asyncio.run(_search(wanted, url, key, json=json))
 
 
-async def _search(
-    text: str, collection: str | None, limit: int, where: Filter | None, timeout_s: float, url: str, key: str | None
-) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the command line asks for; without a collection, the only one."""
+
+    text: str
+    collection: str | None
+    limit: int
+    where: Filter | None
+    timeout_s: float
+
+
+async def _search(wanted: Wanted, url: str, key: str | None, *, json: bool) -> None:
     async with connect(url, key) as client:
-        name = collection or await _only_collection(client)
-        wanted = Search(collection=name, query=_query(text), limit=limit, filter=where)
-        body = {name: value for name, value in msgspec.to_builtins(wanted).items() if name != "kind"}
-        answer = await client.call("POST", "/v1/search", json=body, params={"wait": min(WAIT_S, int(timeout_s))})
-        return succeeded(await client.ended(answer, timeout_s=timeout_s))
+        name = checked(wanted.collection) if wanted.collection else await _only_collection(client)
+        search = Search(collection=name, query=_query(wanted.text), limit=wanted.limit, filter=wanted.where)
+        body = {field: value for field, value in msgspec.to_builtins(search).items() if field != "kind"}
+        wait_s = min(WAIT_S, int(wanted.timeout_s))
+        answer = await client.call("POST", "/v1/search", json=body, params={"wait": wait_s})
+        result = succeeded(await client.ended(answer, timeout_s=wanted.timeout_s))
+        if json:
+            table.show_json(result)
+        else:
+            await _show(client, name, msgspec.convert(result, SearchResult))
 
 
 def _query(text: str) -> Query:
@@ -96,17 +112,20 @@ def _condition(text: str) -> Condition:
         raise Mistake(f"--where {text!r}: {str(error).partition(' - at')[0]}") from error
 
 
-def _show(result: SearchResult) -> None:
+async def _show(client: Client, collection: str, result: SearchResult) -> None:
     hits = result.hits or []
     if not hits:
         out.print("nothing found")
         return
-    rows = [(rank, f"{hit.score:.3f}", hit.id, name_of(hit.payload or {})) for rank, hit in enumerate(hits, start=1)]
-    table.show(("rank", "score", "id", "label"), rows)
+    names = [name_of(hit.payload or {}) for hit in hits]
+    for index in [index for index, name in enumerate(names) if not name][:MAX_LOOKED_UP]:
+        names[index] = (await client.call("GET", f"/v1/collections/{collection}/items/{hits[index].id}"))["source"]
+    rows = [(rank, f"{hit.score:.3f}", hit.id, names[rank - 1]) for rank, hit in enumerate(hits, start=1)]
+    table.show(("rank", "score", "id", "label or source"), rows)
     took = result.took
     out.print(f"{len(hits)} hits in {took.total_ms:.0f} ms (encoder {took.encode_ms:.0f}, store {took.search_ms:.0f})")
 
 
 def name_of(payload: Mapping[str, Any]) -> str:
     """What a person knows the picture by."""
-    return str(next((payload[field] for field in ("label", "title", "name", "source") if payload.get(field)), ""))
+    return str(next((payload[field] for field in ("label", "title", "name") if payload.get(field)), ""))

@@ -7,6 +7,7 @@ import msgspec
 import typer
 
 from cli import embedded
+from shared import logs
 from shared.settings import from_env
 
 Host = Annotated[str | None, typer.Option("--host", help="Address to listen on; instead of CLIPLINE_HOST.")]
@@ -16,7 +17,9 @@ Port = Annotated[
 
 
 def api(host: Host = None, port: Port = None) -> None:
-    """Serve HTTP, the websocket and the pages. Needs Redis at CLIPLINE_REDIS_URL; several may run side by side.
+    """Serve HTTP, the websocket and the pages.
+
+    Needs Redis at CLIPLINE_REDIS_URL, and no model; several may run side by side.
 
     Examples:
 
@@ -27,14 +30,16 @@ def api(host: Host = None, port: Port = None) -> None:
     from api.server import serve
 
     changes = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
-    _end(serve(msgspec.structs.replace(from_env(os.environ), **changes)))
+    settings = msgspec.structs.replace(from_env(os.environ), **changes)
+    logs.configure(settings)
+    _end(serve(settings))
 
 
 def worker() -> None:
-    """Take jobs: encode, index, search. Needs Redis at CLIPLINE_REDIS_URL; one for each GPU, as many as there are.
+    """Take jobs: encode, index, search.
 
-    With a Qdrant server (CLIPLINE_STORE) any number of workers share the collections; with the embedded store there
-    is one worker.
+    Needs Redis at CLIPLINE_REDIS_URL; one for each GPU. With a Qdrant server (CLIPLINE_STORE) any number of workers
+    share the collections; with the embedded store there is one worker.
 
     Examples:
 

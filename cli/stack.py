@@ -18,6 +18,7 @@ from cli import embedded, ports, redis_server
 from cli.child import Child, Program
 from cli.child_log import ChildLog
 from cli.data_folder import DataFolder, Running
+from cli.failures import Mistake
 from shared.settings import Settings
 
 POLL_S = 0.1
@@ -39,7 +40,8 @@ class Stack:
         self._fixed_port = fixed_port
         self._tell = tell
         self._ready = False
-        self._stop, self._hurry = asyncio.Event(), False
+        # Set when a signal came or a child gave up: whatever is waited for, it is time to look.
+        self._turn, self._stopping, self._hurry = asyncio.Event(), False, False
         self._redis = self._child("redis", self._redis_command(), stop_s=REDIS_STOP_S, echo=False)
         worker_stop_s = settings.drain_s + WORKER_MARGIN_S
         self._worker = self._child("worker", _module("workers"), stop_s=worker_stop_s, echo=True)
@@ -56,9 +58,10 @@ class Stack:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self._told_to_stop)
         try:
-            await self._while_alive(self._start())
-            await self._while_alive(then())
-            await self._while_alive(self._stop.wait())
+            for step in (self._start, then, self._turn.wait):
+                await self._while_alive(step())
+                if self._stopping:
+                    return
         finally:
             await self._stop_all()
 
@@ -73,19 +76,18 @@ class Stack:
 
     async def _while_alive(self, work: Awaitable[object]) -> None:
         """Wait for `work`, unless a child gives up or somebody says stop."""
-        task, stopped = asyncio.ensure_future(work), asyncio.create_task(self._stop.wait())
+        task, turn = asyncio.ensure_future(work), asyncio.create_task(self._turn.wait())
         try:
-            while not (task.done() or stopped.done()):
-                await asyncio.wait({task, stopped, *self._keepers}, return_when=asyncio.FIRST_COMPLETED)
-                for keeper in self._keepers:
-                    if keeper.done():
-                        keeper.result()
+            await asyncio.wait({task, turn}, return_when=asyncio.FIRST_COMPLETED)
+            for keeper in self._keepers:
+                if keeper.done():
+                    keeper.result()
             if task.done():
                 task.result()
         finally:
-            for one in (task, stopped):
+            for one in (task, turn):
                 one.cancel()
-            await asyncio.gather(task, stopped, return_exceptions=True)
+            await asyncio.gather(task, turn, return_exceptions=True)
 
     async def _stop_all(self) -> None:
         """Those who ask before those who are asked, so that a draining worker still has its Redis."""
@@ -98,22 +100,27 @@ class Stack:
 
     def _told_to_stop(self) -> None:
         """The first time in order, the second time at once."""
-        if self._stop.is_set():
+        if self._stopping:
             self._hurry = True
             self._api.kill()
             self._worker.kill()
         else:
             self._tell("stopping (again: at once)")
-            self._stop.set()
+            self._stopping = True
+            self._turn.set()
 
     def _keep(self, child: Child) -> None:
-        self._keepers.append(asyncio.create_task(child.keep()))
+        keeper = asyncio.create_task(child.keep())
+        keeper.add_done_callback(lambda _: self._turn.set())
+        self._keepers.append(keeper)
 
     def _child(self, name: str, command: list[str], *, stop_s: float, echo: bool) -> Child:
         environment = self._api_environment if name == "api" else self._environment
         path = self.folder.logs / f"{name}.log"
         log = ChildLog(path, echo=(lambda line: self._tell(f"{name}: {line}")) if echo else None)
-        program = Program(name=name, command=command, environment=environment, stop_s=stop_s)
+        # A busy port is a bad setting to the API; when we chose it, the next start has another.
+        hopeless = frozenset() if name == "api" and not self._fixed_port else frozenset({Mistake.code})
+        program = Program(name=name, command=command, environment=environment, stop_s=stop_s, hopeless=hopeless)
         return Child(program, log, tell=self._tell, started=self._write_state)
 
     def _redis_command(self) -> list[str]:

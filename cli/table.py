@@ -4,20 +4,24 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 import typer
-from rich.markup import escape
-from rich.table import Table
 
-from cli.options import out
+GAP = "  "
 
 
 def show(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Columns as wide as they need; what a server said is text, never markup."""
-    table = Table(*columns, box=None, header_style="bold", pad_edge=False)
-    for row in rows:
-        table.add_row(*(escape("" if cell is None else str(cell)) for cell in row))
-    out.print(table)
+    """Columns as wide as their widest cell: an id is never cut, so that it can be copied."""
+    cells = [[*columns], *([_text(cell) for cell in row] for row in rows)]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(columns))]
+    for row in cells:
+        typer.echo(GAP.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
 def show_json(value: object) -> None:
     """One document on one line, for `jq` and scripts."""
     typer.echo(msgspec.json.encode(value).decode())
+
+
+def _text(cell: object) -> str:
+    """One line, without what a terminal would take for a command."""
+    text = "" if cell is None else str(cell)
+    return "".join(char if char.isprintable() else " " for char in text)
