@@ -16,6 +16,7 @@ from workers.executors import BoundedExecutor, decoding_executor
 from workers.ingest.thumbnails import Media
 from workers.stores.open import open_store
 from workers.stores.protocol import VectorStore
+from workers.upkeep import Upkeep
 
 # So many requests may wait for the device for each job that may run: an ingest job encodes a chunk at once.
 QUEUED_PER_JOB = 4
@@ -33,6 +34,7 @@ class Parts:
     store: VectorStore
     media: Media
     decoding: BoundedExecutor
+    upkeep: Upkeep
 
 
 @asynccontextmanager
@@ -44,6 +46,8 @@ async def open_parts(settings: Settings, redis: ArqRedis) -> AsyncIterator[Parts
         stack.push_async_callback(asyncio.to_thread, batcher.close)
         store = await open_store(settings)
         stack.push_async_callback(store.close)
+        upkeep = Upkeep(store)
+        stack.push_async_callback(upkeep.close)
         decoding = decoding_executor()
         stack.push_async_callback(asyncio.to_thread, decoding.close)
         yield Parts(
@@ -55,4 +59,5 @@ async def open_parts(settings: Settings, redis: ArqRedis) -> AsyncIterator[Parts
             store=store,
             media=Media(settings.media_path),
             decoding=decoding,
+            upkeep=upkeep,
         )

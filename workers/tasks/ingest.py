@@ -15,8 +15,9 @@ import msgspec
 from shared.errors import BadPicture, NotVisible
 from shared.jobs import File, Ingest, IngestResult, Payload, Skipped, Took
 from workers.encoders.protocol import Pixels
-from workers.ingest.decode import decode
+from workers.ingest.decode import decode_reduced
 from workers.ingest.sources import Place, content_hash, locate, places, remove_spool
+from workers.ingest.thumbnails import NEEDED_PX
 from workers.parts import Parts
 from workers.stores.protocol import Point
 from workers.tasks.call import Call, Stopwatch
@@ -67,7 +68,7 @@ async def ingest(job: Ingest, call: Call, parts: Parts) -> IngestResult:
     files = iter(job.files)
     while chunk := list(islice(files, CHUNK)):
         await run.chunk(chunk)
-    await parts.store.optimize(run.stored)
+    parts.upkeep.optimize(run.stored)
     counted = await refresh_count(call.tenant, job.collection, parts)
     if job.spool is not None:
         await parts.decoding.run(remove_spool, parts.settings, job.spool)
@@ -153,10 +154,11 @@ class _Run:
         """Runs on a decoding thread: decode, write thumbnails, bring to the model's size."""
         settings = self.parts.settings
         path = locate(work.file, self.job, settings)
-        pixels = decode(path, max_pixels=settings.max_pixels, max_bytes=settings.max_file_bytes)
-        self.parts.media.store(self.call.tenant, self.job.collection, work.place.id, work.hash, pixels)
-        height, width = pixels.shape[:2]
-        return _Ready(pixels=self.parts.encoder.preprocess(pixels), width=width, height=height)
+        limits = {"max_pixels": settings.max_pixels, "max_bytes": settings.max_file_bytes}
+        picture = decode_reduced(path, **limits, needed_px=NEEDED_PX)
+        self.parts.media.store(self.call.tenant, self.job.collection, work.place.id, work.hash, picture.pixels)
+        ready = self.parts.encoder.preprocess(picture.pixels)
+        return _Ready(pixels=ready, width=picture.width, height=picture.height)
 
     def _payload(self, work: _Work, ready: _Ready) -> Payload:
         """The given payload, or the one that is there already, with our own facts beside it."""

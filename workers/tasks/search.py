@@ -3,6 +3,7 @@
 from shared.errors import Invalid
 from shared.jobs import Collection, Group, Hit, Search, SearchResult, Took
 from workers.parts import Parts
+from workers.stores.conditions import check_filter
 from workers.stores.protocol import Scored, VectorQuery
 from workers.tasks.call import Call, Stopwatch
 from workers.tasks.groups import search_groups
@@ -11,9 +12,11 @@ from workers.tasks.vectors import query_vector
 
 
 async def search(job: Search, call: Call, parts: Parts) -> SearchResult:
-    """Run one search. Raises CollectionNotFound, ModelMismatch, ItemNotFound, BadPicture, StoreAway, EncoderAway."""
+    """Run one search. Raises CollectionNotFound, ModelMismatch, Invalid, ItemNotFound, StoreAway, EncoderAway."""
     collection = await parts.collections.get(call.tenant, job.collection)
     require_model(collection, parts.encoder.info)
+    if job.filter is not None:
+        check_filter(job.filter)
     stored, watch = stored_name(call.tenant, job.collection), Stopwatch()
     vector, truncated = await query_vector(job.query, stored=stored, lane=job.lane, parts=parts)
     encode_ms = watch.lap_ms()

@@ -1,0 +1,72 @@
+"""Closed-loop users against one URL, with a probe that watches /healthz meanwhile."""
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from time import perf_counter
+from typing import Any
+
+import httpx
+
+from bench.phrases import phrases
+from bench.report import Figures, percentile
+
+PROBE_EVERY_S = 0.02
+STAGES = ("queue_ms", "encode_ms", "search_ms")
+
+
+class Load:
+    """`users` people who each search, look at the answer at once and search again."""
+
+    def __init__(self, url: str, *, users: int, seconds: float, seed: int) -> None:
+        self.url, self.users, self.seconds, self.seed = url, users, seconds, seed
+        self.taken_ms: list[float] = []
+        self.probe_ms: list[float] = []
+        self.stages: dict[str, list[float]] = {name: [] for name in STAGES}
+
+    async def run(self) -> Figures:
+        limits = httpx.Limits(max_connections=self.users + 1, max_keepalive_connections=self.users + 1)
+        async with httpx.AsyncClient(base_url=self.url, limits=limits, timeout=60) as client:
+            await self._search(client, "warm up")
+            until = perf_counter() + self.seconds
+            probe = asyncio.create_task(self._probe(client))
+            users = (self._user(client, phrases(self.seed * 1000 + number), until) for number in range(self.users))
+            started = perf_counter()
+            await asyncio.gather(*users)
+            took_s = perf_counter() - started
+            probe.cancel()
+        return self._figures(took_s)
+
+    async def _user(self, client: httpx.AsyncClient, words: Iterator[str], until: float) -> None:
+        while perf_counter() < until:
+            started = perf_counter()
+            answer = await self._search(client, next(words))
+            self.taken_ms.append((perf_counter() - started) * 1000)
+            took: Mapping[str, float] = (answer.get("result") or {}).get("took") or {}
+            for name in STAGES:
+                if name in took:
+                    self.stages[name].append(took[name])
+
+    async def _search(self, client: httpx.AsyncClient, text: str) -> dict[str, Any]:
+        body = {"collection": "bench", "query": {"text": text}, "limit": 24}
+        response = await client.post("/v1/search", params={"wait": "30"}, json=body)
+        response.raise_for_status()
+        answer: dict[str, Any] = response.json()
+        assert response.status_code == 200, answer
+        return answer
+
+    async def _probe(self, client: httpx.AsyncClient) -> None:
+        while True:
+            started = perf_counter()
+            (await client.get("/healthz")).raise_for_status()
+            self.probe_ms.append((perf_counter() - started) * 1000)
+            await asyncio.sleep(PROBE_EVERY_S)
+
+    def _figures(self, took_s: float) -> Figures:
+        figures = {
+            "searches_s": len(self.taken_ms) / took_s,
+            "p50_ms": percentile(self.taken_ms, 0.50),
+            "p95_ms": percentile(self.taken_ms, 0.95),
+            "p99_ms": percentile(self.taken_ms, 0.99),
+            "healthz_p99_ms": percentile(self.probe_ms or [float("nan")], 0.99),
+        }
+        return figures | {name: percentile(values, 0.50) for name, values in self.stages.items() if values}
