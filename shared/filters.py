@@ -8,7 +8,7 @@ MAX_CONDITIONS = 64
 MAX_VALUES = 1_000
 
 Scalar = str | int | bool
-Key = Annotated[str, msgspec.Meta(min_length=1, max_length=256, pattern=r"^[^_\x00-\x1f][^\x00-\x1f]*$")]
+Key = Annotated[str, msgspec.Meta(min_length=1, max_length=256, pattern=r"^[^_\x00-\x1f][^\x00-\x1f]*(?!\n)$")]
 Values = Annotated[list[Scalar], msgspec.Meta(min_length=1, max_length=MAX_VALUES)]
 
 

@@ -19,9 +19,10 @@ FINAL: frozenset[State] = frozenset({"succeeded", "failed", "cancelled", "supers
 RETRYABLE: frozenset[State] = FINAL - {"succeeded"}
 
 ItemId = Annotated[int, msgspec.Meta(ge=0, le=MAX_ID)]
-Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$", description="letters, digits, _ and -")]
+# `(?!\n)`: in Python `$` alone also matches before a newline that ends the text.
+Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}(?!\n)$", description="letters, digits, _ and -")]
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=1_000)]
-Token = Annotated[str, msgspec.Meta(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9._:-]+$")]
+Token = Annotated[str, msgspec.Meta(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9._:-]+(?!\n)$")]
 GroupKey = str | int
 Payload = dict[str, Any]
 
@@ -86,7 +87,7 @@ class File(_Body, frozen=True):
 
     source: Annotated[str, msgspec.Meta(min_length=1, max_length=4_096)]
     path: Annotated[str, msgspec.Meta(min_length=1, max_length=4_096)] | None = None
-    hash: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}$")] | None = None
+    hash: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}(?!\n)$")] | None = None
     payload: Payload | None = None
 
 
@@ -144,8 +145,11 @@ class Took(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Hit(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One picture; `source` is where it came from, told with the payload."""
+
     id: int
     score: float
+    source: str | None = None
     payload: Payload | None = None
 
 
