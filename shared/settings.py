@@ -13,7 +13,7 @@ FOREIGN = frozenset({"url", "key"})
 FOREIGN_PREFIX = "test_"
 
 Positive = Annotated[int, msgspec.Meta(ge=1)]
-Seconds = Annotated[float, msgspec.Meta(gt=0)]
+Seconds = Annotated[float, msgspec.Meta(gt=0, le=10**9)]  # Redis counts in milliseconds, in 64 bits
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 
 
