@@ -5,7 +5,7 @@ import hmac
 import secrets
 import tomllib
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -38,7 +38,7 @@ ANYONE = Identity(DEFAULT_TENANT, "operator")
 class Key(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     tenant: Name
     role: Role
-    hash: str
+    hash: Annotated[str, msgspec.Meta(pattern=r"^sha256:[0-9a-f]{64}(?!\n)$")]
 
 
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -91,7 +91,7 @@ def read(path: Path) -> list[Key]:
     """Raises SettingsError, naming the file, when it is no keys file."""
     try:
         return msgspec.convert(tomllib.loads(path.read_text()), _File).keys
-    except (OSError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
         raise SettingsError(f"{path}: {error}") from error
 
 
