@@ -59,7 +59,7 @@ def encode(value: Any) -> bytes:
 def decode(data: bytes) -> Any:
     """arq's `job_deserializer`."""
     value = _decoder.decode(data)
-    if isinstance(value, dict) and "f" in value and value["a"]:
+    if isinstance(value, dict) and "f" in value and value.get("a"):
         value["a"] = [Body(part) if isinstance(part, dict) else part for part in value["a"]]
     return value
 
