@@ -15,6 +15,8 @@ PAGE = 200
 # `q` looks at this many of the newest jobs at most, so that one request stays bounded.
 SEARCHED = 2_000
 
+Entry = tuple[str, float]  # a job's id and its score in an index
+
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):
     """Jobs newest first; `next` is the cursor of the page after."""
@@ -39,7 +41,7 @@ class JobFilter(msgspec.Struct, frozen=True, kw_only=True):
             return True
         wanted = self.q.lower()
         words = (job.text or "").lower()
-        return job.id.startswith(wanted) or all(word in words for word in wanted.split())
+        return job.id.lower().startswith(wanted) or all(word in words for word in wanted.split())
 
 
 class Ledger:
@@ -74,36 +76,44 @@ class Ledger:
     async def recent(self, tenant: str, *, where: JobFilter, before: str | None = None, limit: int = 50) -> Page:
         """A page of jobs, newest first, without results. `before` is a cursor that an earlier page gave."""
         index = keys.jobs(tenant) if where.state is None else keys.jobs_in(tenant, where.state)
+        size = PAGE if where.kind or where.q else limit
         found: list[JobView] = []
-        looked = 0
-        cursor = before
+        looked, cursor = 0, before
         while looked < SEARCHED:
-            rows = await self._page(index, cursor)
-            for job_id, score in rows:
+            entries = await self._below(index, cursor, size)
+            for (job_id, score), job in zip(entries, await self._plain(entries), strict=True):
                 looked += 1
                 cursor = f"{score:.0f}-{job_id}"
-                job = await self._plain(job_id)
                 if job is not None and where.passes(job):
                     found.append(job)
                 if len(found) >= limit:
                     return Page(jobs=found, next=cursor)
-            if len(rows) < PAGE:
+            if not entries:
                 return Page(jobs=found)
         return Page(jobs=found, next=cursor)
 
-    async def _plain(self, job_id: str) -> JobView | None:
-        fields = await self.redis.hgetall(keys.record(job_id))
-        return view(fields, None) if b"kind" in fields else None
-
-    async def _page(self, index: str, before: str | None) -> list[tuple[str, float]]:
-        """Entries below the cursor `score-id`, highest first; equal scores are ordered by id."""
-        top, _, last_id = (before or "+inf-").partition("-")
+    async def _plain(self, entries: list[Entry]) -> list[JobView | None]:
+        """The records without results; None for what was trimmed meanwhile."""
         with redis_errors():
-            rows = await self.redis.zrange(
-                index, cast(int, top), cast(int, "-inf"), desc=True, byscore=True, offset=0, num=PAGE, withscores=True
-            )
-        entries = [(job_id.decode(), float(score)) for job_id, score in rows]
-        return [entry for entry in entries if before is None or f"{entry[1]:.0f}" != top or entry[0] < last_id]
+            async with self.redis.pipeline(transaction=False) as pipe:
+                for job_id, _ in entries:
+                    pipe.hgetall(keys.record(job_id))
+                rows = await pipe.execute()
+        return [view(fields, None) if b"kind" in fields else None for fields in rows]
+
+    async def _below(self, index: str, before: str | None, size: int) -> list[Entry]:
+        """Entries below the cursor `score-id`, highest first; equal scores are ordered by id.
+
+        All that share the cursor's millisecond come in one read, however many, since no range of scores divides them.
+        """
+        score, _, last_id = (before or "+inf-").partition("-")
+        with redis_errors():
+            async with self.redis.pipeline(transaction=True) as pipe:
+                pipe.zrange(index, score, score, desc=True, byscore=True, withscores=True)
+                pipe.zrange(index, f"({score}", "-inf", desc=True, byscore=True, offset=0, num=size, withscores=True)
+                same, lower = await pipe.execute()
+        entries = [(job_id.decode(), float(at)) for job_id, at in (*same, *lower)]
+        return [entry for entry in entries[: len(same)] if entry[0] < last_id] + entries[len(same) :]
 
 
 def view(fields: dict[bytes, bytes], result: bytes | None) -> JobView:
