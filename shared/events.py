@@ -64,19 +64,28 @@ class Events:
 
     async def between(self, after: str, until: str) -> list[Event]:
         """Every event after `after`, up to and including `until`. Raises Gap when some were trimmed meanwhile."""
-        with redis_errors():
-            oldest = await self.redis.xrange(keys.EVENTS, count=1)
-        if after != START and (not oldest or order(oldest[0][0].decode()) > order(after)):
-            raise Gap(f"events after {after} are no longer all there")
+        await self._require(after)
         events: list[Event] = []
-        while order(after) < order(until):
+        reached = after
+        while order(reached) < order(until):
             with redis_errors():
-                rows = await self.redis.xrange(keys.EVENTS, min=f"({after}", max=until, count=BATCH)
+                rows = await self.redis.xrange(keys.EVENTS, min=f"({reached}", max=until, count=BATCH)
             events += [_event(row) for row in rows]
             if len(rows) < BATCH:
                 break
-            after = events[-1].offset
+            reached = events[-1].offset
+        # The stream may have been trimmed from under several reads.
+        if len(events) > BATCH:
+            await self._require(after)
         return events
+
+    async def _require(self, after: str) -> None:
+        if after == START:
+            return
+        with redis_errors():
+            oldest = await self.redis.xrange(keys.EVENTS, count=1)
+        if not oldest or order(oldest[0][0].decode()) > order(after):
+            raise Gap(f"events after {after} are no longer all there")
 
 
 def _event(entry: tuple[bytes, dict[bytes, bytes]]) -> Event:
