@@ -5,7 +5,7 @@ from typing import cast
 import msgspec
 from arq.connections import ArqRedis
 
-from shared import keys
+from shared import keys, scripts
 from shared.clock import now_iso
 from shared.connection import redis_errors
 from shared.errors import CollectionDiffers, CollectionNotFound
@@ -17,6 +17,7 @@ class Collections:
 
     def __init__(self, redis: ArqRedis) -> None:
         self.redis = redis
+        self._update = redis.register_script(scripts.source("update_collection"))
 
     async def get(self, tenant: str, name: str) -> Collection:
         """Raises CollectionNotFound, also for another tenant's collection."""
@@ -38,6 +39,15 @@ class Collections:
     async def put(self, tenant: str, collection: Collection) -> None:
         with redis_errors():
             await self.redis.hset(keys.collections(tenant), collection.name, msgspec.msgpack.encode(collection))
+
+    async def update(self, tenant: str, collection: Collection) -> None:
+        """Raises CollectionNotFound when it was dropped meanwhile."""
+        with redis_errors():
+            there = await self._update(
+                keys=[keys.collections(tenant)], args=[collection.name, msgspec.msgpack.encode(collection)]
+            )
+        if not there:
+            raise CollectionNotFound(f"no collection {collection.name!r}", field="collection")
 
     async def remove(self, tenant: str, name: str) -> None:
         with redis_errors():

@@ -27,10 +27,10 @@ async def _create(job: CollectionTask, call: Call, parts: Parts) -> Collection:
     if known is not None:
         require_same(known, spec)
         require_model(known, parts.encoder.info)
-        return known
     info = parts.encoder.info
-    made = msgspec.structs.replace(from_spec(job.collection, spec), model=info.fingerprint, dim=info.dim)
-    # The store first: what the registry names exists. A repeated attempt finds it there and goes on.
+    made = known or msgspec.structs.replace(from_spec(job.collection, spec), model=info.fingerprint, dim=info.dim)
+    # The store first: what the registry names exists. A repeated attempt finds it there and goes on; a store that lost
+    # what the registry names gets it back.
     await parts.store.create(
         stored_name(call.tenant, job.collection), dim=info.dim, indexes=_indexes(spec), meta=_meta(made)
     )
@@ -52,7 +52,7 @@ async def refresh_count(tenant: str, name: str, parts: Parts) -> Collection:
     known = await parts.collections.get(tenant, name)
     stored = await parts.store.describe(stored_name(tenant, name))
     counted = msgspec.structs.replace(known, count=stored.count)
-    await parts.collections.put(tenant, counted)
+    await parts.collections.update(tenant, counted)
     return counted
 
 
