@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from datetime import datetime
 from typing import Any, TypeVar
 
 import msgspec
@@ -79,7 +78,7 @@ async def _run(job: J, call: Call, parts: Parts, task: Task[J], running: Running
 
 
 def _until(call: Call, deadline_ms: int) -> Any:
-    return asyncio.timeout(max(0.0, (call.enqueued_ms + deadline_ms - now_ms()) / 1000))
+    return asyncio.timeout(max(0.0, (call.due_ms + deadline_ms - now_ms()) / 1000))
 
 
 async def _read(ctx: Context, payload: dict[str, Any], type_: type[J], parts: Parts, *, adopt: bool) -> J:
@@ -99,14 +98,12 @@ async def _read(ctx: Context, payload: dict[str, Any], type_: type[J], parts: Pa
 
 
 def _call(ctx: Context, tenant: str) -> Call:
-    enqueued: datetime = ctx["enqueue_time"]
-    enqueued_ms = int(enqueued.timestamp() * 1000)
     return Call(
         job_id=ctx["job_id"],
         tenant=tenant,
         attempt=ctx["job_try"],
-        enqueued_ms=enqueued_ms,
-        queued_ms=round(max(0.0, now_ms() - enqueued_ms), 3),
+        due_ms=ctx["score"],
+        queued_ms=round(max(0.0, now_ms() - ctx["score"]), 3),
     )
 
 

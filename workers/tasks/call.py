@@ -8,17 +8,17 @@ from shared.clock import now_ms
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """One attempt at one job. `queued_ms` is how long it waited since it was accepted."""
+    """One attempt at one job. It was due at `due_ms`, when it was accepted or was to be run again, and waited since."""
 
     job_id: str
     tenant: str
     attempt: int
-    enqueued_ms: int
+    due_ms: int
     queued_ms: float
 
     def total_ms(self) -> float:
-        """Since the job was accepted."""
-        return round(max(0.0, now_ms() - self.enqueued_ms), 3)
+        """Since the job was due."""
+        return round(max(0.0, now_ms() - self.due_ms), 3)
 
 
 class Stopwatch:
