@@ -20,7 +20,7 @@ from arq.worker import Function
 
 from shared import keys, logs, scripts, wire
 from shared.connection import AWAY, BLOCK_S
-from shared.errors import Expired, Problem, Superseded
+from shared.errors import Cancelled, Expired, Problem, Superseded
 from shared.jobs import LANES, Lane
 from shared.settings import Settings
 from workers.lease import LeaseKeeper
@@ -131,11 +131,12 @@ class Worker(arq.worker.Worker):
         if not self.allow_pick_jobs or max(wanted.values()) <= 0:
             self._room.clear()
             return
-        kept = [self.settings.keep_events, int(self.settings.keep_jobs_s), wire.encode(Expired().problem())]
+        kept = [self.settings.keep_events, int(self.settings.keep_jobs_s), self.settings.keep_jobs]
+        problems = [wire.encode(error.problem()) for error in (Expired(), Cancelled(), Superseded())]
         pairs = [part for lane, count in wanted.items() for part in (lane, count)]
         found = await self._scripts["claim"](
             keys=[keys.queue(lane) for lane in wanted],
-            args=[self.worker_id, int(self.settings.lease_s * 1000), *kept, *pairs],
+            args=[self.worker_id, int(self.settings.lease_s * 1000), *kept, *problems, *pairs],
         )
         for job_id, score, lane in zip(found[::3], found[1::3], found[2::3], strict=True):
             self._start(job_id.decode(), int(float(score)), lane.decode())

@@ -16,10 +16,8 @@ end
 if ARGV[4] ~= '' then redis.call('SET', 'arq:result:' .. id, ARGV[4], 'PX', ARGV[5]) end
 if state == 'succeeded' then
   redis.call('DEL', 'arq:job:' .. id, P .. 'blob:' .. id)
-elseif redis.call('EXISTS', 'arq:job:' .. id) == 1 then
-  redis.call('RENAME', 'arq:job:' .. id, P .. 'body:' .. id)
-  redis.call('EXPIRE', P .. 'body:' .. id, keep_s)
-  if redis.call('EXISTS', P .. 'blob:' .. id) == 1 then redis.call('EXPIRE', P .. 'blob:' .. id, keep_s) end
+else
+  keep_body(id, keep_s)
 end
 redis.call('DEL', lease, 'arq:retry:' .. id)
 redis.call('ZREM', KEYS[1], id)

@@ -12,6 +12,7 @@ local queue = P .. 'queue:' .. redis.call('HGET', KEYS[1], 'lane')
 if redis.call('ZCARD', queue) >= tonumber(ARGV[4]) then return 'full' end
 redis.call('RENAME', KEYS[3], KEYS[2])
 redis.call('PEXPIRE', KEYS[2], ARGV[3])
+redis.call('PEXPIRE', P .. 'blob:' .. id, ARGV[3])
 redis.call('DEL', 'arq:result:' .. id, 'arq:retry:' .. id)
 redis.call('HDEL', KEYS[1], 'error', 'finished', 'started', 'worker', 'timings', 'cancel', 'deadline')
 redis.call('HSET', KEYS[1], 'attempts', 0)

@@ -11,7 +11,8 @@ local now = now_ms()
 
 if ARGV[13] ~= '' then
   local known = redis.call('HMGET', ARGV[13], 'job', 'digest')
-  if known[1] then
+  -- A key can outlive its job, when the ledger keeps few of them.
+  if known[1] and redis.call('EXISTS', record(known[1])) == 1 then
     if known[2] ~= ARGV[14] then return {'reused', known[1]} end
     return {'known', known[1]}
   end
@@ -50,20 +51,6 @@ if ARGV[12] ~= '' then
   end
 end
 
--- Trim the ledger a little at every submit, by count and by age; what is still open stays.
-local states = {'succeeded', 'failed', 'cancelled', 'superseded', 'expired', 'dead'}
-local function trim(ids)
-  for _, old in ipairs(ids) do
-    local state = redis.call('HGET', record(old), 'state')
-    if state ~= 'queued' and state ~= 'running' then
-      redis.call('ZREM', index, old)
-      for _, name in ipairs(states) do redis.call('ZREM', tenant_key(tenant, 'jobs:' .. name), old) end
-      redis.call('DEL', record(old), P .. 'body:' .. old, P .. 'blob:' .. old, 'arq:result:' .. old)
-    end
-  end
-end
-local over = redis.call('ZCARD', index) - tonumber(ARGV[9])
-if over > 0 then trim(redis.call('ZRANGE', index, 0, math.min(over, 16) - 1)) end
-trim(redis.call('ZRANGEBYSCORE', index, '-inf', now - keep_s * 1000, 'LIMIT', 0, 4))
+trim(tenant, now, tonumber(ARGV[9]), keep_s)
 wake()
 return {'queued', id, tostring(depth)}
