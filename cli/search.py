@@ -16,9 +16,6 @@ from cli.options import DEFAULT_URL, AsJson, Key, Url, out
 from shared.filters import Condition, Filter
 from shared.jobs import Query, Search, SearchResult
 
-# Hits without a name are told by their source, which is asked for one by one.
-MAX_LOOKED_UP = 50
-
 Text = Annotated[str, typer.Argument(help="What the pictures should show.")]
 Name = Annotated[
     str | None, typer.Option("--collection", "-c", metavar="NAME", help="Where to look; not needed when there is one.")
@@ -78,7 +75,7 @@ async def _search(wanted: Wanted, url: str, key: str | None, *, json: bool) -> N
         if json:
             table.show_json(result)
         else:
-            await _show(client, name, msgspec.convert(result, SearchResult))
+            _show(msgspec.convert(result, SearchResult))
 
 
 def _query(text: str) -> Query:
@@ -112,14 +109,12 @@ def _condition(text: str) -> Condition:
         raise Mistake(f"--where {text!r}: {str(error).partition(' - at')[0]}") from error
 
 
-async def _show(client: Client, collection: str, result: SearchResult) -> None:
+def _show(result: SearchResult) -> None:
     hits = result.hits or []
     if not hits:
         out.print("nothing found")
         return
-    names = [name_of(hit.payload or {}) for hit in hits]
-    for index in [index for index, name in enumerate(names) if not name][:MAX_LOOKED_UP]:
-        names[index] = (await client.call("GET", f"/v1/collections/{collection}/items/{hits[index].id}"))["source"]
+    names = [name_of(hit.payload or {}) or hit.source or "" for hit in hits]
     rows = [(rank, f"{hit.score:.3f}", hit.id, names[rank - 1]) for rank, hit in enumerate(hits, start=1)]
     table.show(("rank", "score", "id", "label or source"), rows)
     took = result.took

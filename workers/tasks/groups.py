@@ -3,12 +3,13 @@
 import msgspec
 
 from shared.filters import Condition, Filter
-from shared.jobs import GroupKey, Search
+from shared.jobs import GroupKey, Payload, Search
 from workers.stores.protocol import Scored, VectorQuery, VectorStore
 
 # A page of hits holds this many times the groups that are missing, so that few rounds are needed.
 SPREAD = 4
 SMALLEST_PAGE = 64
+LARGEST_PAGE = 4_096
 
 Row = tuple[GroupKey, list[Scored]]
 
@@ -22,18 +23,30 @@ async def search_groups(stored: str, query: VectorQuery, *, job: Search, store: 
     assert field is not None, "called for grouped searches only"
     groups: dict[GroupKey, None] = {}
     no_group: list[int] = []
+    page = max(SMALLEST_PAGE, SPREAD * query.limit)
     while len(groups) < query.limit:
-        page = max(SMALLEST_PAGE, SPREAD * (query.limit - len(groups)))
+        known = len(groups)
         [found] = await store.search(stored, [_round(query, field, page, groups=list(groups), ids=no_group)])
         for hit in found:
-            key = (hit.payload or {}).get(field)
+            key = _value_at(field, hit.payload)
             if isinstance(key, str | int):
                 groups.setdefault(key)
             else:
                 no_group.append(hit.id)
         if len(found) < page:
             break
+        if len(groups) == known:
+            # Items without a group fill the pages: larger ones keep the rounds few.
+            page = min(2 * page, LARGEST_PAGE)
     return await _best_of(stored, query, list(groups)[: query.limit], job=job, store=store)
+
+
+def _value_at(field: str, payload: Payload | None) -> object:
+    """What a filter on `field` compares: dots descend."""
+    value: object = payload
+    for name in field.split("."):
+        value = value.get(name.strip('"')) if isinstance(value, dict) else None
+    return value
 
 
 def _round(query: VectorQuery, field: str, limit: int, *, groups: list[GroupKey], ids: list[int]) -> VectorQuery:

@@ -6,7 +6,7 @@ leaves whole items; running the job again adds what is missing.
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -67,7 +67,8 @@ async def ingest(job: Ingest, call: Call, parts: Parts) -> IngestResult:
     run, watch = _Run(job, call, parts), Stopwatch()
     files = iter(job.files)
     while chunk := list(islice(files, CHUNK)):
-        await run.chunk(chunk)
+        for wave in waves(chunk):
+            await run.chunk(wave)
     parts.upkeep.optimize(run.stored)
     counted = await refresh_count(call.tenant, job.collection, parts)
     if job.spool is not None:
@@ -87,6 +88,15 @@ async def ingest(job: Ingest, call: Call, parts: Parts) -> IngestResult:
     )
 
 
+def waves(files: Sequence[File]) -> Iterator[list[File]]:
+    """The files in rounds with no source twice, so that each file finds what the one before it left and is counted."""
+    while files:
+        first: dict[str, File] = {}
+        later = [file for file in files if first.setdefault(file.source, file) is not file]
+        yield list(first.values())
+        files = later
+
+
 class _Run:
     """One ingest job on its way through its chunks."""
 
@@ -96,8 +106,8 @@ class _Run:
         self.tally = _Tally()
 
     async def chunk(self, files: Sequence[File]) -> None:
+        """Files of different sources."""
         hashes = await asyncio.gather(*(self._hash(file) for file in files))
-        # The last of several files with one source wins, as if they had come one after the other.
         known = {file.source: (file, hash_) for file, hash_ in zip(files, hashes, strict=True) if hash_ is not None}
         where = await places(self.stored, known, self.parts.store)
         changed = [
@@ -127,8 +137,9 @@ class _Run:
         changed: dict[int, Payload] = {}
         for file, place in same:
             assert place.point is not None, "a hash was found, so the point was"
-            if file.payload is not None and file.payload != public(place.point.payload):
-                changed[place.id] = {**file.payload, INTERNAL: place.point.payload[INTERNAL]}
+            given = public(file.payload)
+            if given is not None and given != public(place.point.payload):
+                changed[place.id] = {**given, INTERNAL: place.point.payload[INTERNAL]}
         if changed:
             await self.parts.store.set_payloads(self.stored, changed)
         self.tally.updated += len(changed)

@@ -7,7 +7,7 @@ from workers.stores.conditions import check_filter
 from workers.stores.protocol import Scored, VectorQuery
 from workers.tasks.call import Call, Stopwatch
 from workers.tasks.groups import search_groups
-from workers.tasks.names import public, require_model, stored_name
+from workers.tasks.names import INTERNAL, public, require_model, stored_name
 from workers.tasks.vectors import query_vector
 
 
@@ -57,4 +57,5 @@ def _vector_query(job: Search, collection: Collection, vector: bytes, *, limit: 
 
 
 def _hit(scored: Scored) -> Hit:
-    return Hit(id=scored.id, score=round(scored.score, 6), payload=public(scored.payload))
+    ours = (scored.payload or {}).get(INTERNAL, {})
+    return Hit(id=scored.id, score=round(scored.score, 6), source=ours.get("source"), payload=public(scored.payload))

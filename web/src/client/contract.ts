@@ -54,6 +54,7 @@ export interface Search {
 export interface Hit {
   id: number;
   score: number;
+  source?: string;
   payload?: Payload;
 }
 

@@ -50,13 +50,13 @@ function Remove({ label, onRemove }: { label: string; onRemove: () => void }): V
 /** A shared address has the id alone; the name comes after it. */
 function useName(collection: string, id: number, known: Hit | null): string {
   const { http } = useContext(Media);
-  const [name, setName] = useState(nameOf(id, known?.payload));
+  const [name, setName] = useState(nameOf(id, known?.payload, known?.source));
   useEffect(() => {
-    setName(nameOf(id, known?.payload));
+    setName(nameOf(id, known?.payload, known?.source));
     if (known !== null) return undefined;
     const gone = new AbortController();
     http.item(collection, id, gone.signal).then(
-      ({ payload }) => setName(nameOf(id, payload)),
+      ({ payload, source }) => setName(nameOf(id, payload, source)),
       // The id stays as its name; the search itself says what is wrong with it.
       () => undefined,
     );

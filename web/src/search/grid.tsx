@@ -60,7 +60,7 @@ interface TileProps {
 }
 
 function Tile({ collection, hit, reachable, onFocus, onOpen }: TileProps): VNode {
-  const name = nameOf(hit.id, hit.payload);
+  const name = nameOf(hit.id, hit.payload, hit.source);
   return (
     <li>
       <button

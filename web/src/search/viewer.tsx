@@ -19,7 +19,7 @@ export interface ViewerProps {
 }
 
 export function Viewer({ collection, hit, onPrevious, onNext, onSimilar, onClose }: ViewerProps): VNode {
-  const name = nameOf(hit.id, hit.payload);
+  const name = nameOf(hit.id, hit.payload, hit.source);
   const keys = (event: KeyboardEvent): void => {
     if (event.key === "ArrowLeft") onPrevious?.();
     if (event.key === "ArrowRight") onNext?.();

@@ -54,10 +54,11 @@ export function stages(took: Took): string {
   return parts.map(([name, ms]) => `${name} ${duration(ms)}`).join(" · ");
 }
 
-/** What a picture is called: its payload's label, else its id. */
-export function nameOf(id: number, payload?: Payload): string {
+/** What a picture is called: its payload's label, else the file that it came from, else its id. */
+export function nameOf(id: number, payload?: Payload, source?: string): string {
   const label = payload?.label;
-  return typeof label === "string" && label.trim() !== "" ? label : `picture ${id}`;
+  if (typeof label === "string" && label.trim() !== "") return label;
+  return source?.split("/").at(-1) || `picture ${id}`;
 }
 
 export function plain(value: unknown): string {
