@@ -33,7 +33,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
 def spool_path(settings: Settings, spool: str) -> Path:
     """The folder into which the API put an upload's files. Raises NotVisible for a name that leads out of it."""
     root = (settings.media_path / "spool").resolve()
-    folder = (root / spool).resolve()
+    folder = _resolved(root / spool)
     if not folder.is_relative_to(root) or folder == root:
         raise NotVisible(f"no upload {spool!r}")
     return folder
@@ -44,12 +44,20 @@ def locate(file: File, job: Ingest, settings: Settings) -> Path:
     assert file.path is not None, "files known by hash alone are not read"
     if job.spool is not None:
         folder = spool_path(settings, job.spool)
-        path, roots = (folder / file.path).resolve(), [folder]
+        path, roots = _resolved(folder / file.path), [folder]
     else:
-        path, roots = Path(file.path).resolve(), [root.resolve() for root in settings.ingest_root_paths]
+        path, roots = _resolved(Path(file.path)), [root.resolve() for root in settings.ingest_root_paths]
     if not any(path.is_relative_to(root) for root in roots):
         raise NotVisible("outside the folders that CLIPLINE_INGEST_ROOTS allows the workers to read")
     return path
+
+
+def _resolved(path: Path) -> Path:
+    """Without links and `..`. Raises NotVisible for what no path can be: NUL bytes, links in a circle."""
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError, ValueError) as error:
+        raise NotVisible(f"not a path: {error}") from error
 
 
 def content_hash(path: Path, *, max_bytes: int) -> str:
