@@ -21,16 +21,17 @@ async def search_groups(stored: str, query: VectorQuery, *, job: Search, store: 
     """
     field = job.group_by
     assert field is not None, "called for grouped searches only"
-    groups: dict[GroupKey, None] = {}
+    # With their types: to Python 1 and true are one key, to the store they are not.
+    groups: dict[tuple[type, GroupKey], GroupKey] = {}
     no_group: list[int] = []
     page = max(SMALLEST_PAGE, SPREAD * query.limit)
     while len(groups) < query.limit:
         known = len(groups)
-        [found] = await store.search(stored, [_round(query, field, page, groups=list(groups), ids=no_group)])
+        [found] = await store.search(stored, [_round(query, field, page, groups=list(groups.values()), ids=no_group)])
         for hit in found:
             key = _value_at(field, hit.payload)
             if isinstance(key, str | int):
-                groups.setdefault(key)
+                groups.setdefault((type(key), key), key)
             else:
                 no_group.append(hit.id)
         if len(found) < page:
@@ -38,7 +39,7 @@ async def search_groups(stored: str, query: VectorQuery, *, job: Search, store: 
         if len(groups) == known:
             # Items without a group fill the pages: larger ones keep the rounds few.
             page = min(2 * page, LARGEST_PAGE)
-    return await _best_of(stored, query, list(groups)[: query.limit], job=job, store=store)
+    return await _best_of(stored, query, list(groups.values())[: query.limit], job=job, store=store)
 
 
 def _value_at(field: str, payload: Payload | None) -> object:
