@@ -58,7 +58,8 @@ export function stages(took: Took): string {
 export function nameOf(id: number, payload?: Payload, source?: string): string {
   const label = payload?.label;
   if (typeof label === "string" && label.trim() !== "") return label;
-  return source?.split("/").at(-1) || `picture ${id}`;
+  const file = source?.split("/").at(-1) ?? "";
+  return file === "" ? `picture ${id}` : file;
 }
 
 export function plain(value: unknown): string {
