@@ -12,6 +12,8 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from api.results import Results
+from api.tasks import end
+from shared.connection import BLOCK_S
 from shared.errors import JobNotFound, Unavailable
 from shared.events import START, Event, Events, Gap, order
 from shared.jobs import FINAL, JobView
@@ -75,9 +77,7 @@ class Dispatcher:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
     ) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end(self._tasks)
 
     @contextmanager
     def listening(self, listener: Listener, topic: Topic) -> Iterator[None]:
@@ -159,10 +159,16 @@ class Dispatcher:
         return True
 
     async def _follow(self) -> None:
+        """Until the stream turns out to be another one: redis-py reconnects by itself, without a word."""
+        checked = monotonic()
         while True:
             for event in await self.events.follow(self.position):
                 self.position = event.offset
                 self._tell(event)
+            if monotonic() - checked >= BLOCK_S:
+                checked = monotonic()
+                if await self.events.epoch() != self.epoch:
+                    return
 
     def _tell(self, event: Event) -> None:
         topics = [of_job(event.job)]

@@ -17,6 +17,7 @@ from api.resume import Place, find_place
 from api.sequence import to_seq
 from api.state import State
 from api.subscription import Subscription
+from api.tasks import end
 from shared.errors import BadRequest, CliplineError, Invalid, Unauthorized, Unavailable
 from shared.logs import about
 from shared.tenants import Identity
@@ -180,6 +181,4 @@ async def _until_one_ends(*parts: Coroutine[Any, Any, None]) -> None:
         for task in ended:
             task.result()
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end(tasks)

@@ -102,7 +102,7 @@ async def test_what_is_wrong_with_a_search_is_told_by_field(
     assert (await client.get("/v1/jobs")).json() == {"jobs": [], "next": None}
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"\xff\xfe", b'{"collection": "\\ud800"'])
+@pytest.mark.parametrize("body", [b"", b"{", b"\xff\xfe", b"[", b"[" * 100_000, b'{"collection": "\\ud800"'])
 async def test_malformed_json_is_400(client: Client, body: bytes) -> None:
     response = await client.post("/v1/search", content=body, headers={"content-type": "application/json"})
 
