@@ -1,0 +1,21 @@
+"""The embedded stack as a user starts it, with the sample collection; one for the whole session."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.e2e.running import RunningStack, up
+
+__all__ = ["RunningStack"]
+
+
+@pytest.fixture(scope="session")
+def demo_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
+    """Shared: tests leave `pictograms` as it is and use collections of their own for the rest."""
+    with up(tmp_path_factory.mktemp("stack") / "data", "--demo") as running:
+        yield running
+
+
+@pytest.fixture
+def stack(demo_stack: RunningStack) -> RunningStack:
+    return demo_stack
