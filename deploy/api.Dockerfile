@@ -6,7 +6,7 @@ RUN npm ci --no-audit --no-fund
 COPY web ./
 RUN npm run build
 
-FROM python:3.12-slim AS wheel
+FROM python:3.11-slim AS wheel
 WORKDIR /src
 RUN pip install --no-cache-dir hatchling
 COPY pyproject.toml hatch_build.py README.md LICENSE ./
@@ -18,7 +18,7 @@ COPY demo demo
 COPY --from=pages /src/api/static api/static
 RUN hatchling build -t wheel -d /wheel
 
-FROM python:3.12-slim
+FROM python:3.11-slim
 WORKDIR /app
 COPY constraints.txt ./
 COPY --from=wheel /wheel /wheel

@@ -1,5 +1,5 @@
 # A worker: torch, open_clip and the Qdrant client. Build context: the repository.
-FROM python:3.12-slim AS wheel
+FROM python:3.11-slim AS wheel
 WORKDIR /src
 RUN pip install --no-cache-dir hatchling
 COPY pyproject.toml hatch_build.py README.md LICENSE ./
@@ -11,7 +11,7 @@ COPY demo demo
 # A worker serves no pages.
 RUN mkdir -p api/static && touch api/static/index.html && hatchling build -t wheel -d /wheel
 
-FROM python:3.12-slim
+FROM python:3.11-slim
 WORKDIR /app
 COPY constraints.txt ./
 COPY --from=wheel /wheel /wheel
