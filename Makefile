@@ -6,7 +6,7 @@ PORT ?=
 PYTEST ?=
 
 BIN := .venv/bin
-PIP := $(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt
+PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt
 NPM := npm ci --silent --no-audit --no-fund
 PAGE := api/static/index.html
 PAGE_SOURCES := $(shell find web -name node_modules -prune -o -type f -print)
