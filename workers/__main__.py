@@ -33,6 +33,8 @@ async def serve(settings: Settings, *, stop: asyncio.Event) -> None:
     """Take jobs until `stop` is set, then drain. Raises SettingsError for a model or a store that cannot be had."""
     async with connect(settings) as redis, connect(settings, blocking=True) as blocking:
         await _wait_for(redis, stop)
+        if stop.is_set():
+            return
         async with open_parts(settings, redis) as parts:
             if await _finished(_prepare(parts), stop):
                 await _work(parts, blocking, stop)
