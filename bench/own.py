@@ -23,14 +23,19 @@ from shared.queue import Queue
 from shared.settings import Settings
 from workers.worker import Worker
 
-# The kind decides which function runs; the text tells it whether to sleep.
-JOBS = {name: Search(collection="bench", query=Query(text=name)) for name in ("noop", "sleep")}
+# The kind decides which function runs; the text tells it how long to sleep.
+TEXTS = {"noop": "sleep 0", "sleep": f"sleep {SLEEP_S}"}
 TENANT = "bench"
 MAX_QUEUED = 100_000
 
 
 def settings_for(redis_url: str, *, slots: int = 100) -> Settings:
     return Settings(redis_url=redis_url, max_jobs=slots, max_bulk_jobs=1, max_queued_interactive=MAX_QUEUED)
+
+
+def job(name: str) -> Search:
+    """One of the protocol's jobs, or `sleep SECONDS`."""
+    return Search(collection="bench", query=Query(text=TEXTS.get(name, name)))
 
 
 class Clipline:
@@ -42,7 +47,7 @@ class Clipline:
         self.offset = offset
 
     async def round_trip(self) -> None:
-        sent = await self.queue.submit(JOBS["noop"], tenant=TENANT)
+        sent = await self.queue.submit(job("noop"), tenant=TENANT)
         ended = False
         while not ended:
             happened = await self.events.follow(self.offset)
@@ -52,7 +57,7 @@ class Clipline:
         assert view.state == "succeeded", view
 
     async def enqueue(self, name: str) -> None:
-        await self.queue.submit(JOBS[name], tenant=TENANT)
+        await self.queue.submit(job(name), tenant=TENANT)
 
 
 async def submit() -> None:
@@ -79,8 +84,9 @@ async def work() -> None:
 
 def _search(arguments: WorkerArguments) -> Any:
     async def search(ctx: dict[Any, Any], payload: Any, **_: Any) -> Any:
-        if payload["query"]["text"] == "sleep":
-            await asyncio.sleep(SLEEP_S)
+        seconds = float(payload["query"]["text"].removeprefix("sleep "))
+        if seconds:
+            await asyncio.sleep(seconds)
         arguments.counter.add()
         return payload
 

@@ -8,6 +8,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from time import monotonic, perf_counter, sleep
 from typing import Any
@@ -80,6 +81,7 @@ class Client:
 
     def __init__(self, process: "subprocess.Popen[str]") -> None:
         self._process = process
+        _until_ready(process)
 
     def idle(self, calls: int) -> list[float]:
         """Milliseconds of each round trip."""
@@ -96,12 +98,23 @@ class Client:
         return dict(json.loads(_line(self._process)))
 
 
-class Fleet(msgspec.Struct):
+class Fleet:
     """A running system: its workers, its client, what was done."""
 
-    workers: "list[subprocess.Popen[str]]"
-    client: Client
-    counts: Counts
+    def __init__(self, system: System, url: str, *, slots: int, counts: Counts, stack: ExitStack) -> None:
+        self.workers: list[subprocess.Popen[str]] = []
+        self.counts = counts
+        self._start = partial(_process, stack, system)
+        self._worker = ["worker", url, str(slots), str(system.poll_ms), str(counts.path)]
+        self.client = Client(self._start(["client", url, str(system.poll_ms)]))
+
+    def grow(self, workers: int) -> None:
+        """Have so many worker processes, each with a job behind it, most likely."""
+        more = [self._start([*self._worker, str(number)]) for number in range(len(self.workers), workers)]
+        for process in more:
+            _until_ready(process)
+        self.workers += more
+        self.client.idle(2 * workers)
 
     def stop(self) -> None:
         self._signal(signal.SIGSTOP)
@@ -118,17 +131,8 @@ class Fleet(msgspec.Struct):
 def running(system: System, url: str, *, slots: int, workers: int = 1) -> Iterator[Fleet]:
     """Start the processes and wait until a job went through."""
     with tempfile.NamedTemporaryFile(prefix="clipline-count-") as file, ExitStack() as stack:
-        counts = Counts(Path(file.name))
-        poll = str(system.poll_ms or 0)
-        started = [
-            _process(stack, system, ["worker", url, str(slots), poll, file.name, str(number)])
-            for number in range(workers)
-        ]
-        client = _process(stack, system, ["client", url, poll])
-        for process in (*started, client):
-            _until_ready(process)
-        fleet = Fleet(workers=started, client=Client(client), counts=counts)
-        fleet.client.idle(2 * workers)
+        fleet = Fleet(system, url, slots=slots, counts=Counts(Path(file.name)), stack=stack)
+        fleet.grow(workers)
         yield fleet
 
 
