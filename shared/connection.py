@@ -10,7 +10,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
 
 from shared import wire
-from shared.errors import QueueAway
+from shared.errors import QueueAway, QueueFull, Unavailable
 from shared.settings import Settings
 
 CONNECT_TIMEOUT_S = 2.0
@@ -25,6 +25,10 @@ AWAY = (
     exceptions.ReadOnlyError,
     OSError,
 )
+
+OUT_OF_MEMORY = "OOM command not allowed"
+NOT_READY = ("READONLY", "MASTERDOWN", "NOREPLICAS", "UNKILLABLE", "BUSY Redis", "LOADING")
+FULL_RETRY_S = 5
 
 
 def _pool(url: str, *, blocking: bool) -> ConnectionPool:
@@ -55,10 +59,24 @@ async def connect(settings: Settings, *, blocking: bool = False) -> AsyncIterato
         await redis.connection_pool.disconnect()
 
 
+def known(error: BaseException) -> Unavailable | None:
+    """What an error of Redis means to a client, or None; Redis 6.2 tells those of a script only in the text."""
+    if isinstance(error, AWAY):
+        return QueueAway(f"Redis does not answer: {error}")
+    text = str(error)
+    if isinstance(error, exceptions.OutOfMemoryError) or OUT_OF_MEMORY in text:
+        return QueueFull("Redis has no memory left", retry_after_s=FULL_RETRY_S)
+    if isinstance(error, exceptions.ResponseError) and any(word in text for word in NOT_READY):
+        return QueueAway(f"Redis cannot take writes: {text}")
+    return None
+
+
 @contextmanager
 def redis_errors() -> Iterator[None]:
-    """Turn lost connections into QueueAway, which clients may see."""
+    """Turn lost connections, a replica and a full memory into QueueAway and QueueFull, which clients may see."""
     try:
         yield
-    except AWAY as error:
-        raise QueueAway(f"Redis does not answer: {error}") from error
+    except (*AWAY, exceptions.ResponseError) as error:
+        if (problem := known(error)) is None:
+            raise
+        raise problem from error
