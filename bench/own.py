@@ -30,7 +30,13 @@ MAX_QUEUED = 100_000
 
 
 def settings_for(redis_url: str, *, slots: int = 100) -> Settings:
-    return Settings(redis_url=redis_url, max_jobs=slots, max_bulk_jobs=1, max_queued_interactive=MAX_QUEUED)
+    return Settings(
+        redis_url=redis_url,
+        max_jobs=slots,
+        max_bulk_jobs=1,
+        max_queued_interactive=MAX_QUEUED,
+        tenant_max_open=MAX_QUEUED,
+    )
 
 
 def job(name: str) -> Search:

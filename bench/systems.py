@@ -81,6 +81,7 @@ class Client:
 
     def __init__(self, process: "subprocess.Popen[str]") -> None:
         self._process = process
+        self.pid = process.pid
         _until_ready(process)
 
     def idle(self, calls: int) -> list[float]:

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from time import monotonic
 
+import msgspec
 import pytest
 
 from shared.connection import connect
@@ -35,6 +36,7 @@ LEASE_S = 1.0
 # Something happens whenever so many more jobs have ended.
 EVERY = 25
 FROZEN_S = 1.5 * LEASE_S
+CRASHES = 2
 TENANT = "chaos"
 
 
@@ -51,6 +53,9 @@ def settings(server: RedisServer, tmp_path: Path) -> Settings:
         data_dir=str(tmp_path),
         lease_s=LEASE_S,
         max_jobs=4,
+        # Chaos takes many workers down with the same innocent job.
+        max_crashes=100,
+        max_tries=100,
         max_bulk_jobs=1,
         max_queued_interactive=10_000,
         keep_events=100_000,
@@ -146,15 +151,12 @@ async def test_no_job_is_lost_and_each_ends_once(stage: Stage, server: RedisServ
 
     runs = stage.processes.runs_by_job()
     repeats = sum(runs.values()) - JOBS
-    victims = [job_id for job_id in ids if stage.watcher.ends[job_id] == ["dead"]]
-    logger.info("%d jobs, %s, %d repeats, %d dead, seed %d", JOBS, chaos.done, repeats, len(victims), SEED)
+    logger.info("%d jobs, %s, %d repeats, seed %d", JOBS, chaos.done, repeats, SEED)
     assert stage.processes.broken == []
     assert set(stage.watcher.ends) == set(ids)
-    assert {len(states) for states in stage.watcher.ends.values()} == {1}
-    assert all(runs[job_id] > 1 for job_id in victims), "only a job whose workers died may be given up"
-    assert {state for job_id in ids if job_id not in victims for state in stage.watcher.ends[job_id]} == {"succeeded"}
+    assert {tuple(states) for states in stage.watcher.ends.values()} == {("succeeded",)}, "each ends once"
     views = [await insist(partial(stage.queue.result, TENANT, job_id)) for job_id in ids]
-    assert [view.state for view in views] == [stage.watcher.ends[view.id][0] for view in views]
+    assert {view.state for view in views} == {"succeeded"}
 
 
 async def test_a_killed_workers_job_runs_again_elsewhere(stage: Stage) -> None:
@@ -175,6 +177,7 @@ async def test_a_killed_workers_job_runs_again_elsewhere(stage: Stage) -> None:
 
 
 async def test_poison_ends_dead_and_its_neighbours_do_not(stage: Stage, settings: Settings) -> None:
+    stage.processes.settings = msgspec.structs.replace(settings, max_crashes=CRASHES)
     for _ in range(2):
         stage.processes.start()
     poison = await stage.submit("poison", key="poison")
@@ -183,9 +186,8 @@ async def test_poison_ends_dead_and_its_neighbours_do_not(stage: Stage, settings
     await stage.until(lambda: after in stage.watcher.ends)
 
     runs = stage.processes.runs_by_job()
-    logger.info("poison was run %d times", runs[poison])
     assert stage.watcher.ends[poison] == ["dead"]
-    assert 2 <= runs[poison] <= settings.max_tries
+    assert runs[poison] == CRASHES
     view = await stage.queue.result(TENANT, poison)
     assert isinstance(view.error, Problem)
     assert (view.state, view.error.type) == ("dead", "worker-lost")
