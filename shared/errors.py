@@ -5,7 +5,7 @@ CliplineError                    500
 ├── Unauthorized                 401  no key, or one that is not known
 ├── Forbidden                    403  the key's role does not allow it
 ├── NotFound                     404
-│   ├── JobNotFound  CollectionNotFound  ItemNotFound  SessionNotFound
+│   ├── JobNotFound  CollectionNotFound  ItemNotFound  SessionNotFound  LaneNotFound  WorkerNotFound
 ├── MethodNotAllowed             405
 ├── Conflict                     409
 │   ├── CollectionDiffers  JobFinished  JobStillOpen  JobNotRetryable  KeyReused  ModelMismatch
@@ -98,6 +98,14 @@ class ItemNotFound(NotFound):
 
 class SessionNotFound(NotFound):
     slug, title = "session-not-found", "No such session, or it expired"
+
+
+class LaneNotFound(NotFound):
+    slug, title = "lane-not-found", "No such queue"
+
+
+class WorkerNotFound(NotFound):
+    slug, title = "worker-not-found", "No such worker, or it is gone"
 
 
 class MethodNotAllowed(CliplineError):

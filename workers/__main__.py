@@ -30,7 +30,10 @@ REDIS_PAUSE_S = 1.0
 
 
 async def serve(settings: Settings, *, stop: asyncio.Event) -> None:
-    """Take jobs until `stop` is set, then drain. Raises SettingsError for a model or a store that cannot be had."""
+    """Take jobs until `stop` is set or an operator asks the worker to drain, then drain.
+
+    Raises SettingsError for a model or a store that cannot be had.
+    """
     async with connect(settings) as redis, connect(settings, blocking=True) as blocking:
         await _wait_for(redis, stop)
         async with open_parts(settings, redis) as parts:
@@ -51,14 +54,16 @@ async def _work(parts: Parts, blocking: ArqRedis, stop: asyncio.Event) -> None:
     beats = asyncio.create_task(heartbeat.run())
     taking = asyncio.create_task(worker.async_run())
     stopping = asyncio.create_task(stop.wait())
+    drained = asyncio.create_task(worker.drain_asked.wait())
     logger.info("worker %s is ready", worker.worker_id)
     try:
-        await asyncio.wait([taking, stopping], return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait([taking, stopping, drained], return_when=asyncio.FIRST_COMPLETED)
         await worker.drain()
         await asyncio.gather(taking, return_exceptions=True)
     finally:
         beats.cancel()
         stopping.cancel()
+        drained.cancel()
         await heartbeat.leave()
         await worker.close()
     if not taking.cancelled() and (error := taking.exception()) is not None:

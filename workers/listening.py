@@ -8,9 +8,9 @@ from arq.connections import ArqRedis
 from shared import keys
 from shared.connection import BLOCK_S, redis_errors
 from shared.errors import Unavailable
+from shared.fleet import DRAIN
 
 PAUSE_S = 0.5
-DRAIN = "drain "
 
 
 class Wakes:
