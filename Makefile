@@ -6,11 +6,12 @@ PORT ?=
 PYTEST ?=
 
 BIN := .venv/bin
-PIP := $(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt
+# Modules are compiled when they are first used, most of them never.
+PIP := $(BIN)/python -m pip install -qq --no-compile --disable-pip-version-check -c constraints.txt
 NPM := npm ci --silent --no-audit --no-fund
 PAGE := api/static/index.html
 PAGE_SOURCES := $(shell find web -name node_modules -prune -o -type f -print)
-RECURSE := $(MAKE) --no-print-directory
+RECURSE := $(MAKE) --no-print-directory --silent
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:

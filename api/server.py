@@ -19,6 +19,8 @@ from shared.settings import Settings, SettingsError
 logger = logging.getLogger("api")
 
 GRACE_S = 10
+# Longer than the idle time of the usual proxies and clients, so that they, not we, close what they may be about to use.
+KEEP_ALIVE_S = 75
 BACKLOG = 2_048
 
 Announce = Callable[[str], None]
@@ -64,6 +66,7 @@ def build(settings: Settings) -> Server:
         log_config=None,
         proxy_headers=False,
         server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=GRACE_S,
     )
     return Server(config, stopping=stopping)

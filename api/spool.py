@@ -12,6 +12,7 @@ from uuid import uuid4
 from anyio import to_thread
 
 from shared.errors import Unavailable
+from shared.media import SPOOL
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +60,7 @@ class Spool:
 
     def __init__(self, media: Path, tenant: str) -> None:
         self.name = f"{tenant}/{uuid4().hex}"
-        self.folder = media / "spool" / self.name
+        self.folder = media / SPOOL / self.name
         self.unfinished = self.folder.with_name(self.folder.name + UNFINISHED)
 
     async def create(self) -> None:

@@ -19,7 +19,6 @@ from shared.settings import PREFIX
 NAME = "pictograms"
 SPEC = CollectionSpec(payload={"label": "keyword", "group": "keyword", "subgroup": "keyword", "tags": "keyword"})
 QUERIES = ("cat", "red fruit", "happy face")
-STOP_S = 10.0
 PATIENCE_S = 30.0
 
 
@@ -55,24 +54,21 @@ async def _found(client: Client, path: str) -> dict[str, Any] | None:
 
 
 async def _tool(*arguments: str) -> None:
-    """Run a Python module to its end, its progress on our terminal; a cancelled wait interrupts it."""
+    """Run a Python module to its end, its progress on our terminal; a cancelled wait ends it."""
     process = await asyncio.create_subprocess_exec(
         *tether.command(sys.executable, "-P", *arguments), stdin=subprocess.DEVNULL, start_new_session=True
     )
     try:
         code = await process.wait()
     except asyncio.CancelledError:
-        await _interrupt(process)
+        await _kill(process)
         raise
     if code != 0:
         raise Failure(f"the sample collection could not be made (code {code})")
 
 
-async def _interrupt(process: asyncio.subprocess.Process) -> None:
+async def _kill(process: asyncio.subprocess.Process) -> None:
+    """The tool and the processes that it works with; both steps go on from wherever they were cut off."""
     with contextlib.suppress(ProcessLookupError):
-        process.send_signal(signal.SIGINT)
-    with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(process.wait(), STOP_S)
-    if process.returncode is None:
-        process.kill()
-        await process.wait()
+        os.killpg(process.pid, signal.SIGKILL)
+    await process.wait()

@@ -1,11 +1,9 @@
 """Starts a program that cannot outlive its parent: `python -m cli.tether PARENT_PID PROGRAM [ARGUMENT ...]`."""
 
-import ctypes
 import os
-import signal
 import sys
 
-PR_SET_PDEATHSIG = 1  # prctl(2)
+from workers.stores.process import die_with_parent
 
 
 def command(*program: str) -> list[str]:
@@ -15,10 +13,8 @@ def command(*program: str) -> list[str]:
 
 def main(parent: int, program: list[str]) -> None:
     """Becomes `program`; the kernel kills it when `parent` ends, however that ends."""
-    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    # The parent may have gone before the call above took effect.
-    if os.getppid() == parent:
-        os.execvp(program[0], program)  # noqa: S606 - the supervisor's own programs
+    die_with_parent(parent)
+    os.execvp(program[0], program)  # noqa: S606 - the supervisor's own programs
 
 
 if __name__ == "__main__":

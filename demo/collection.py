@@ -5,6 +5,7 @@
 
 import argparse
 import json
+import os
 import sys
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -12,6 +13,7 @@ from pathlib import Path
 
 from demo.concepts import Concept, load_concepts
 from demo.icons import IconSet, rasterise
+from workers.stores.process import die_with_parent
 
 NODE_MODULES = Path(__file__).resolve().parent / "node_modules"
 PACKAGES = ("@iconify-json/noto", "emojibase-data")
@@ -91,7 +93,9 @@ def _forget_strangers(out: Path, payloads: dict[str, dict[str, object]]) -> None
 
 def _draw(out: Path, svgs: dict[str, str]) -> None:
     # Spawned, not forked: the caller may have threads.
-    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(
+        mp_context=get_context("spawn"), initializer=die_with_parent, initargs=(os.getpid(),)
+    ) as pool:
         drawn = pool.map(_png, svgs.values(), chunksize=CHUNK)
         for name, png in zip(svgs, drawn, strict=True):
             (out / name).write_bytes(png)

@@ -139,7 +139,7 @@ def view(fields: dict[bytes, bytes], result: bytes | None) -> JobView:
         text=_text(text.get("text")),
         session=_text(text.get("session")),
         timings=_unpack(text.get("timings"), Took),
-        result=wire.decode(bytes(envelope.r)) if envelope is not None and envelope.s and state == "succeeded" else None,
+        result=wire.decode_result(envelope) if envelope is not None and envelope.s and state == "succeeded" else None,
         error=_unpack(text.get("error"), Problem),
         history=_history(text),
     )

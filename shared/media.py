@@ -6,6 +6,8 @@ from typing import Literal, get_args
 Size = Literal["thumb", "full"]
 SIZES: tuple[Size, ...] = get_args(Size)
 CONTENT_TYPE = "image/webp"
+# Uploads on their way to the workers; no tenant can have a name that begins like this.
+SPOOL = "_spool"
 
 
 def collection_folder(root: Path, tenant: str, collection: str) -> Path:

@@ -59,10 +59,15 @@ def encode(value: Any) -> bytes:
 def decode(data: bytes) -> Any:
     """arq's `job_deserializer`."""
     value = _decoder.decode(data)
-    if isinstance(value, dict) and "f" in value and value.get("a"):
+    if isinstance(value, dict) and "f" in value and isinstance(value.get("a"), list):
         value["a"] = [Body(part) if isinstance(part, dict) else part for part in value["a"]]
     return value
 
 
 def decode_envelope(data: bytes) -> Envelope:
     return _envelopes.decode(data)
+
+
+def decode_result(envelope: Envelope) -> Any:
+    """What the job answered, whatever its fields are called."""
+    return _decoder.decode(envelope.r)

@@ -27,6 +27,7 @@ from shared.jobs import (
     SearchResult,
     Took,
 )
+from shared.media import SPOOL
 from shared.settings import Settings
 from workers.worker import Worker
 
@@ -84,7 +85,7 @@ class StandIn:
         job = msgspec.convert(payload, Ingest)
         self.ingested.append(job)
         if job.spool is not None:
-            folder = self.settings.media_path / "spool" / job.spool
+            folder = self.settings.media_path / SPOOL / job.spool
             self.contents |= {file.source: (folder / (file.path or "")).read_bytes() for file in job.files}
             shutil.rmtree(folder)
         return msgspec.to_builtins(IngestResult(collection=job.collection, added=len(job.files), skipped=job.rejected))

@@ -7,6 +7,7 @@ import pytest
 from api.spool import Spool
 from shared.connection import connect
 from shared.keys import queue
+from shared.media import SPOOL
 from shared.settings import Settings
 from tests.api.conftest import Client
 from tests.api.serving import serving
@@ -23,7 +24,7 @@ def files(*named: tuple[str, bytes]) -> list[tuple[str, tuple[str, bytes, str]]]
 
 
 def spooled(settings: Settings) -> list[str]:
-    folder = settings.media_path / "spool"
+    folder = settings.media_path / SPOOL
     return [path.name for path in folder.rglob("*") if path.is_file() or path.name.endswith(".part")]
 
 
@@ -188,7 +189,7 @@ async def test_an_item_that_nobody_reads_is_503_and_its_job_is_cancelled(client:
 
 async def test_a_spool_that_cannot_be_written_is_503(client: Client, things: str, settings: Settings) -> None:
     settings.media_path.mkdir(parents=True)
-    (settings.media_path / "spool").write_text("in the way")
+    (settings.media_path / SPOOL).write_text("in the way")
 
     response = await client.post(ITEMS, files=files(("a", b"1")))
 

@@ -1,5 +1,6 @@
 """A connection that was lost goes on where it was: every frame once, in order, or an honest snapshot."""
 
+import httpx
 import msgspec
 import pytest
 
@@ -37,6 +38,18 @@ async def test_another_process_replays_what_was_missed(settings: Settings, thing
     assert told(missed) == [("c1", "succeeded")]
     assert told(after) == [("c2", "queued"), ("c2", "running"), ("c2", "succeeded")]
     assert after[-1]["seq"] > missed[-1]["seq"] > seen[-1]["seq"]
+
+
+async def test_what_one_process_takes_another_pushes(settings: Settings, things: str, worker: StandIn) -> None:
+    with serving(settings) as one, serving(settings) as two:
+        async with httpx.AsyncClient(base_url=one.url, timeout=30) as client, talking(two) as talk:
+            body = {"collection": "things", "query": {"text": "x"}, "session": talk.welcome["session"]}
+            job = (await client.post("/v1/search", json=body)).json()["id"]
+            pushed = (await talk.until("result"))[-1]
+            polled = await client.get(f"{two.url}/v1/jobs/{job}?wait=20")
+
+    assert (pushed["job"], pushed["state"]) == (job, "succeeded")
+    assert polled.json()["result"] == pushed["result"]
 
 
 async def test_all_that_is_retained_is_replayed_once_and_in_order(api: Api, things: str, worker: StandIn) -> None:

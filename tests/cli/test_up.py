@@ -5,10 +5,9 @@ import sys
 from functools import partial
 from pathlib import Path
 
-import httpx
 import pytest
 
-from tests.e2e.running import RunningStack, alive, clipline, family, until, up
+from tests.e2e.running import RunningStack, alive, clipline, family, ready, until, up
 
 pytestmark = pytest.mark.slow
 
@@ -92,10 +91,3 @@ def test_the_packages_of_the_caller_s_folder_are_not_taken_for_ours(tmp_path: Pa
 
 def replaced(stack: RunningStack, name: str, pid: int) -> bool:
     return stack.pids.get(name, pid) != pid
-
-
-def ready(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/readyz", trust_env=False).status_code == httpx.codes.OK
-    except httpx.TransportError:
-        return False

@@ -49,7 +49,7 @@ def test_a_build_that_lost_a_picture_is_made_again(pictograms: Path) -> None:
 def test_missing_packages_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(collection, "NODE_MODULES", tmp_path / "node_modules")
 
-    with pytest.raises(collection.PackagesMissing, match="@iconify-json/noto.*npm ci"):
+    with pytest.raises(collection.PackagesMissing, match=r"@iconify-json/noto.*npm ci"):
         collection.build(tmp_path / "out")
 
     assert not (tmp_path / "out").exists()

@@ -12,6 +12,8 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
 
+import httpx
+
 START_S = 150.0
 STOP_S = 60.0
 
@@ -73,6 +75,14 @@ def until(true: Callable[[], bool], within_s: float, told: Callable[[], object] 
     while not true():
         assert monotonic() < ends, f"not within {within_s:.0f} s: {told()}"
         sleep(0.02)
+
+
+def ready(url: str) -> bool:
+    """Whether Redis, queue and worker are all there."""
+    try:
+        return httpx.get(f"{url}/readyz", trust_env=False).status_code == httpx.codes.OK
+    except httpx.TransportError:
+        return False
 
 
 def alive(pid: int) -> bool:

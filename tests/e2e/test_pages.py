@@ -32,10 +32,16 @@ def ask(page: Page, text: str) -> None:
     page.get_by_test_id("query").fill(text)
     page.get_by_test_id("query").press("Enter")
     expect(page).to_have_url(re.compile(r"[?&]q="))
+    answered(page)
+
+
+def answered(page: Page) -> None:
+    expect(page.locator("section[aria-label=Results]")).to_have_attribute("aria-busy", "false")
     expect(page.get_by_test_id("status")).to_contain_text("pictures")
 
 
 def names(page: Page, first: int = 10) -> list[str]:
+    answered(page)
     tiles = page.get_by_test_id("hit")
     expect(tiles.first).to_be_visible()
     return [tile.locator(".tile-name").inner_text().lower() for tile in tiles.all()[:first]]

@@ -11,6 +11,7 @@ import msgspec
 
 from shared.errors import NotVisible, PictureTooLarge
 from shared.jobs import File, Ingest
+from shared.media import SPOOL
 from shared.settings import Settings
 from workers.stores.protocol import StoredPoint, VectorStore
 from workers.tasks.names import INTERNAL, item_id
@@ -32,7 +33,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
 
 def spool_path(settings: Settings, spool: str) -> Path:
     """The folder into which the API put an upload's files. Raises NotVisible for a name that leads out of it."""
-    root = (settings.media_path / "spool").resolve()
+    root = (settings.media_path / SPOOL).resolve()
     folder = _resolved(root / spool)
     if not folder.is_relative_to(root) or folder == root:
         raise NotVisible(f"no upload {spool!r}")
@@ -106,7 +107,7 @@ def remove_spool(settings: Settings, spool: str) -> None:
 def sweep_spool(settings: Settings) -> int:
     """Remove uploads whose job never ended well and whose body is gone by now. Returns how many."""
     before, swept = time.time() - SPOOL_KEPT_S, 0
-    for folder in (settings.media_path / "spool").glob("*/*"):
+    for folder in (settings.media_path / SPOOL).glob("*/*"):
         if folder.stat().st_mtime < before:
             shutil.rmtree(folder, ignore_errors=True)
             swept += 1

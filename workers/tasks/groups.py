@@ -3,7 +3,7 @@
 import msgspec
 
 from shared.filters import Condition, Filter
-from shared.jobs import GroupKey, Payload, Search
+from shared.jobs import GroupKey, Search
 from workers.stores.protocol import Scored, VectorQuery, VectorStore
 
 # A page of hits holds this many times the groups that are missing, so that few rounds are needed.
@@ -29,8 +29,8 @@ async def search_groups(stored: str, query: VectorQuery, *, job: Search, store: 
         known = len(groups)
         [found] = await store.search(stored, [_round(query, field, page, groups=list(groups.values()), ids=no_group)])
         for hit in found:
-            key = _value_at(field, hit.payload)
-            if isinstance(key, str | int):
+            key = _group_of(hit, job)
+            if key is not None:
                 groups.setdefault((type(key), key), key)
             else:
                 no_group.append(hit.id)
@@ -42,12 +42,12 @@ async def search_groups(stored: str, query: VectorQuery, *, job: Search, store: 
     return await _best_of(stored, query, list(groups.values())[: query.limit], job=job, store=store)
 
 
-def _value_at(field: str, payload: Payload | None) -> object:
-    """What a filter on `field` compares: dots descend."""
-    value: object = payload
-    for name in field.split("."):
+def _group_of(hit: Scored, job: Search) -> GroupKey | None:
+    """The word, integer or truth at the field. A list is none; a filter looks into it, so such hits can stray in."""
+    value: object = hit.payload
+    for name in (job.group_by or "").split("."):
         value = value.get(name.strip('"')) if isinstance(value, dict) else None
-    return value
+    return value if isinstance(value, str | int) else None
 
 
 def _round(query: VectorQuery, field: str, limit: int, *, groups: list[GroupKey], ids: list[int]) -> VectorQuery:
@@ -65,17 +65,24 @@ def _round(query: VectorQuery, field: str, limit: int, *, groups: list[GroupKey]
 async def _best_of(
     stored: str, query: VectorQuery, groups: list[GroupKey], *, job: Search, store: VectorStore
 ) -> list[Row]:
-    """The best `group_size` hits of each group, asked for in one call."""
+    """The best `group_size` hits of each group, asked for in one call, and in more only where strays take places."""
     if not groups:
         return []
+    size = limit = job.group_size
+    while True:
+        found = await store.search(stored, [_members(query, group, job=job, limit=limit) for group in groups])
+        kept = [[hit for hit in hits if _group_of(hit, job) is not None] for hits in found]
+        if all(len(mine) >= size or len(hits) < limit for mine, hits in zip(kept, found, strict=True)):
+            best = [[_plain(hit, payload=query.payload) for hit in mine[:size]] for mine in kept]
+            return list(zip(groups, best, strict=True))
+        limit *= SPREAD
+
+
+def _members(query: VectorQuery, group: GroupKey, *, job: Search, limit: int) -> VectorQuery:
     where = query.filter or Filter()
-    field = job.group_by or ""
-    queries = [
-        msgspec.structs.replace(
-            query,
-            limit=job.group_size,
-            filter=msgspec.structs.replace(where, must=[*where.must, Condition(key=field, match=group)]),
-        )
-        for group in groups
-    ]
-    return list(zip(groups, await store.search(stored, queries), strict=True))
+    mine = msgspec.structs.replace(where, must=[*where.must, Condition(key=job.group_by or "", match=group)])
+    return msgspec.structs.replace(query, limit=limit, filter=mine, payload=True)
+
+
+def _plain(hit: Scored, *, payload: bool) -> Scored:
+    return hit if payload else msgspec.structs.replace(hit, payload=None)

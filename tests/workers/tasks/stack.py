@@ -1,0 +1,139 @@
+"""Everything of a worker but its process: tiny real model, real embedded store, real Redis, real files."""
+
+import itertools
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from shared.connection import connect
+from shared.errors import Problem
+from shared.jobs import (
+    Collection,
+    CollectionSpec,
+    CollectionTask,
+    File,
+    Ingest,
+    IngestResult,
+    Item,
+    Items,
+    ItemsResult,
+    Job,
+    JobView,
+    Query,
+    Search,
+    SearchResult,
+)
+from shared.queue import Queue
+from shared.settings import Settings
+from tests.workers.fleet import running_worker
+from workers.functions import functions
+from workers.parts import Parts, open_parts
+from workers.tasks.names import stored_name
+
+WITHIN_S = 60.0
+
+_numbers = itertools.count()
+
+
+def fresh_name() -> str:
+    """A collection that no other test uses."""
+    return f"c{next(_numbers)}"
+
+
+class Stack:
+    """Submits jobs as the API does and returns what their worker answered."""
+
+    def __init__(self, parts: Parts, queue: Queue, folder: Path) -> None:
+        self.parts = parts
+        self.queue = queue
+        self.folder = folder
+
+    async def run(self, job: Job, *, tenant: str = "t") -> JobView:
+        sent = await self.queue.submit(job, tenant=tenant)
+        view = await self.queue.wait(tenant, sent.id, timeout_s=WITHIN_S)
+        assert view.finished_at is not None, f"still {view.state}"
+        return view
+
+    async def answer(self, job: Job, *, tenant: str = "t") -> dict[str, Any]:
+        view = await self.run(job, tenant=tenant)
+        assert view.state == "succeeded", view.error
+        assert view.result is not None
+        return view.result
+
+    async def problem(self, job: Job, *, tenant: str = "t") -> Problem:
+        view = await self.run(job, tenant=tenant)
+        assert view.state == "failed", view.state
+        assert view.error is not None
+        return view.error
+
+    async def create(self, *, tenant: str = "t", name: str | None = None, **spec: Any) -> str:
+        collection = name or fresh_name()
+        job = CollectionTask(op="create", collection=collection, spec=CollectionSpec(**spec))
+        await self.answer(job, tenant=tenant)
+        return collection
+
+    async def describe(self, collection: str) -> Collection:
+        return msgspec.convert(await self.answer(CollectionTask(op="describe", collection=collection)), Collection)
+
+    async def ingest(self, collection: str, files: Sequence[File], **more: Any) -> IngestResult:
+        job = Ingest(collection=collection, files=list(files), **more)
+        return msgspec.convert(await self.answer(job), IngestResult)
+
+    async def search(self, collection: str, query: Query, **more: Any) -> SearchResult:
+        return msgspec.convert(await self.answer(Search(collection=collection, query=query, **more)), SearchResult)
+
+    async def items(self, collection: str, ids: Sequence[int]) -> list[Item]:
+        answer = await self.answer(Items(collection=collection, ids=list(ids)))
+        return msgspec.convert(answer, ItemsResult).items
+
+    async def all_items(self, collection: str) -> dict[str, Item]:
+        """By source."""
+        everything = await self.search(collection, Query(text="anything"), limit=1_000, payload=False)
+        ids = [hit.id for hit in everything.hits or []]
+        return {item.source: item for item in await self.items(collection, ids)} if ids else {}
+
+    async def vectors(self, collection: str, ids: Sequence[int]) -> dict[int, npt.NDArray[np.float32]]:
+        found = await self.parts.store.retrieve(stored_name("t", collection), ids, vectors=True)
+        return {one: np.frombuffer(point.vector or b"", dtype="<f4") for one, point in found.items()}
+
+    def picture(self, name: str, *, seed: int | None = None) -> Path:
+        """A picture of random squares in the folder that the worker may read."""
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        random = np.random.default_rng(seed if seed is not None else abs(hash(name)))
+        squares = random.integers(0, 256, (5, 6, 3), dtype=np.uint8)
+        Image.fromarray(squares.repeat(8, axis=0).repeat(8, axis=1)).save(path)
+        return path
+
+    def file(self, name: str, *, seed: int | None = None, **more: Any) -> File:
+        return File(source=name, path=str(self.picture(name, seed=seed)), **more)
+
+
+def settings_for(redis_url: str, model: Path, folder: Path, **more: Any) -> Settings:
+    (folder / "pictures").mkdir(parents=True, exist_ok=True)
+    return Settings(
+        redis_url=redis_url,
+        data_dir=str(folder / "data"),
+        ingest_roots=str(folder / "pictures"),
+        model=f"local-dir:{model}",
+        device="cpu",
+        precision="fp32",
+        **more,
+    )
+
+
+@asynccontextmanager
+async def working(settings: Settings) -> AsyncIterator[Stack]:
+    """A worker that takes jobs until the block ends."""
+    async with (
+        connect(settings) as redis,
+        open_parts(settings, redis) as parts,
+        running_worker(settings, functions(settings), ctx={"parts": parts}),
+    ):
+        yield Stack(parts, Queue(redis, settings), settings.ingest_root_paths[0])
