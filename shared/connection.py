@@ -11,6 +11,7 @@ from redis.backoff import ExponentialBackoff
 
 from shared import wire
 from shared.errors import QueueAway, QueueFull, Unavailable
+from shared.packing import packed_in_c
 from shared.settings import Settings
 
 CONNECT_TIMEOUT_S = 2.0
@@ -49,7 +50,7 @@ def _pool(url: str, *, blocking: bool) -> ConnectionPool:
 async def connect(settings: Settings, *, blocking: bool = False) -> AsyncIterator[ArqRedis]:
     """An arq client over its own pool; `blocking` for reads that wait. Connects on first use, not here."""
     redis = ArqRedis(
-        _pool(settings.redis_url, blocking=blocking),
+        packed_in_c(_pool(settings.redis_url, blocking=blocking)),
         job_serializer=wire.encode,
         job_deserializer=wire.decode,
     )

@@ -26,6 +26,7 @@ from shared.errors import (
     TenantBusy,
 )
 from shared.events import Events
+from shared.grouping import GroupedScript, Grouping
 from shared.jobs import FINAL, Job, JobView, Lane, Search, State, kind_of
 from shared.ledger import Ledger
 from shared.settings import Settings
@@ -60,8 +61,9 @@ class Queue:
         self._policy = scripts.policy(settings)
         self._weights = settings.weights
         self._scripts: dict[str, AsyncScript] = {
-            name: redis.register_script(scripts.source(name)) for name in ("submit", "cancel", "retry", "drop")
+            name: redis.register_script(scripts.source(name)) for name in ("cancel", "retry", "drop")
         }
+        self._submit = GroupedScript(Grouping(redis), "submit")
 
     async def submit(
         self,
@@ -103,7 +105,7 @@ class Queue:
         ]
         names = [keys.queue(lane), keys.ARQ_JOB + job_id, keys.record(job_id), keys.jobs(tenant)]
         with redis_errors():
-            answer = await self._scripts["submit"](keys=names, args=args)
+            answer = await self._submit(keys=names, args=args)
         return await self._submitted(tenant, job_id, _decoded(answer))
 
     async def _submitted(self, tenant: str, job_id: str, answer: list[str]) -> Submitted:

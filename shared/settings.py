@@ -14,7 +14,7 @@ FOREIGN_PREFIX = "test_"
 
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=10**9)]  # Redis counts in milliseconds, in 64 bits
-Rate = Annotated[float, msgspec.Meta(ge=0, le=10**6)]
+Rate = Annotated[float, msgspec.Meta(ge=0, le=10**9)]
 Weights = Annotated[str, msgspec.Meta(pattern=r"^([a-z0-9][a-z0-9_-]*=\d{1,3}(\.\d{1,2})?(,|(?!.)))*$")]
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 

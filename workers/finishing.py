@@ -11,6 +11,7 @@ from shared import keys, scripts, wire
 from shared.clock import now_ms
 from shared.connection import redis_errors
 from shared.errors import Problem, Unavailable
+from shared.grouping import GroupedScript, Grouping
 from shared.settings import Settings
 from workers.outcome import Running, final_state, may_be_retried, retry_in_s
 
@@ -26,7 +27,8 @@ class Finishing:
         self.settings = settings
         self.worker_id = worker_id
         self._policy = scripts.policy(settings)
-        self._scripts = {name: redis.register_script(scripts.source(name)) for name in ("finish", "release")}
+        grouping = Grouping(redis)
+        self._scripts = {name: GroupedScript(grouping, name) for name in ("finish", "release")}
 
     async def end(self, running: Running, result_data: bytes | None) -> bool:
         """End the job with arq's result envelope. False when it will be tried again instead."""

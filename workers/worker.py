@@ -27,6 +27,7 @@ from workers.finishing import Finishing
 from workers.lease import LeaseKeeper
 from workers.listening import Control, Wakes
 from workers.outcome import Running
+from workers.reading import JobReader
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +54,7 @@ class Worker(arq.worker.Worker):
     ) -> None:
         super().__init__(
             functions,
-            redis_pool=redis,
+            redis_pool=JobReader(redis),
             queue_name=keys.queue(lanes[0]),
             ctx=ctx,
             burst=burst,

@@ -38,11 +38,15 @@ local function promote(id, score, lane)
     if not stock then redis.call('ZADD', queue_key(lane), now + held_ms, id) end
     return stock
   end
-  local found = redis.call('HMGET', record(id), 'tenant', 'state', 'worker', 'attempts', 'weight')
+  local found = redis.call('HMGET', record(id), 'tenant', 'state', 'worker', 'attempts', 'weight', 'cancel')
   if not found[1] then adopt(id, lane, score) end
-  if found[2] == 'running' and lapsed(id, found[3]) then
-    end_waiting(id, identity(id), 'dead', now, policy)
-    return false
+  if found[2] == 'running' then
+    if not found[6] and lapsed(id, found[3]) then
+      end_waiting(id, identity(id), 'dead', now, policy)
+      return false
+    end
+    -- Its `worker` stays: until somebody takes the job, the one that had it may still end it.
+    move(id, identity(id), 'queued', now, policy)
   end
   local had_its_turn = tonumber(found[4] or 0) > 0
   redis.call('ZADD', queue_key(lane), tag(lane, found[1] or 'default', found[5], had_its_turn), id)

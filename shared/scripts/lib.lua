@@ -94,7 +94,7 @@ local function holds(id, worker)
   local holder = redis.call('GET', lease_key(id))
   if holder then return holder == worker end
   local found = redis.call('HMGET', record(id), 'worker', 'state')
-  return found[1] == worker and found[2] == 'running'
+  return found[1] == worker and is_waiting_or_running(found[2])
 end
 
 -- Keeps why an attempt failed: a msgpack array of attempt, worker, start, end and problem, made by joining its parts.

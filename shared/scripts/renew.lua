@@ -6,7 +6,7 @@
 local worker, lease_ms, now, out = ARGV[1], tonumber(ARGV[2]), now_ms(), {}
 for i = 3, #ARGV, 2 do
   local id = ARGV[i]
-  if not holds(id, worker) then
+  if not holds(id, worker) or redis.call('HGET', record(id), 'state') ~= 'running' then
     out[#out + 1] = 'lost'
   else
     redis.call('SET', lease_key(id), worker, 'PX', lease_ms)
