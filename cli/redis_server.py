@@ -1,5 +1,6 @@
 """The stack's own Redis: which binary, on which socket, with which options."""
 
+import contextlib
 import hashlib
 import os
 import re
@@ -78,13 +79,23 @@ def _holds_a_socket(path: Path) -> bool:
 
 def _private_folder(data: Path) -> Path:
     """The same one at every start; nobody else may own it or look into it."""
-    digest = hashlib.sha256(os.fsencode(data)).hexdigest()[:16]
-    folder = Path(tempfile.gettempdir()) / f"clipline-{os.getuid()}-{digest}"
+    folder = _outside(data)
     folder.mkdir(mode=0o700, exist_ok=True)
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
         raise Mistake(f"{folder} is not a private folder of yours; remove it")
     return folder
+
+
+def leave(data: Path) -> None:
+    """Remove the private folder, when there is one; its socket went with the server."""
+    with contextlib.suppress(OSError):
+        _outside(data).rmdir()
+
+
+def _outside(data: Path) -> Path:
+    digest = hashlib.sha256(os.fsencode(data)).hexdigest()[:16]
+    return Path(tempfile.gettempdir()) / f"clipline-{os.getuid()}-{digest}"
 
 
 def url(path: Path) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 from cli import collections, tether
 from cli.client import Client, Refused, connect
 from cli.failures import Failure
+from cli.options import err
 from shared.errors import Forbidden, NotFound
 from shared.jobs import CollectionSpec
 from shared.settings import PREFIX
@@ -38,6 +39,7 @@ async def _collection(client: Client) -> None:
     fleet = await _found(client, "/v1/workers")
     serving = {worker["fingerprint"] for worker in fleet["workers"]} if fleet else set()
     if known and serving and known["model"] not in serving:
+        err.print(f"{NAME} was filled with another model; its pictures are added again")
         await collections.remove(client, NAME)
     await collections.ensure(client, NAME, SPEC)
 

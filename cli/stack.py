@@ -94,6 +94,7 @@ class Stack:
         for child in (self._api, self._worker, self._redis):
             await child.stop(at_once=self._hurry)
             child.log.close()
+        redis_server.leave(self.folder.redis)
         for keeper in self._keepers:
             keeper.cancel()
         await asyncio.gather(*self._keepers, return_exceptions=True)

@@ -6,6 +6,7 @@ leaves whole items; running the job again adds what is missing.
 
 import asyncio
 import logging
+import math
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
@@ -97,6 +98,17 @@ def waves(files: Sequence[File]) -> Iterator[list[File]]:
         files = later
 
 
+def same_json(one: object, other: object) -> bool:
+    """Whether two payloads say the same: true is not 1, and floats may differ in the last digit (Qdrant's JSON)."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(same_json(value, other[key]) for key, value in one.items())
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(same_json, one, other))
+    if isinstance(one, float) and isinstance(other, float):
+        return math.isclose(one, other, rel_tol=1e-15)
+    return isinstance(one, bool) == isinstance(other, bool) and one == other
+
+
 class _Run:
     """One ingest job on its way through its chunks."""
 
@@ -138,7 +150,7 @@ class _Run:
         for file, place in same:
             assert place.point is not None, "a hash was found, so the point was"
             given = public(file.payload)
-            if given is not None and given != public(place.point.payload):
+            if given is not None and not same_json(given, public(place.point.payload)):
                 changed[place.id] = {**given, INTERNAL: place.point.payload[INTERNAL]}
         if changed:
             await self.parts.store.set_payloads(self.stored, changed)
