@@ -52,17 +52,16 @@ class Ledger:
 
     async def get(self, tenant: str, job_id: str) -> JobView:
         """One job with its result while that is kept. Raises JobNotFound, also for another tenant's job."""
-        with redis_errors():
-            async with self.redis.pipeline(transaction=True) as pipe:
-                pipe.hgetall(keys.record(job_id))
-                pipe.get(keys.ARQ_RESULT + job_id)
-                fields, result = await pipe.execute()
-        if not fields or fields.get(b"tenant") != tenant.encode():
+        found = await self.many(tenant, [job_id])
+        if job_id not in found:
             raise JobNotFound(f"no job {job_id!r}")
-        return view(fields, result)
+        return found[job_id]
 
     async def many(self, tenant: str, job_ids: list[str]) -> dict[str, JobView]:
-        """Those of the jobs that exist and belong to the tenant, results included."""
+        """Those of the jobs that exist and belong to the tenant, results included.
+
+        Without a transaction: Redis refuses those when it has no memory left, and who waits must be told.
+        """
         with redis_errors():
             async with self.redis.pipeline(transaction=False) as pipe:
                 for job_id in job_ids:

@@ -14,7 +14,8 @@ import uvloop
 from arq.connections import ArqRedis
 
 from shared import logs
-from shared.connection import AWAY, connect
+from shared.connection import connect, refuse_eviction
+from shared.errors import Unavailable
 from shared.settings import Settings, SettingsError, from_env
 from workers.functions import functions
 from workers.heartbeat import Heartbeat
@@ -96,8 +97,8 @@ async def _prepare(parts: Parts) -> None:
 async def _wait_for(redis: ArqRedis, stop: asyncio.Event) -> None:
     while not stop.is_set():
         try:
-            await redis.ping()
-        except AWAY as error:
+            await refuse_eviction(redis)
+        except Unavailable as error:
             logger.warning("waiting for Redis: %s", error)
             await asyncio.sleep(REDIS_PAUSE_S)
         else:

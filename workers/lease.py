@@ -9,11 +9,10 @@ import threading
 from collections.abc import Callable, Iterable
 from time import monotonic
 
-from redis import Redis
 from redis.commands.core import Script
 
-from shared import scripts
-from shared.connection import CONNECT_TIMEOUT_S, redis_errors
+from shared import scripts, sentinel
+from shared.connection import redis_errors, thread_client
 from shared.errors import Unavailable
 from shared.settings import Settings
 from workers.outcome import Running
@@ -48,11 +47,7 @@ class LeaseKeeper:
         self._hung = False
         # One renewal may take no longer than the pause between two.
         self._pause_s = self.lease_s / RENEWALS_PER_LEASE
-        self._redis = Redis.from_url(
-            settings.redis_url,
-            socket_timeout=self._pause_s,
-            socket_connect_timeout=min(self._pause_s, CONNECT_TIMEOUT_S),
-        )
+        self._redis = thread_client(settings.redis_url, timeout_s=self._pause_s)
         self._renew: Script = self._redis.register_script(scripts.source("renew"))
         self._leave = threading.Event()
         self._thread = threading.Thread(target=self._loop, name="leases", daemon=True)
@@ -64,7 +59,7 @@ class LeaseKeeper:
     def close(self) -> None:
         self._leave.set()
         self._thread.join(timeout=self.lease_s)
-        self._redis.close()
+        sentinel.close_sync(self._redis)
 
     def _loop(self) -> None:
         while not self._leave.wait(self._pause_s):
