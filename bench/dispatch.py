@@ -94,9 +94,9 @@ def reached(server: RedisServer, latency_ms: float) -> Iterator[str]:
         proxy.communicate()
 
 
-def present(names: Sequence[str]) -> tuple[list[System], list[str]]:
+def present(known: Sequence[System], names: Sequence[str]) -> tuple[list[System], list[str]]:
     """The chosen systems that can run, and a note on each that cannot."""
-    chosen = [system for system in SYSTEMS if not names or system.name in names]
+    chosen = [system for system in known if not names or system.name in names]
     notes = [
         f"{system.name} is missing: no environment, see python -m bench.peers.install"
         for system in chosen
@@ -138,7 +138,7 @@ def main() -> None:
     parser.add_argument("--latency-ms", type=float, default=0.0, help="put Redis so far away")
     parser.add_argument("--systems", nargs="+", default=[], help="only these")
     chosen = parser.parse_args()
-    systems, notes = present(chosen.systems)
+    systems, notes = present(SYSTEMS, chosen.systems)
     load_before = getloadavg()[0]
     rounds, broken = rounds_of(systems, chosen)
     report = Report(figures={name: median_of(figures) for name, figures in rounds.items() if figures})

@@ -24,7 +24,7 @@ COUNT_BYTES = 8
 
 
 class System(msgspec.Struct, frozen=True, kw_only=True):
-    """A queue with its fairest settings; docs/benchmarks.md says why these.
+    """A queue with its fairest settings; bench/peers/README.md says why these.
 
     `noop_slots` is the concurrency at which its no-op throughput is best, among those tried.
     """
