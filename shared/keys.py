@@ -18,6 +18,7 @@ WAKE = PREFIX + "wake"
 CONTROL = PREFIX + "control"
 WORKERS = PREFIX + "workers"
 AUDIT = PREFIX + "audit"
+TENANTS = PREFIX + "tenants"
 
 
 def queue(lane: Lane) -> str:

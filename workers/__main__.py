@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 from collections.abc import Coroutine
+from functools import partial
 from typing import Any
 
 import uvloop
@@ -22,6 +23,7 @@ from workers.heartbeat import Heartbeat
 from workers.ingest.sources import sweep_spool
 from workers.parts import Parts, open_parts
 from workers.tasks.collection import restore_registry
+from workers.tidying import Tidying
 from workers.warmup import warm_up
 from workers.worker import Worker
 
@@ -52,7 +54,14 @@ async def _work(parts: Parts, blocking: ArqRedis, stop: asyncio.Event) -> None:
         ctx={"parts": parts},
     )
     heartbeat = Heartbeat(worker, parts)
+    tidying = Tidying(
+        parts.redis,
+        parts.settings,
+        worker_id=worker.worker_id,
+        sweep=partial(parts.decoding.run, sweep_spool, parts.settings),
+    )
     beats = asyncio.create_task(heartbeat.run())
+    tidies = asyncio.create_task(tidying.run())
     taking = asyncio.create_task(worker.async_run())
     stopping = asyncio.create_task(stop.wait())
     drained = asyncio.create_task(worker.drain_asked.wait())
@@ -63,6 +72,7 @@ async def _work(parts: Parts, blocking: ArqRedis, stop: asyncio.Event) -> None:
         await asyncio.gather(taking, return_exceptions=True)
     finally:
         beats.cancel()
+        tidies.cancel()
         stopping.cancel()
         drained.cancel()
         await heartbeat.leave()

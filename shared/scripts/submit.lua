@@ -56,6 +56,7 @@ redis.call('HSET', rec, 'id', id, 'tenant', tenant, 'lane', lane, 'created', now
 if weight ~= '1' then redis.call('HSET', rec, 'weight', weight) end
 if fields['deadline_ms'] then redis.call('HSET', rec, 'deadline', now + tonumber(fields['deadline_ms'])) end
 redis.call('ZADD', index, now, id)
+redis.call('ZADD', P .. 'tenants', 'NX', now, tenant)
 if due > now then
   redis.call('ZADD', queue, due, id)
 else
