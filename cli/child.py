@@ -26,7 +26,7 @@ CHUNK_BYTES = 64 * 2**10
 class Program:
     """What runs; `environment` is asked for at every start. SIGTERM has `stop_s` to work before SIGKILL.
 
-    `hopeless` are the exit codes after which another start would end the same way.
+    `hopeless` are the exit codes after which another start would end the same way. `nice` is as in nice(1).
     """
 
     name: str
@@ -34,6 +34,7 @@ class Program:
     environment: Callable[[], Mapping[str, str]]
     stop_s: float
     hopeless: frozenset[int] = frozenset()
+    nice: int = 0
 
 
 class Child:
@@ -130,6 +131,9 @@ def _start(program: Program) -> tuple[subprocess.Popen[bytes], int]:
         )
     finally:
         os.close(writer)
+    if program.nice:
+        # At once, while it has one thread: the others inherit it.
+        os.setpriority(os.PRIO_PROCESS, process.pid, program.nice)
     return process, reader
 
 

@@ -39,6 +39,8 @@ async def serve(settings: Settings, *, stop: asyncio.Event) -> None:
     """
     async with connect(settings) as redis, connect(settings, blocking=True) as blocking:
         await _wait_for(redis, stop)
+        if stop.is_set():
+            return
         async with open_parts(settings, redis) as parts:
             if await _finished(_prepare(parts), stop):
                 await _work(parts, blocking, stop)

@@ -14,7 +14,7 @@ SIDED_WORDS = ("left", "right", "clock", "-thirty", "moon", "keyboard", "calenda
 
 
 class CaptionBank:
-    """All captions of all concepts; draws are made with `generator`, so that a seed repeats them."""
+    """All captions of all concepts; draws are made with `generator`, on its device, so that a seed repeats them."""
 
     def __init__(self, captions: Sequence[Captions], generator: torch.Generator) -> None:
         texts = {text: None for caption in captions for pool in caption.pools for text in pool}
@@ -24,27 +24,33 @@ class CaptionBank:
         self.belongs = torch.zeros(len(captions), len(self.texts), dtype=torch.bool)
         for concept, caption in enumerate(captions):
             self.belongs[concept, [self._index[text] for pool in caption.pools for text in pool]] = True
-        self.labels = torch.tensor([self._index[caption.names[0]] for caption in captions])
+        self.belongs = self.belongs.to(generator.device)
+        self.labels = self._tensor([self._index[caption.names[0]] for caption in captions])
         names = [caption.names[:1] * LABEL_WEIGHT + caption.names[1:] for caption in captions]
         others = [[caption.pools[which] for caption in captions] for which in (1, 2, 3)]
         self._pools = [self._padded(pool) for pool in (names, *others)]
 
     def draw(self, concepts: Tensor, shares: Sequence[float]) -> Tensor:
         """One text (index) for each concept (n,), from pools chosen with probabilities `shares`."""
-        chosen = torch.multinomial(torch.tensor(shares), len(concepts), replacement=True, generator=self._generator)
+        odds = torch.tensor(shares, device=self._generator.device)
+        chosen = torch.multinomial(odds, len(concepts), replacement=True, generator=self._generator)
         drawn = self.labels[concepts]
         for which, (members, counts) in enumerate(self._pools):
             here = (chosen == which) & (counts[concepts] > 0)
-            at = (torch.rand(len(concepts), generator=self._generator) * counts[concepts]).long()
+            chance = torch.rand(len(concepts), generator=self._generator, device=odds.device)
+            at = (chance * counts[concepts]).long()
             drawn = torch.where(here, members[concepts, at.clamp(min=0)], drawn)
         return drawn
 
     def _padded(self, pools: list[list[str]]) -> tuple[Tensor, Tensor]:
-        counts = torch.tensor([len(pool) for pool in pools])
+        counts = self._tensor([len(pool) for pool in pools])
         members = torch.zeros(len(pools), int(counts.max()), dtype=torch.long)
         for row, pool in enumerate(pools):
             members[row, : len(pool)] = torch.tensor([self._index[text] for text in pool], dtype=torch.long)
-        return members, counts
+        return members.to(counts.device), counts
+
+    def _tensor(self, values: list[int]) -> Tensor:
+        return torch.tensor(values, dtype=torch.long, device=self._generator.device)
 
 
 def flippable(concepts: Sequence[Concept]) -> Tensor:
@@ -57,7 +63,6 @@ def flippable(concepts: Sequence[Concept]) -> Tensor:
     )
 
 
-def picture_weights(concepts: Sequence[Concept], of_picture: Tensor, flag_share: float = 0.35) -> Tensor:
-    """How often each picture is drawn (n,): flags are many, all alike, and seldom searched for."""
-    weight = torch.tensor([flag_share if "flag" in concept.subgroup else 1.0 for concept in concepts])
-    return weight[of_picture]
+def concept_weights(concepts: Sequence[Concept], flag_share: float = 0.35) -> Tensor:
+    """How often each concept is drawn (n,): flags are many, all alike, and seldom searched for."""
+    return torch.tensor([flag_share if "flag" in concept.subgroup else 1.0 for concept in concepts])

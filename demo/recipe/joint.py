@@ -14,7 +14,7 @@ from demo.recipe.pictures import MAX_SCALE, MIXED_SHARES, NAME_SHARES, Pictures,
 from demo.recipe.schedule import Average, Clock, set_rate
 from demo.recipe.sight import see
 from demo.recipe.text import Lessons, distillation_loss, text_parameters
-from demo.recipe.tower import SIDE, encode_text, unit
+from demo.recipe.tower import SIDE, encode_all, encode_text, unit
 
 logger = logging.getLogger(__name__)
 
@@ -25,7 +25,6 @@ TEACHER_WEIGHT = 2.0
 REFRESH_STEPS = 40  # between encodings of all labels, which are too many to encode at every step
 LOG_STEPS = 20
 CHECKPOINT_STEPS = 100
-ENCODED = 512  # texts at once where no gradient is kept
 
 
 class Pairing:
@@ -38,11 +37,9 @@ class Pairing:
         self._tokens = tokens
         self._labels = torch.empty(0)
 
-    @torch.no_grad()
     def refresh(self) -> None:
         """Encode all labels as the text tower sees them now."""
-        tokens = torch.split(self._tokens[self._bank.labels], ENCODED)
-        self._labels = unit(torch.cat([encode_text(self._model, part) for part in tokens]))
+        self._labels = encode_all(self._model, self._tokens[self._bank.labels])
 
     def loss(self, chosen: Tensor) -> Tensor:
         """Of the pictures `chosen` (n,), varied anew."""
@@ -77,7 +74,7 @@ def tune(
     pairing = Pairing(model, pictures, bank, tokens)
     taught = lessons.batches(random.Random(seed), BATCH)
     average, clock, optimizer = Average(model, decay=0.995), Clock(minutes), _optimizer(model)
-    for step, chosen in enumerate(pictures.batches(torch.Generator().manual_seed(seed), BATCH), start=1):
+    for step, chosen in enumerate(pictures.batches(torch.Generator(tokens.device).manual_seed(seed), BATCH), start=1):
         if step % REFRESH_STEPS == 1:
             pairing.refresh()
         set_rate(optimizer, step, clock.share)

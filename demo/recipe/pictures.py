@@ -18,9 +18,7 @@ from demo.recipe.tower import DIM, SIDE, unit
 logger = logging.getLogger(__name__)
 
 BATCH = 128
-PEAK_RATE = 1.5e-3
 MAX_SCALE = 100.0
-SMALL_SHARE = 0.6  # of the time on pictures of half the side: four times as many of them
 NAME_SHARES = (1.0, 0.0, 0.0, 0.0)
 MIXED_SHARES = (0.15, 0.35, 0.25, 0.25)
 LOG_STEPS = 50
@@ -39,10 +37,19 @@ class Pictures:
     def batches(self, generator: torch.Generator, size: int = BATCH) -> Iterator[Tensor]:
         """Endless batches of indexes, each pass without repetition and with its share of the rarely drawn."""
         while True:
-            kept = torch.rand(len(self.weight), generator=generator) < self.weight
+            kept = torch.rand(len(self.weight), generator=generator, device=generator.device) < self.weight
             order = kept.nonzero()[:, 0]
-            order = order[torch.randperm(len(order), generator=generator)]
+            order = order[torch.randperm(len(order), generator=generator, device=generator.device)]
             yield from torch.split(order[: len(order) // size * size], size)
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Minutes of training, the share of them on pictures of half the side, and the learning rate's peak."""
+
+    minutes: float
+    small_share: float
+    peak_rate: float
 
 
 class Matcher(nn.Module):
@@ -76,27 +83,26 @@ def many_positives(logits: Tensor, positive: Tensor) -> Tensor:
 
 
 def train_pictures(
-    visual: nn.Module,
+    matcher: Any,
     pictures: Pictures,
     bank: CaptionBank,
     vectors: Tensor,
     *,
-    minutes: float,
+    pace: Pace,
     checkpoint: Path,
     seed: int = 0,
 ) -> None:
-    """Train against the captions' fixed unit vectors (texts, DIM); `checkpoint` gets the averaged Matcher's state."""
-    generator = torch.Generator().manual_seed(seed)
-    matcher: Any = Matcher(visual)
-    matcher.to(memory_format=torch.channels_last)
-    average, clock = Average(matcher, decay=0.998), Clock(minutes)
-    optimizer = _optimizer(matcher)
-    every = torch.arange(len(bank.labels))
+    """Train a Matcher against unit vectors (texts, DIM) of captions; `checkpoint` gets its averaged weights."""
+    generator = torch.Generator(vectors.device).manual_seed(seed)
+    matcher.to(vectors.device, memory_format=torch.channels_last)
+    average, clock = Average(matcher, decay=0.998), Clock(pace.minutes)
+    optimizer = _optimizer(matcher, pace.peak_rate)
+    every = torch.arange(len(bank.labels), device=vectors.device)
     for step, chosen in enumerate(pictures.batches(generator), start=1):
         set_rate(optimizer, step, clock.share)
         concept = pictures.concept[chosen]
         names, mixed = bank.draw(every, NAME_SHARES), bank.draw(concept, MIXED_SHARES)
-        side = SIDE // 2 if clock.share < SMALL_SHARE else SIDE
+        side = SIDE // 2 if clock.share < pace.small_share else SIDE
         varied = vary(pictures.pixels[chosen], pictures.flippable[chosen], Strength(), side)
         positives = bank.belongs[concept][:, names], bank.belongs[concept][:, mixed]
         loss = matcher.loss(
@@ -114,11 +120,11 @@ def train_pictures(
             return
 
 
-def _optimizer(matcher: Any) -> torch.optim.Optimizer:
+def _optimizer(matcher: Any, peak_rate: float) -> torch.optim.Optimizer:
     decayed = [weight for weight in matcher.parameters() if weight.ndim > 1]
     free = [weight for weight in matcher.parameters() if weight.ndim <= 1]
     groups = [
-        {"params": decayed, "weight_decay": 0.05, "peak": PEAK_RATE},
-        {"params": free, "weight_decay": 0.0, "peak": PEAK_RATE},
+        {"params": decayed, "weight_decay": 0.05, "peak": peak_rate},
+        {"params": free, "weight_decay": 0.0, "peak": peak_rate},
     ]
-    return torch.optim.AdamW(groups, lr=PEAK_RATE, betas=(0.9, 0.98), fused=True)
+    return torch.optim.AdamW(groups, lr=peak_rate, betas=(0.9, 0.98), fused=True)

@@ -50,7 +50,8 @@ class Lessons:
         """Endless batches of indexes; texts of like length share one."""
         lengths = self.tokens.argmax(1)
         while True:
-            order = self.order[torch.tensor(rng.sample(range(len(self.order)), len(self.order)))]
+            shuffled = rng.sample(range(len(self.order)), len(self.order))
+            order = self.order[torch.tensor(shuffled, device=self.order.device)]
             for pool in torch.split(order, size * POOL):
                 batches = list(torch.split(pool[lengths[pool].argsort()], size))
                 rng.shuffle(batches)

@@ -12,6 +12,7 @@ from demo.openclip import open_clip
 DIM = 256
 CONTEXT = 24  # tokens; pictogram searches are short, and cost grows with it
 SIDE = 64  # pixels
+ENCODED = 512  # texts at once where no gradient is kept
 MODEL_CONFIG: dict[str, Any] = {
     "embed_dim": DIM,
     "vision_cfg": {"layers": [1, 2, 2, 1], "width": 24, "head_width": 32, "image_size": SIDE},
@@ -45,8 +46,15 @@ def encode_text(model: Any, tokens: Tensor) -> Tensor:
     length = int(ends.max()) + 1
     hidden = model.token_embedding(tokens[:, :length]) + model.positional_embedding[:length]
     hidden = model.ln_final(model.transformer(hidden, attn_mask=model.attn_mask[:length, :length]))
-    chosen: Tensor = hidden[torch.arange(len(tokens)), ends] @ model.text_projection
+    chosen: Tensor = hidden[torch.arange(len(tokens), device=tokens.device), ends] @ model.text_projection
     return chosen
+
+
+@torch.no_grad()
+def encode_all(model: Any, tokens: Tensor) -> Tensor:
+    """Unit vectors (n, DIM) of many texts, a batch at a time."""
+    parts = [unit(encode_text(model, part)) for part in torch.split(tokens, ENCODED)]
+    return torch.cat(parts)
 
 
 def unit(vectors: Tensor) -> Tensor:

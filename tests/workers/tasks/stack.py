@@ -1,6 +1,7 @@
 """Everything of a worker but its process: tiny real model, real embedded store, real Redis, real files."""
 
 import itertools
+import zlib
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -44,6 +45,14 @@ _numbers = itertools.count()
 def fresh_name() -> str:
     """A collection that no other test uses."""
     return f"c{next(_numbers)}"
+
+
+def write_picture(path: Path, *, seed: int) -> Path:
+    """Random squares, 48 × 40 pixels."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    squares = np.random.default_rng(seed).integers(0, 256, (5, 6, 3), dtype=np.uint8)
+    Image.fromarray(squares.repeat(8, axis=0).repeat(8, axis=1)).save(path)
+    return path
 
 
 class Stack:
@@ -103,13 +112,8 @@ class Stack:
         return {one: np.frombuffer(point.vector or b"", dtype="<f4") for one, point in found.items()}
 
     def picture(self, name: str, *, seed: int | None = None) -> Path:
-        """A picture of random squares in the folder that the worker may read."""
-        path = self.folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        random = np.random.default_rng(seed if seed is not None else abs(hash(name)))
-        squares = random.integers(0, 256, (5, 6, 3), dtype=np.uint8)
-        Image.fromarray(squares.repeat(8, axis=0).repeat(8, axis=1)).save(path)
-        return path
+        """A picture in the folder that the worker may read; without a seed its name decides what it shows."""
+        return write_picture(self.folder / name, seed=zlib.crc32(name.encode()) if seed is None else seed)
 
     def file(self, name: str, *, seed: int | None = None, **more: Any) -> File:
         return File(source=name, path=str(self.picture(name, seed=seed)), **more)

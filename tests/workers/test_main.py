@@ -1,0 +1,142 @@
+"""One worker's life: waits for what it needs, joins the fleet, drains when told, and names a bad setting."""
+
+import asyncio
+import logging
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import msgspec
+import pytest
+from arq.connections import ArqRedis
+
+from shared.collections import Collections
+from shared.connection import connect
+from shared.fleet import Fleet
+from shared.jobs import CollectionSpec, CollectionTask
+from shared.media import SPOOL
+from shared.queue import Queue
+from shared.settings import Settings, to_env
+from tests.redis_server import RedisServer
+from tests.workers.fleet import eventually
+from tests.workers.tasks.process import start
+from tests.workers.tasks.stack import settings_for
+from workers.__main__ import serve
+
+pytestmark = pytest.mark.anyio
+
+WITHIN_S = 30.0
+
+
+@pytest.fixture
+def own(redis_server: RedisServer, tiny_model: Path, tmp_path: Path) -> Settings:
+    redis_server.flush()
+    return settings_for(redis_server.url, tiny_model, tmp_path)
+
+
+@asynccontextmanager
+async def serving(settings: Settings) -> AsyncIterator[asyncio.Task[None]]:
+    """Told to stop at the end of the block, which it then does."""
+    stop = asyncio.Event()
+    task = asyncio.create_task(serve(settings, stop=stop))
+    try:
+        yield task
+    finally:
+        stop.set()
+        async with asyncio.timeout(WITHIN_S):
+            await task
+
+
+async def in_fleet(redis: ArqRedis) -> None:
+    await eventually(Fleet(redis).live, within_s=WITHIN_S)
+
+
+async def create(queue: Queue, name: str) -> None:
+    task = CollectionTask(op="create", collection=name, spec=CollectionSpec(group_field="video"))
+    sent = await queue.submit(task, tenant="t")
+    assert (await queue.wait("t", sent.id, timeout_s=WITHIN_S)).state == "succeeded"
+
+
+def said(caplog: pytest.LogCaptureFixture, words: str) -> Callable[[], bool]:
+    return lambda: any(words in record.getMessage() for record in caplog.records)
+
+
+async def test_a_worker_joins_the_fleet_works_and_leaves(own: Settings) -> None:
+    async with connect(own) as redis:
+        async with serving(own):
+            await in_fleet(redis)
+            [info] = await Fleet(redis).live()
+            await create(Queue(redis, own), "p")
+        assert await Fleet(redis).live() == []
+    assert (info.state, info.pid, info.device, info.store, info.dim) == ("running", os.getpid(), "cpu", "edge", 16)
+    assert info.memory_bytes > 2**20
+
+
+async def test_a_worker_waits_for_redis(own: Settings, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING)
+    with RedisServer() as late:
+        late.stop()
+        settings = msgspec.structs.replace(own, redis_url=late.url)
+        async with serving(settings), connect(settings) as redis:
+            await eventually(said(caplog, "waiting for Redis"))
+            await asyncio.to_thread(late.start)
+            await in_fleet(redis)
+
+
+async def test_a_worker_that_waits_for_redis_stops_when_told(own: Settings, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING)
+    async with serving(msgspec.structs.replace(own, redis_url="unix:///nonexistent/redis.sock")) as task:
+        await eventually(said(caplog, "waiting for Redis"))
+        assert not task.done()
+
+
+async def test_a_worker_that_waits_for_the_store_takes_no_jobs_and_stops_when_told(
+    own: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING)
+    away = msgspec.structs.replace(own, store="http://127.0.0.1:9")
+    async with connect(away) as redis:
+        queue = Queue(redis, away)
+        sent = await queue.submit(CollectionTask(op="create", collection="p"), tenant="t")
+        async with serving(away):
+            await eventually(said(caplog, "waiting for the vector store"), within_s=WITHIN_S)
+        assert (await queue.result("t", sent.id)).state == "queued"
+        assert await Fleet(redis).live() == []
+
+
+async def test_a_start_restores_names_that_redis_lost_and_removes_old_uploads(own: Settings) -> None:
+    old, fresh = [own.media_path / SPOOL / "t" / name for name in ("old", "fresh")]
+    async with connect(own) as redis:
+        async with serving(own):
+            await create(Queue(redis, own), "p")
+        for folder in (old, fresh):
+            folder.mkdir(parents=True)
+        os.utime(old, (1, 1))
+        await redis.flushall()
+        async with serving(own):
+            await in_fleet(redis)
+            assert (await Collections(redis).get("t", "p")).group_field == "video"
+    assert (old.exists(), fresh.exists()) == (False, True)
+
+
+async def ended(**variables: str) -> tuple[int | None, str]:
+    """Exit code and output of a worker that cannot start."""
+    process = await start(variables)
+    async with asyncio.timeout(60):
+        out, _ = await process.communicate()
+    return process.returncode, out.decode()
+
+
+async def test_a_misspelt_variable_ends_the_process_with_its_name() -> None:
+    code, out = await ended(CLIPLINE_MAX_JOSB="4")
+    assert code == 1
+    assert out.strip() == "clipline: unknown setting CLIPLINE_MAX_JOSB"
+
+
+async def test_a_model_that_is_not_there_ends_the_process_with_its_setting(own: Settings) -> None:
+    missing = msgspec.structs.replace(own, model="local-dir:/nonexistent/model")
+    code, out = await ended(**to_env(missing))
+    assert code == 2
+    assert "CLIPLINE_MODEL" in out
+    assert "Traceback" not in out
