@@ -33,6 +33,10 @@ class Finishing:
     async def end(self, running: Running, result_data: bytes | None) -> bool:
         """End the job with arq's result envelope. False when it will be tried again instead."""
         problem = problem_in(result_data)
+        if problem is not None and running.lost:
+            # Stopping this run ended it, not the job; and this worker may meanwhile hold the job again.
+            await self.hand_back(running, counted=False)
+            return False
         exhausted = False
         if problem is not None and may_be_retried(problem, running):
             delay_s = retry_in_s(running, self.settings, now_ms=now_ms())

@@ -20,6 +20,8 @@ from workers.outcome import Running
 logger = logging.getLogger(__name__)
 
 RENEWALS_PER_LEASE = 3
+# What renew.lua answers when another worker took the job, or ended it.
+LOST = "lost"
 
 
 class LeaseKeeper:

@@ -25,7 +25,7 @@ class Running:
     """One claimed job. `deadline` is on the monotonic clock; past it the lease is not renewed.
 
     `due_ms`, `first_ms` (its first start) and `expires_ms` (its client's deadline) are milliseconds since 1970;
-    `attempts` counts starts, of which `crashes` lost their worker.
+    `attempts` counts starts, of which `crashes` lost their worker. `lost`: stopped, as another had it.
     """
 
     job_id: str
@@ -38,6 +38,7 @@ class Running:
     deadline: float
     took: Took | None = None
     stopping: bool = False
+    lost: bool = False
 
 
 def backoff_s(attempt: int, lane: Lane) -> float:

@@ -24,7 +24,7 @@ from shared.jobs import LANES, Lane
 from shared.settings import Settings
 from workers.claiming import Claims
 from workers.finishing import Finishing
-from workers.lease import LeaseKeeper
+from workers.lease import LOST, LeaseKeeper
 from workers.listening import Control, Wakes
 from workers.outcome import Running
 from workers.reading import JobReader
@@ -190,7 +190,7 @@ class Worker(arq.worker.Worker):
         running, task = self.running.get(job_id), self.job_tasks.get(job_id)
         if running is None or running.stopping or task is None:
             return
-        running.stopping = True
+        running.stopping, running.lost = True, why == LOST
         logger.info("stopping job %s: %s", job_id, why)
         self.aborting_tasks.add(job_id)
         task.cancel()
