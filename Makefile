@@ -15,7 +15,7 @@ RECURSE := $(MAKE) --no-print-directory --silent
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check bench pages wheel clean browser
+.PHONY: help demo test check bench chaos pages wheel clean browser
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,8 +41,12 @@ check: ## formatting, lint, types, layers
 	@$(BIN)/lint-imports --no-cache > .venv/layers.log || { cat .venv/layers.log; exit 1; }
 	@cd web && npm run --silent check
 
+chaos: ## the soak of the queue: 2,000 jobs, workers killed and frozen, Redis restarted
+	@$(RECURSE) .venv/.dev
+	@CLIPLINE_TEST_CHAOS_JOBS=2000 $(BIN)/pytest tests/chaos --log-cli-level=INFO $(PYTEST)
+
 bench: ## run the benchmarks beside their peers
-	@$(RECURSE) -j2 .venv/.dev $(PAGE)
+	@$(RECURSE) -j2 .venv/.dev .venv-peers/.made $(PAGE)
 	@for name in $$($(BIN)/clipline bench); do $(BIN)/clipline bench $$name || exit 1; done
 
 pages: ## build the pages that the API serves
@@ -53,7 +57,7 @@ wheel: ## build the wheel into dist/
 	@$(BIN)/hatchling build -t wheel
 
 clean: ## forget what was installed and built; data/ stays
-	rm -rf .venv api/static dist web/node_modules demo/node_modules
+	rm -rf .venv .venv-peers api/static dist web/node_modules demo/node_modules
 
 .venv/pyvenv.cfg:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Clipline needs Python 3.11 or newer")'
@@ -69,6 +73,13 @@ clean: ## forget what was installed and built; data/ stays
 .venv/.dev: .venv/.embedded
 	@echo "installing the development tools"
 	@$(PIP) -e '.[dev]'
+	@touch $@
+
+# A peer that cannot be had is reported as missing by the benchmark.
+.venv-peers/.made: bench/peers/install.py $(wildcard bench/peers/*.txt) | .venv/.dev
+	@mkdir -p .venv-peers
+	@echo "installing the peers of the benchmarks"
+	@$(BIN)/python -m bench.peers.install || true
 	@touch $@
 
 web/node_modules/.installed: web/package-lock.json web/package.json

@@ -80,3 +80,11 @@ def operator(request: Request[State]) -> Identity:
     if not identity.may_operate:
         raise Forbidden(f"the role {identity.role!r} does not see workers and queues")
     return identity
+
+
+def controller(request: Request[State]) -> Identity:
+    """Operators alone. Raises Unauthorized, Forbidden."""
+    identity = reader(request)
+    if not identity.may_control:
+        raise Forbidden(f"the role {identity.role!r} does not control workers and queues")
+    return identity

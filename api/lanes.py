@@ -9,8 +9,8 @@ from shared.connection import redis_errors
 from shared.jobs import LANES, Lane
 from shared.settings import Settings
 
-# Running jobs stand at the front of their lane, where the oldest are; nobody runs more than this at once.
-LOOKED_AT = 2_000
+# Workers that are told at once that a lane goes on; the others find out within half a second.
+WOKEN = 16
 
 
 class LaneView(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,7 +29,7 @@ class LaneView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Lanes:
-    """Reads the queues of one Redis in ranges; what it reads of each lane is bounded."""
+    """Reads and pauses the queues of one Redis."""
 
     def __init__(self, redis: ArqRedis, settings: Settings) -> None:
         self.redis = redis
@@ -44,16 +44,33 @@ class Lanes:
     async def one(self, lane: Lane) -> LaneView:
         """Raises QueueAway."""
         with redis_errors():
-            total = await self.redis.zcard(keys.queue(lane))
-            front = await self.redis.zrange(keys.queue(lane), 0, LOOKED_AT - 1, withscores=True)
-            leases = await self.redis.mget([keys.ARQ_LEASE + job_id.decode() for job_id, _ in front]) if front else []
-        waiting = [score for (_, score), lease in zip(front, leases, strict=True) if lease is None]
-        running = len(front) - len(waiting)
-        age_s = (now_ms() - waiting[0]) / 1000 if waiting and waiting[0] <= now_ms() else None
+            async with self.redis.pipeline(transaction=True) as pipe:
+                pipe.zcard(keys.queue(lane))
+                pipe.zcard(keys.lane_jobs(lane, "running"))
+                pipe.zrange(keys.lane_jobs(lane, "queued"), 0, 0, withscores=True)
+                pipe.hexists(keys.lane(lane), "paused")
+                total, running, first, paused = await pipe.execute()
+        age_s = max(0.0, (now_ms() - first[0][1]) / 1000) if first else None
         return LaneView(
             name=lane,
             depth=max(0, total - running),
             running=running,
             oldest_age_s=None if age_s is None else round(age_s, 3),
+            paused=bool(paused),
             max_depth=self.most[lane],
         )
+
+    async def pause(self, lane: Lane) -> None:
+        """Jobs are still accepted, none is handed out; those that run go on. Raises QueueAway."""
+        with redis_errors():
+            await self.redis.hset(keys.lane(lane), "paused", "1")
+
+    async def resume(self, lane: Lane) -> None:
+        """Raises QueueAway."""
+        with redis_errors():
+            async with self.redis.pipeline(transaction=True) as pipe:
+                # Together, so that no worker wakes up to a lane that is still paused.
+                pipe.hdel(keys.lane(lane), "paused")
+                pipe.rpush(keys.WAKE, *["1"] * WOKEN)
+                pipe.ltrim(keys.WAKE, -256, -1)
+                await pipe.execute()

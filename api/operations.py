@@ -8,13 +8,16 @@ from api import params
 from api.collections import CollectionList
 from api.health import Alive, Ready
 from api.items import IngestRequest
+from api.lanes import LaneView
 from api.operators import QueueList, WorkerList
 from api.sessions import NewSession
 from api.submission import Accepted
 from shared import errors
+from shared.audit import AuditPage
 from shared.errors import CliplineError
 from shared.jobs import Collection, CollectionSpec, Item, JobView, Search
 from shared.ledger import Page
+from shared.sweeps import Sweep, Swept
 
 Error = type[CliplineError]
 
@@ -53,6 +56,7 @@ READING: tuple[Error, ...] = (errors.Invalid, errors.QueueAway)
 WRITING: tuple[Error, ...] = (*READING, errors.Forbidden)
 BODY: tuple[Error, ...] = (errors.BadRequest, errors.TooLarge, errors.UnsupportedMediaType)
 ENQUEUED = {202: Accepted, 200: JobView}
+ADMISSION: tuple[Error, ...] = (errors.QueueFull, errors.TenantBusy, errors.RateLimited)
 IDEMPOTENT = ("Idempotency-Key",)
 # A job that a route waits for may have ended for any of these.
 ENDED: tuple[Error, ...] = (errors.InternalError, errors.Expired, errors.ModelMismatch)
@@ -73,6 +77,7 @@ OPERATIONS: tuple[Operation, ...] = (
             errors.SessionNotFound,
             errors.BadPicture,
             errors.KeyReused,
+            *ADMISSION,
         ),
         headers=IDEMPOTENT,
     ),
@@ -153,7 +158,7 @@ OPERATIONS: tuple[Operation, ...] = (
         params=params.WaitParams,
         body={MULTIPART: Upload, JSON: IngestRequest},
         answers=ENQUEUED,
-        errors=(*WRITING, *BODY, errors.CollectionNotFound, errors.PictureTooLarge, errors.KeyReused),
+        errors=(*WRITING, *BODY, *ADMISSION, errors.CollectionNotFound, errors.PictureTooLarge, errors.KeyReused),
         headers=IDEMPOTENT,
     ),
     Operation(
@@ -195,6 +200,55 @@ OPERATIONS: tuple[Operation, ...] = (
         summary="What waits and runs in each lane",
         tag="operators",
         answers={200: QueueList},
+        errors=WRITING,
+    ),
+    Operation(
+        method="post",
+        path="/v1/queues/{name}/pause",
+        summary="Accept jobs, hand out none",
+        tag="operators",
+        answers={200: LaneView},
+        errors=(*WRITING, errors.LaneNotFound),
+    ),
+    Operation(
+        method="post",
+        path="/v1/queues/{name}/resume",
+        summary="Hand out jobs again",
+        tag="operators",
+        answers={200: LaneView},
+        errors=(*WRITING, errors.LaneNotFound),
+    ),
+    Operation(
+        method="post",
+        path="/v1/workers/{worker_id}/drain",
+        summary="Let a worker finish or hand back its jobs, and end",
+        tag="operators",
+        answers={202: None},
+        errors=(*WRITING, errors.WorkerNotFound),
+    ),
+    *(
+        Operation(
+            method="post",
+            path=f"/v1/jobs/{verb}",
+            summary=summary,
+            tag="operators",
+            body={JSON: Sweep},
+            answers={200: Swept},
+            errors=(*WRITING, *BODY),
+        )
+        for verb, summary in (
+            ("cancel", "Cancel the jobs that pass a filter"),
+            ("replay", "Run the ended jobs that pass a filter again"),
+            ("purge", "Forget the ended jobs that pass a filter"),
+        )
+    ),
+    Operation(
+        method="get",
+        path="/v1/audit",
+        summary="What operators did, newest first",
+        tag="operators",
+        params=params.AuditParams,
+        answers={200: AuditPage},
         errors=WRITING,
     ),
     Operation(method="get", path="/healthz", summary="Alive", tag="probes", answers={200: Alive}, open=True),

@@ -32,6 +32,13 @@ class JobsParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     limit: Annotated[int, msgspec.Meta(ge=1, le=200)] = 50
 
 
+class AuditParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`before` is an earlier page's `next`."""
+
+    before: Annotated[str, msgspec.Meta(pattern=r"^[1-9]\d{0,14}-\d{1,15}$")] | None = None
+    limit: Annotated[int, msgspec.Meta(ge=1, le=200)] = 50
+
+
 class MediaParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     size: Literal["thumb", "full"] = "thumb"
 

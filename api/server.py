@@ -1,5 +1,6 @@
 """Runs one API process: uvicorn on uvloop, httptools and websockets."""
 
+import asyncio
 import logging
 import signal
 import socket
@@ -14,6 +15,8 @@ import uvicorn
 from api.app import create_app, keyring_of
 from api.hosts import is_loopback
 from api.sockets import Sockets
+from shared.connection import connect, refuse_eviction
+from shared.errors import Unavailable
 from shared.settings import Settings, SettingsError
 
 logger = logging.getLogger("api")
@@ -22,6 +25,7 @@ GRACE_S = 10
 # Longer than the idle time of the usual proxies and clients, so that they, not we, close what they may be about to use.
 KEEP_ALIVE_S = 75
 BACKLOG = 2_048
+REDIS_S = 3.0
 
 Announce = Callable[[str], None]
 
@@ -45,6 +49,15 @@ def check(settings: Settings) -> None:
             f"CLIPLINE_HOST={settings.host!r} can be reached by others, and no API keys are configured: make keys with "
             "`clipline keys add TENANT --role operator` and set CLIPLINE_KEYS_FILE, or bind to 127.0.0.1"
         )
+
+
+async def check_redis(settings: Settings) -> None:
+    """Raises SettingsError for a Redis that would lose jobs; one that is away is no reason not to start."""
+    try:
+        async with asyncio.timeout(REDIS_S), connect(settings) as redis:
+            await refuse_eviction(redis)
+    except (Unavailable, TimeoutError) as error:
+        logger.warning("Redis cannot be checked: %s", str(error) or "no answer")
 
 
 def build(settings: Settings) -> Server:
@@ -94,6 +107,7 @@ def serve(settings: Settings, *, announce: Announce | None = None) -> int:
     """Serve until SIGINT or SIGTERM; returns the exit code. `announce` is told the URL once the address is bound."""
     try:
         server = build(settings)
+        asyncio.run(check_redis(settings))
         sock = bind(settings)
     except SettingsError as error:
         sys.stderr.write(f"{error}\n")

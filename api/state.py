@@ -10,6 +10,7 @@ from api.dispatcher import Dispatcher
 from api.lanes import Lanes
 from api.results import Results
 from api.snapshots import Snapshots
+from shared.audit import Audit
 from shared.collections import Collections
 from shared.connection import connect
 from shared.events import Events
@@ -18,6 +19,7 @@ from shared.ledger import Ledger
 from shared.queue import Queue
 from shared.sessions import Sessions
 from shared.settings import Settings
+from shared.sweeps import Sweeps
 from shared.tenants import Identity, Keyring
 
 
@@ -33,6 +35,8 @@ class State(TypedDict):
     sessions: Sessions
     fleet: Fleet
     lanes: Lanes
+    sweeps: Sweeps
+    audit: Audit
     snapshots: Snapshots
     results: Results
     dispatcher: Dispatcher
@@ -47,17 +51,20 @@ async def opened(settings: Settings, *, keyring: Keyring, stopping: Signal) -> A
         ledger = Ledger(redis)
         events = Events(redis, blocking=blocking)
         results = Results(ledger)
+        queue = Queue(redis, settings)
         async with Dispatcher(events, results, stopping=stopping) as dispatcher:
             yield {
                 "settings": settings,
                 "keyring": keyring,
-                "queue": Queue(redis, settings),
+                "queue": queue,
                 "ledger": ledger,
                 "events": events,
                 "collections": Collections(redis),
                 "sessions": Sessions(redis, settings),
                 "fleet": Fleet(redis),
                 "lanes": Lanes(redis, settings),
+                "sweeps": Sweeps(queue),
+                "audit": Audit(redis, settings),
                 "snapshots": Snapshots(redis),
                 "results": results,
                 "dispatcher": dispatcher,

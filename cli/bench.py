@@ -34,7 +34,7 @@ def bench(context: typer.Context, name: Name = None) -> None:
 
 
 def _known() -> list[str]:
-    """Modules that can be run: those with a `main`."""
+    """Modules that can be run and report figures; the others are parts of them, such as the servers under test."""
     found = importlib.util.find_spec("bench")
     if found is None or found.submodule_search_locations is None:
         raise Mistake("the benchmarks are in the source repository, not in the package")
@@ -47,4 +47,5 @@ def _runs(name: str) -> bool:
     if spec is None or spec.origin is None:
         return False
     with open(spec.origin, encoding="utf-8") as source:  # noqa: PTH123 - a loader's origin is a string
-        return '__name__ == "__main__"' in source.read()
+        text = source.read()
+    return '__name__ == "__main__"' in text and "emit(" in text

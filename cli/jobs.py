@@ -8,8 +8,10 @@ import typer
 
 from cli import table
 from cli.client import connect, view
+from cli.failures import Failure
 from cli.options import DEFAULT_URL, AsJson, Key, Url, group, out
 from shared.jobs import JobView, Kind, State
+from shared.sweeps import Sweep, Verb
 
 app = group("What the queue did and does; without a command, the newest jobs.")
 
@@ -79,6 +81,87 @@ def retry(job_id: JobId, url: Url = DEFAULT_URL, key: Key = None) -> None:
     """Run a failed job again under its id."""
     asyncio.run(_call("POST", f"/v1/jobs/{job_id}/retry", url, key))
     out.print("queued again")
+
+
+@app.command("cancel-all")
+def cancel_all(
+    state: Annotated[State, typer.Option("--state", help="queued or running.")] = "queued",
+    kind: OfKind = None,
+    find: Words = None,
+    url: Url = DEFAULT_URL,
+    key: Key = None,
+    *,
+    json: AsJson = False,
+) -> None:
+    """Take back every job that passes the filter; for operators."""
+    _sweep("cancel", "cancelled", state, kind, find, url, key, json=json)
+
+
+@app.command()
+def replay(
+    state: Annotated[State, typer.Option("--state", help="An ended state other than succeeded.")] = "dead",
+    kind: OfKind = None,
+    find: Words = None,
+    url: Url = DEFAULT_URL,
+    key: Key = None,
+    *,
+    json: AsJson = False,
+) -> None:
+    """Run every ended job that passes the filter again, the dead ones unless told otherwise; for operators.
+
+    Examples:
+
+        clipline jobs replay
+
+        clipline jobs replay --state failed --kind ingest
+    """
+    _sweep("replay", "queued again", state, kind, find, url, key, json=json)
+
+
+@app.command()
+def purge(
+    state: Annotated[State, typer.Option("--state", help="An ended state.")] = "dead",
+    kind: OfKind = None,
+    find: Words = None,
+    url: Url = DEFAULT_URL,
+    key: Key = None,
+    *,
+    json: AsJson = False,
+) -> None:
+    """Forget every ended job that passes the filter, the dead ones unless told otherwise; for operators."""
+    _sweep("purge", "forgotten", state, kind, find, url, key, json=json)
+
+
+def _sweep(
+    verb: Verb,
+    done_word: str,
+    state: State,
+    kind: Kind | None,
+    find: str | None,
+    url: str,
+    key: str | None,
+    *,
+    json: bool,
+) -> None:
+    swept = asyncio.run(_sweep_all(verb, Sweep(state=state, kind=kind, q=find), url, key))
+    if json:
+        table.show_json(swept)
+    else:
+        out.print(f"{swept['done']} {done_word}" + (f", {swept['skipped']} left as they were" * bool(swept["skipped"])))
+    if swept["next"]:
+        raise Failure("the queue is full: call again when it has room")
+
+
+async def _sweep_all(verb: Verb, wanted: Sweep, url: str, key: str | None) -> dict[str, Any]:
+    """Call until nothing is left, or until a call changes nothing."""
+    total: dict[str, Any] = {"state": wanted.state, "done": 0, "skipped": 0, "next": None}
+    async with connect(url, key) as client:
+        while True:
+            swept = await client.call("POST", f"/v1/jobs/{verb}", json=wanted)
+            total |= {name: total[name] + swept[name] for name in ("done", "skipped")}
+            if not swept["next"] or not (swept["done"] or swept["skipped"]):
+                return total | {"next": swept["next"]}
+            wanted = msgspec.structs.replace(wanted, before=swept["next"])
 
 
 async def _call(method: str, path: str, url: str, key: str | None, *, params: dict[str, Any] | None = None) -> Any:

@@ -5,7 +5,7 @@ import sys
 import typer
 from rich.markup import escape
 
-from cli import bench, collections, ingest, jobs, keys, search, servers, up
+from cli import bench, collections, ingest, jobs, keys, queues, search, servers, up, workers
 from cli.failures import Failure, Mistake
 from cli.options import err
 from shared.errors import CliplineError
@@ -27,6 +27,8 @@ app.command()(servers.worker)
 app.command()(ingest.ingest)
 app.command()(search.search)
 app.add_typer(jobs.app, name="jobs")
+app.add_typer(queues.app, name="queues")
+app.add_typer(workers.app, name="workers")
 app.add_typer(collections.app, name="collections")
 app.add_typer(keys.app, name="keys")
 app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(bench.bench)

@@ -5,15 +5,16 @@ CliplineError                    500
 ├── Unauthorized                 401  no key, or one that is not known
 ├── Forbidden                    403  the key's role does not allow it
 ├── NotFound                     404
-│   ├── JobNotFound  CollectionNotFound  ItemNotFound  SessionNotFound
+│   ├── JobNotFound  CollectionNotFound  ItemNotFound  SessionNotFound  LaneNotFound  WorkerNotFound
 ├── MethodNotAllowed             405
 ├── Conflict                     409
-│   ├── CollectionDiffers  JobFinished  JobNotRetryable  KeyReused  ModelMismatch
+│   ├── CollectionDiffers  JobFinished  JobStillOpen  JobNotRetryable  KeyReused  ModelMismatch
 ├── TooLarge                     413
 ├── UnsupportedMediaType         415
 ├── Invalid                      422  valid JSON that says something wrong; names the field
 │   ├── BadPicture  PictureTooLarge  NotVisible
-├── TooManyRequests              429  a bound of the caller's own
+├── TooManyRequests              429  a bound of the caller's own; has Retry-After
+│   ├── TenantBusy  RateLimited
 ├── Unavailable                  503  comes back by itself; has Retry-After
 │   ├── QueueFull  QueueAway  StoreAway  EncoderAway
 └── JobEnded                     500  why a job ended without a result
@@ -23,6 +24,7 @@ CliplineError                    500
 from typing import Any, ClassVar
 
 import msgspec
+from redis import exceptions
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -98,6 +100,14 @@ class SessionNotFound(NotFound):
     slug, title = "session-not-found", "No such session, or it expired"
 
 
+class LaneNotFound(NotFound):
+    slug, title = "lane-not-found", "No such queue"
+
+
+class WorkerNotFound(NotFound):
+    slug, title = "worker-not-found", "No such worker, or it is gone"
+
+
 class MethodNotAllowed(CliplineError):
     status, slug, title = 405, "method-not-allowed", "This address does not take that method"
 
@@ -112,6 +122,10 @@ class CollectionDiffers(Conflict):
 
 class JobFinished(Conflict):
     slug, title = "job-finished", "The job has already ended"
+
+
+class JobStillOpen(Conflict):
+    slug, title = "job-still-open", "The job has not ended"
 
 
 class JobNotRetryable(Conflict):
@@ -155,6 +169,14 @@ class NotVisible(Invalid):
 class TooManyRequests(CliplineError):
     status, slug, title = 429, "too-many-requests", "Too much at once"
     retryable = True
+
+
+class TenantBusy(TooManyRequests):
+    slug, title = "tenant-busy", "Too many jobs of yours have not ended yet"
+
+
+class RateLimited(TooManyRequests):
+    slug, title = "rate-limited", "You submit jobs faster than allowed"
 
 
 class Unavailable(CliplineError):
@@ -219,6 +241,11 @@ def problem_of(error: BaseException) -> Problem:
         return error.problem()
     if isinstance(error, TimeoutError):
         return TimedOut().problem()
+    if isinstance(error, ConnectionError | exceptions.ConnectionError):
+        return Unavailable(f"a connection was lost: {type(error).__name__}").problem()
+    # torch's, told by its name: this module is imported where torch is not.
+    if type(error).__name__ == "OutOfMemoryError":
+        return EncoderAway("the device has no memory left").problem()
     return InternalError(f"{type(error).__name__}, see the worker's log").problem()
 
 

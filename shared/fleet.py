@@ -6,10 +6,14 @@ from arq.connections import ArqRedis
 from shared import keys
 from shared.clock import now_ms
 from shared.connection import redis_errors
+from shared.errors import WorkerNotFound
 
 BEAT_S = 2.0
 # Three missed beats: a worker that is only slow is not taken for dead.
 GONE_S = 3 * BEAT_S
+# What the control channel says to a worker that shall drain, before its id.
+DRAIN = "drain "
+DRAIN_KEPT_S = 3_600
 
 
 class WorkerInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,14 +50,27 @@ class Fleet:
     def __init__(self, redis: ArqRedis) -> None:
         self.redis = redis
 
-    async def beat(self, info: WorkerInfo) -> None:
-        """Tell that a worker lives; the record goes by itself when the beats stop."""
+    async def beat(self, info: WorkerInfo) -> bool:
+        """Tell that a worker lives; the record goes by itself when the beats stop. Returns whether it shall drain."""
         with redis_errors():
             async with self.redis.pipeline(transaction=True) as pipe:
                 # Record and index together: a listed worker has a record, until it expires.
                 pipe.set(keys.worker(info.id), msgspec.msgpack.encode(info), px=int(GONE_S * 1000))
                 pipe.zadd(keys.WORKERS, {info.id: now_ms()})
                 pipe.zremrangebyscore(keys.WORKERS, "-inf", now_ms() - int(10 * GONE_S * 1000))
+                pipe.exists(keys.drain(info.id))
+                *_, drain = await pipe.execute()
+        return bool(drain)
+
+    async def drain(self, worker_id: str) -> None:
+        """Ask a live worker to take no more jobs, finish or hand back what it has, and end. Raises WorkerNotFound."""
+        with redis_errors():
+            if not await self.redis.exists(keys.worker(worker_id)):
+                raise WorkerNotFound(f"no worker {worker_id!r}")
+            async with self.redis.pipeline(transaction=True) as pipe:
+                # The key for a worker that does not hear the call just now.
+                pipe.set(keys.drain(worker_id), "1", ex=DRAIN_KEPT_S)
+                pipe.publish(keys.CONTROL, DRAIN + worker_id)
                 await pipe.execute()
 
     async def leave(self, worker_id: str) -> None:

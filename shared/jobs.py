@@ -220,6 +220,16 @@ class Collection(msgspec.Struct, frozen=True, kw_only=True):
     created_at: str = ""
 
 
+class Attempt(msgspec.Struct, frozen=True, kw_only=True):
+    """A start of a job that brought no result, and why; times are ISO 8601 UTC."""
+
+    attempt: int
+    worker: str
+    started_at: str
+    ended_at: str
+    problem: Problem
+
+
 class JobView(msgspec.Struct, frozen=True, kw_only=True):
     """A job as clients see it; times are ISO 8601 UTC."""
 
@@ -239,3 +249,4 @@ class JobView(msgspec.Struct, frozen=True, kw_only=True):
     timings: Took | None = None
     result: dict[str, Any] | None = None
     error: Problem | None = None
+    history: list[Attempt] = msgspec.field(default_factory=list)

@@ -1,5 +1,7 @@
 """Every Redis key that Clipline writes; arq's own names are repeated here because our scripts write them too."""
 
+from typing import Literal
+
 from shared.jobs import Lane, State
 
 # arq 0.28, constants.py
@@ -15,11 +17,27 @@ EPOCH = PREFIX + "epoch"
 WAKE = PREFIX + "wake"
 CONTROL = PREFIX + "control"
 WORKERS = PREFIX + "workers"
+AUDIT = PREFIX + "audit"
+TENANTS = PREFIX + "tenants"
 
 
 def queue(lane: Lane) -> str:
-    """The sorted set that arq calls the queue: job id → the millisecond from which it may run."""
+    """The sorted set that arq calls the queue: job id → its place.
+
+    A job that waits has a virtual start tag (a small number), one that may not run yet the millisecond from which it
+    may, one that runs the millisecond at which its lease ends.
+    """
     return f"{PREFIX}queue:{lane}"
+
+
+def lane(name: Lane) -> str:
+    """Hash of a lane: `v`, the virtual time of fair queueing, and `paused`."""
+    return f"{PREFIX}lane:{name}"
+
+
+def lane_jobs(name: Lane, state: Literal["queued", "running"]) -> str:
+    """Sorted set of what waits or runs in a lane: job id → since when, in milliseconds."""
+    return f"{lane(name)}:{state}"
 
 
 def record(job_id: str) -> str:
@@ -39,6 +57,16 @@ def kept_body(job_id: str) -> str:
 
 def worker(worker_id: str) -> str:
     return f"{PREFIX}worker:{worker_id}"
+
+
+def drain(worker_id: str) -> str:
+    """There while an operator wants the worker to drain."""
+    return f"{PREFIX}drain:{worker_id}"
+
+
+def upkeep(name: str) -> str:
+    """Lock of a periodic task: whoever holds it does the task for all."""
+    return f"{PREFIX}upkeep:{name}"
 
 
 def tenant(name: str) -> str:

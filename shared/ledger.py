@@ -9,7 +9,7 @@ from shared import keys, wire
 from shared.clock import iso
 from shared.connection import redis_errors
 from shared.errors import JobNotFound, Problem
-from shared.jobs import FINAL, JobView, Kind, Lane, State, Took
+from shared.jobs import FINAL, Attempt, JobView, Kind, Lane, State, Took
 
 PAGE = 200
 # `q` looks at this many of the newest jobs at most, so that one request stays bounded.
@@ -52,17 +52,16 @@ class Ledger:
 
     async def get(self, tenant: str, job_id: str) -> JobView:
         """One job with its result while that is kept. Raises JobNotFound, also for another tenant's job."""
-        with redis_errors():
-            async with self.redis.pipeline(transaction=True) as pipe:
-                pipe.hgetall(keys.record(job_id))
-                pipe.get(keys.ARQ_RESULT + job_id)
-                fields, result = await pipe.execute()
-        if not fields or fields.get(b"tenant") != tenant.encode():
+        found = await self.many(tenant, [job_id])
+        if job_id not in found:
             raise JobNotFound(f"no job {job_id!r}")
-        return view(fields, result)
+        return found[job_id]
 
     async def many(self, tenant: str, job_ids: list[str]) -> dict[str, JobView]:
-        """Those of the jobs that exist and belong to the tenant, results included."""
+        """Those of the jobs that exist and belong to the tenant, results included.
+
+        Without a transaction: Redis refuses those when it has no memory left, and who waits must be told.
+        """
         with redis_errors():
             async with self.redis.pipeline(transaction=False) as pipe:
                 for job_id in job_ids:
@@ -141,7 +140,34 @@ def view(fields: dict[bytes, bytes], result: bytes | None) -> JobView:
         timings=_unpack(text.get("timings"), Took),
         result=wire.decode_result(envelope) if envelope is not None and envelope.s and state == "succeeded" else None,
         error=_unpack(text.get("error"), Problem),
+        history=_history(text),
     )
+
+
+class _Told(msgspec.Struct, frozen=True, array_like=True):
+    """An attempt as the scripts keep it."""
+
+    attempt: int
+    worker: str
+    started_ms: int
+    ended_ms: int
+    problem: Problem
+
+
+def _history(fields: dict[str, bytes]) -> list[Attempt]:
+    """The attempts that failed, oldest first: the fields h1, h2, … of the record."""
+    numbers = sorted(int(name[1:]) for name in fields if name[0] == "h" and name[1:].isdecimal())
+    told = [msgspec.msgpack.decode(fields[f"h{number}"], type=_Told) for number in numbers]
+    return [
+        Attempt(
+            attempt=one.attempt,
+            worker=one.worker,
+            started_at=iso(one.started_ms) or "",
+            ended_at=iso(one.ended_ms) or "",
+            problem=one.problem,
+        )
+        for one in told
+    ]
 
 
 def _text(value: bytes | None) -> str | None:

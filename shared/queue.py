@@ -15,15 +15,18 @@ from shared import keys, scripts, wire
 from shared.clock import now_ms
 from shared.connection import BLOCK_S, redis_errors
 from shared.errors import (
-    Cancelled,
+    CliplineError,
     JobFinished,
     JobNotFound,
     JobNotRetryable,
+    JobStillOpen,
     KeyReused,
     QueueFull,
-    Superseded,
+    RateLimited,
+    TenantBusy,
 )
 from shared.events import Events
+from shared.grouping import GroupedScript, Grouping
 from shared.jobs import FINAL, Job, JobView, Lane, Search, State, kind_of
 from shared.ledger import Ledger
 from shared.settings import Settings
@@ -55,9 +58,12 @@ class Queue:
         self.redis = redis
         self.settings = settings
         self.ledger = Ledger(redis)
+        self._policy = scripts.policy(settings)
+        self._weights = settings.weights
         self._scripts: dict[str, AsyncScript] = {
-            name: redis.register_script(scripts.source(name)) for name in ("submit", "cancel", "retry")
+            name: redis.register_script(scripts.source(name)) for name in ("cancel", "retry", "drop")
         }
+        self._submit = GroupedScript(Grouping(redis), "submit")
 
     async def submit(
         self,
@@ -69,12 +75,17 @@ class Queue:
         trace: str | None = None,
         defer_s: float = 0.0,
     ) -> Submitted:
-        """Enqueue a job. Raises QueueFull, KeyReused, QueueAway; a refused job leaves nothing behind."""
+        """Enqueue a job; a refused one leaves nothing behind.
+
+        Raises QueueFull, TenantBusy, RateLimited, KeyReused, QueueAway.
+        """
         job_id, lane = uuid4().hex, lane_of(job)
         body, blob = _pack(job)
         call = {"tenant": tenant, "trace": trace or job_id}
         known = keys.idempotency(tenant, idempotency_key) if idempotency_key else ""
+        settings = self.settings
         args: list[Any] = [
+            self._policy,
             job_id,
             tenant,
             lane,
@@ -83,19 +94,19 @@ class Queue:
             BODY_TTL_MS,
             int(defer_s * 1000),
             wire.encode(record_fields(job, client_id=client_id, trace=call["trace"])),
-            self.settings.keep_jobs,
-            int(self.settings.keep_jobs_s),
-            self.settings.keep_events,
             _slot(job, tenant),
             known,
             _digest(job),
             blob,
-            wire.encode(Superseded().problem()),
+            f"{self._weights.get(tenant, 1.0):g}",
+            settings.tenant_max_open,
+            settings.tenant_rate,
+            settings.tenant_burst,
         ]
         names = [keys.queue(lane), keys.ARQ_JOB + job_id, keys.record(job_id), keys.jobs(tenant)]
         with redis_errors():
-            answer = await self._scripts["submit"](keys=names, args=args)
-        return await self._submitted(tenant, job_id, [part.decode() for part in answer])
+            answer = await self._submit(keys=names, args=args)
+        return await self._submitted(tenant, job_id, _decoded(answer))
 
     async def _submitted(self, tenant: str, job_id: str, answer: list[str]) -> Submitted:
         match answer:
@@ -110,15 +121,12 @@ class Queue:
             case ["reused", _]:
                 raise KeyReused("that Idempotency-Key came with another body")
             case _:
-                raise QueueFull(f"{answer[-1]} jobs are already waiting")
+                raise _refusal(answer)
 
     async def cancel(self, tenant: str, job_id: str) -> str:
         """Returns "cancelled", or "cancelling" for a job that runs. Raises JobNotFound, JobFinished."""
-        kept = [int(self.settings.keep_jobs_s), self.settings.keep_events]
         with redis_errors():
-            answer = await self._scripts["cancel"](
-                keys=[keys.record(job_id)], args=[job_id, tenant, wire.encode(Cancelled().problem()), *kept]
-            )
+            answer = await self._scripts["cancel"](keys=[keys.record(job_id)], args=[self._policy, job_id, tenant])
         match answer.decode():
             case "missing":
                 raise JobNotFound(f"no job {job_id!r}")
@@ -131,20 +139,29 @@ class Queue:
         """Queue an ended job again under its id. Raises JobNotFound, JobNotRetryable, QueueFull."""
         view = await self.ledger.get(tenant, job_id)
         names = [keys.record(job_id), keys.ARQ_JOB + job_id, keys.kept_body(job_id)]
-        args = [job_id, tenant, BODY_TTL_MS, self._depth(view.lane), self.settings.keep_events]
+        args = [self._policy, job_id, tenant, BODY_TTL_MS, self._depth(view.lane)]
         with redis_errors():
-            answer = (await self._scripts["retry"](keys=names, args=args)).decode()
+            answer = _decoded(await self._scripts["retry"](keys=names, args=args))
         match answer:
-            case "queued":
+            case ["queued"]:
                 return
-            case "missing":
+            case ["missing"]:
                 raise JobNotFound(f"no job {job_id!r}")
-            case "full":
-                raise QueueFull(f"{self._depth(view.lane)} jobs are already waiting")
-            case "gone":
+            case ["full", *_]:
+                raise _refusal(answer)
+            case ["gone"]:
                 raise JobNotRetryable("what the job was asked to do is no longer kept")
-            case state:
+            case [state]:
                 raise JobNotRetryable(f"the job is {'still open' if state == 'open' else state}")
+
+    async def drop(self, tenant: str, job_id: str) -> None:
+        """Forget an ended job and all that is kept of it. Raises JobNotFound, JobStillOpen."""
+        with redis_errors():
+            answer = (await self._scripts["drop"](keys=[keys.record(job_id)], args=[job_id, tenant])).decode()
+        if answer == "missing":
+            raise JobNotFound(f"no job {job_id!r}")
+        if answer == "open":
+            raise JobStillOpen(f"job {job_id} has not ended")
 
     async def result(self, tenant: str, job_id: str) -> JobView:
         """The job as it is now. Raises JobNotFound."""
@@ -195,6 +212,23 @@ def record_fields(job: Job, *, client_id: str | None, trace: str) -> dict[str, s
         if job.deadline_ms is not None:
             fields["deadline_ms"] = str(job.deadline_ms)
     return fields
+
+
+def _decoded(answer: list[bytes | int]) -> list[str]:
+    return [part.decode() if isinstance(part, bytes) else str(part) for part in answer]
+
+
+def _refusal(answer: list[str]) -> CliplineError:
+    """Why a job was not admitted; seconds to wait come from how fast jobs left in the last minute."""
+    match answer:
+        case ["busy", count, wait_s]:
+            return TenantBusy(f"{count} jobs of yours have not ended yet", retry_after_s=int(wait_s))
+        case ["limited", rate, wait_s]:
+            return RateLimited(f"{float(rate):g} jobs a second are allowed", retry_after_s=int(wait_s))
+        case [_, depth, wait_s]:
+            return QueueFull(f"{depth} jobs are already waiting", retry_after_s=int(wait_s))
+        case _:
+            raise AssertionError(f"a script answered {answer}")
 
 
 def _slot(job: Job, tenant: str) -> str:

@@ -14,6 +14,8 @@ FOREIGN_PREFIX = "test_"
 
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=10**9)]  # Redis counts in milliseconds, in 64 bits
+Rate = Annotated[float, msgspec.Meta(ge=0, le=10**9)]
+Weights = Annotated[str, msgspec.Meta(pattern=r"^([a-z0-9][a-z0-9_-]*=\d{1,3}(\.\d{1,2})?(,|(?!.)))*$")]
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 
 
@@ -53,14 +55,27 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     max_queued_interactive: Positive = 1_000
     max_queued_bulk: Positive = 10_000
     lease_s: Seconds = 5.0
-    max_tries: Positive = 3
+    hang_s: Seconds = 15.0
+    max_tries: Positive = 5
+    max_crashes: Positive = 2
+    search_retry_s: Seconds = 2.0
+    ingest_retry_s: Seconds = 300.0
     search_timeout_s: Seconds = 30.0
     ingest_timeout_s: Seconds = 600.0
     keep_result_s: Seconds = 3_600.0
     keep_jobs: Positive = 10_000
     keep_jobs_s: Seconds = 7 * 86_400.0
+    keep_dead: Positive = 1_000
+    keep_dead_s: Seconds = 7 * 86_400.0
+    keep_audit: Positive = 10_000
     keep_events: Positive = 20_000
     session_ttl_s: Seconds = 4 * 3_600.0
+
+    # What one tenant may take
+    tenant_max_open: Positive = 10_000
+    tenant_rate: Rate = 0.0
+    tenant_burst: Positive = 20
+    tenant_weights: Weights = ""
 
     # Worker
     model: str = "ViT-B-32"
@@ -84,6 +99,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def store_path(self) -> Path:
         """Where the embedded vector store keeps its collections."""
         return Path(self.data_dir) / "vectors"
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """A tenant's share of a lane beside others, from `a=4,b=0.5`; 0.01 at least, 1 for those that are not named."""
+        pairs = (part.partition("=") for part in self.tenant_weights.split(",") if part)
+        return {name: max(0.01, float(weight)) for name, _, weight in pairs}
 
     @property
     def ingest_root_paths(self) -> tuple[Path, ...]:

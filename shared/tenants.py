@@ -31,6 +31,11 @@ class Identity(msgspec.Struct, frozen=True):
         """Queues and workers are the operators' business; viewers may look, as on a wall display."""
         return self.role != "user"
 
+    @property
+    def may_control(self) -> bool:
+        """Pause queues, drain workers, act on many jobs at once."""
+        return self.role == "operator"
+
 
 ANYONE = Identity(DEFAULT_TENANT, "operator")
 

@@ -8,19 +8,22 @@ import signal
 import socket
 import sys
 from collections.abc import Coroutine
+from functools import partial
 from typing import Any
 
 import uvloop
 from arq.connections import ArqRedis
 
 from shared import logs
-from shared.connection import AWAY, connect
+from shared.connection import connect, refuse_eviction
+from shared.errors import Unavailable
 from shared.settings import Settings, SettingsError, from_env
 from workers.functions import functions
 from workers.heartbeat import Heartbeat
 from workers.ingest.sources import sweep_spool
 from workers.parts import Parts, open_parts
 from workers.tasks.collection import restore_registry
+from workers.tidying import Tidying
 from workers.warmup import warm_up
 from workers.worker import Worker
 
@@ -30,7 +33,10 @@ REDIS_PAUSE_S = 1.0
 
 
 async def serve(settings: Settings, *, stop: asyncio.Event) -> None:
-    """Take jobs until `stop` is set, then drain. Raises SettingsError for a model or a store that cannot be had."""
+    """Take jobs until `stop` is set or an operator asks the worker to drain, then drain.
+
+    Raises SettingsError for a model or a store that cannot be had.
+    """
     async with connect(settings) as redis, connect(settings, blocking=True) as blocking:
         await _wait_for(redis, stop)
         if stop.is_set():
@@ -50,17 +56,27 @@ async def _work(parts: Parts, blocking: ArqRedis, stop: asyncio.Event) -> None:
         ctx={"parts": parts},
     )
     heartbeat = Heartbeat(worker, parts)
+    tidying = Tidying(
+        parts.redis,
+        parts.settings,
+        worker_id=worker.worker_id,
+        sweep=partial(parts.decoding.run, sweep_spool, parts.settings),
+    )
     beats = asyncio.create_task(heartbeat.run())
+    tidies = asyncio.create_task(tidying.run())
     taking = asyncio.create_task(worker.async_run())
     stopping = asyncio.create_task(stop.wait())
+    drained = asyncio.create_task(worker.drain_asked.wait())
     logger.info("worker %s is ready", worker.worker_id)
     try:
-        await asyncio.wait([taking, stopping], return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait([taking, stopping, drained], return_when=asyncio.FIRST_COMPLETED)
         await worker.drain()
         await asyncio.gather(taking, return_exceptions=True)
     finally:
         beats.cancel()
+        tidies.cancel()
         stopping.cancel()
+        drained.cancel()
         await heartbeat.leave()
         await worker.close()
     if not taking.cancelled() and (error := taking.exception()) is not None:
@@ -93,8 +109,8 @@ async def _prepare(parts: Parts) -> None:
 async def _wait_for(redis: ArqRedis, stop: asyncio.Event) -> None:
     while not stop.is_set():
         try:
-            await redis.ping()
-        except AWAY as error:
+            await refuse_eviction(redis)
+        except Unavailable as error:
             logger.warning("waiting for Redis: %s", error)
             await asyncio.sleep(REDIS_PAUSE_S)
         else:

@@ -15,7 +15,7 @@ from shared.jobs import CollectionTask, Ingest, Items, Job, Kind, Search, kind_o
 from shared.queue import record_fields
 from shared.settings import Settings
 from shared.tenants import DEFAULT_TENANT
-from workers.outcome import Running, to_raise
+from workers.outcome import Running
 from workers.parts import Parts
 from workers.tasks.call import Call
 from workers.tasks.collection import collection
@@ -50,12 +50,10 @@ def _function(kind: Kind, type_: type[J], task: Task[J], *, timeout_s: float) ->
         with logs.about(job=ctx["job_id"], tenant=tenant, trace=trace or ctx["job_id"]):
             try:
                 job = await _read(ctx, payload, type_, parts, adopt=trace is None)
-                return await _run(job, _call(ctx, tenant), parts, task, running)
+                return await _run(job, _call(ctx, tenant, running), parts, task, running)
             except Exception as error:
                 _log(kind, error)
-                raise to_raise(
-                    error, kind=kind, attempt=ctx["job_try"], max_tries=parts.settings.max_tries, running=running
-                ) from error
+                raise
 
     return func(call, name=kind, timeout=timeout_s)
 
@@ -97,13 +95,15 @@ async def _read(ctx: Context, payload: dict[str, Any], type_: type[J], parts: Pa
     return job
 
 
-def _call(ctx: Context, tenant: str) -> Call:
+def _call(ctx: Context, tenant: str, running: Running | None) -> Call:
+    # A stock arq worker tells a score that is no time, so there the job was due when it was enqueued.
+    due_ms = running.due_ms if running is not None else int(ctx["enqueue_time"].timestamp() * 1000)
     return Call(
         job_id=ctx["job_id"],
         tenant=tenant,
         attempt=ctx["job_try"],
-        due_ms=ctx["score"],
-        queued_ms=round(max(0.0, now_ms() - ctx["score"]), 3),
+        due_ms=due_ms,
+        queued_ms=round(max(0.0, now_ms() - due_ms), 3),
     )
 
 

@@ -7,7 +7,7 @@ import socket
 from pathlib import Path
 
 from shared.clock import now_iso
-from shared.errors import QueueAway
+from shared.errors import Unavailable
 from shared.fleet import BEAT_S, Fleet, WorkerInfo
 from workers.parts import Parts
 from workers.worker import Worker
@@ -29,9 +29,10 @@ class Heartbeat:
         away = False
         while True:
             try:
-                await self.fleet.beat(self.info())
+                if await self.fleet.beat(self.info()):
+                    self.worker.drain_asked.set()
                 away = False
-            except QueueAway as error:
+            except Unavailable as error:
                 if not away:
                     logger.warning("no heartbeat: %s", error)
                 away = True
@@ -40,7 +41,7 @@ class Heartbeat:
     async def leave(self) -> None:
         try:
             await self.fleet.leave(self.worker.worker_id)
-        except QueueAway:
+        except Unavailable:
             logger.warning("left without saying so: Redis does not answer")
 
     def info(self) -> WorkerInfo:

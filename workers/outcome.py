@@ -1,16 +1,16 @@
-"""What the worker remembers of a running job, and which state its end means."""
+"""What the worker remembers of a running job, and what its end means: a state, or another try."""
 
 import random
 from dataclasses import dataclass
 
-from arq.worker import Retry
-
-from shared.errors import Problem, Unavailable
-from shared.jobs import Kind, Lane, State, Took
+from shared.errors import Problem
+from shared.jobs import Lane, State, Took
+from shared.settings import Settings
 
 # Exponential backoff with full jitter, as in "Exponential Backoff and Jitter" (Brooker, AWS Architecture Blog, 2015).
-BACKOFF_BASE_S = 0.5
-BACKOFF_CAP_S = 20.0
+# A person waits for what is interactive: there the first steps are short.
+BACKOFF_BASE_S: dict[Lane, float] = {"interactive": 0.1, "bulk": 1.0}
+BACKOFF_CAP_S = 30.0
 
 STATE_OF: dict[str, State] = {
     "cancelled": "cancelled",
@@ -22,34 +22,51 @@ STATE_OF: dict[str, State] = {
 
 @dataclass(slots=True, kw_only=True)
 class Running:
-    """One claimed job. `deadline` is on the monotonic clock; past it the lease is not renewed."""
+    """One claimed job. `deadline` is on the monotonic clock; past it the lease is not renewed.
+
+    `due_ms`, `first_ms` (its first start) and `expires_ms` (its client's deadline) are milliseconds since 1970;
+    `attempts` counts starts, of which `crashes` lost their worker. `lost`: stopped, as another had it.
+    """
 
     job_id: str
     lane: Lane
+    due_ms: int
+    first_ms: int
+    attempts: int
+    crashes: int
+    expires_ms: int | None
     deadline: float
     took: Took | None = None
-    retry_in_s: float = 0.0
     stopping: bool = False
+    lost: bool = False
 
 
-def backoff_s(attempt: int) -> float:
+def backoff_s(attempt: int, lane: Lane) -> float:
     """Seconds before the next attempt, drawn from 0 up to an exponentially growing cap."""
-    return random.uniform(0, min(BACKOFF_CAP_S, BACKOFF_BASE_S * 2**attempt))  # noqa: S311 - jitter, no secret
+    return random.uniform(0, min(BACKOFF_CAP_S, BACKOFF_BASE_S[lane] * 2**attempt))  # noqa: S311 - jitter, no secret
 
 
-def to_raise(error: Exception, *, kind: Kind, attempt: int, max_tries: int, running: Running | None) -> Exception:
-    """What arq should see: Retry for a background job whose store or device is away, else the error itself.
+def retry_in_s(running: Running, settings: Settings, *, now_ms: int) -> float | None:
+    """Seconds until the job is tried again; None when its attempts or its time are used up.
 
-    A person waits for everything but `ingest`; telling at once that the store is away helps more than silence.
+    The time counts from the first start. A client's deadline takes the place of the lane's default.
     """
-    if kind != "ingest" or not isinstance(error, Unavailable) or attempt >= max_tries:
-        return error
-    delay_s = backoff_s(attempt)
-    if running is not None:
-        running.retry_in_s = delay_s
-    return Retry(defer=delay_s)
+    tries = running.attempts - running.crashes
+    if tries >= settings.max_tries:
+        return None
+    budget_s = settings.ingest_retry_s if running.lane == "bulk" else settings.search_retry_s
+    ends_ms = running.expires_ms or running.first_ms + budget_s * 1000
+    delay_s = backoff_s(tries, running.lane)
+    return delay_s if now_ms + delay_s * 1000 < ends_ms else None
 
 
-def final_state(problem: Problem | None) -> State:
-    """The state of a job that ended with this problem, or without one."""
-    return "succeeded" if problem is None else STATE_OF.get(problem.type, "failed")
+def may_be_retried(problem: Problem | None, running: Running) -> bool:
+    """Whether the same job could succeed later; crashes are counted elsewhere."""
+    return problem is not None and problem.retryable is True and not running.stopping and problem.type not in STATE_OF
+
+
+def final_state(problem: Problem | None, *, exhausted: bool = False) -> State:
+    """The state of a job that ended with this problem, or without one; `exhausted` when its budget is used up."""
+    if problem is None:
+        return "succeeded"
+    return STATE_OF.get(problem.type, "dead" if exhausted else "failed")

@@ -7,33 +7,34 @@ own. docs/arq.md lists what stays the same on the wire.
 import asyncio
 import logging
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
-from time import monotonic
 from typing import Any
 
 import arq.worker
-import msgspec
 from arq.connections import ArqRedis
 from arq.worker import Function
 
-from shared import keys, logs, scripts, wire
-from shared.connection import AWAY, BLOCK_S
-from shared.errors import Cancelled, Expired, Problem, Superseded
+from shared import keys, logs, wire
+from shared.clock import now_ms
+from shared.connection import redis_errors
+from shared.errors import Unavailable
 from shared.jobs import LANES, Lane
 from shared.settings import Settings
-from workers.lease import LeaseKeeper
-from workers.outcome import Running, final_state
+from workers.claiming import Claims
+from workers.finishing import Finishing
+from workers.lease import LOST, LeaseKeeper
+from workers.listening import Control, Wakes
+from workers.outcome import Running
+from workers.reading import JobReader
 
 logger = logging.getLogger(__name__)
 
-# Covers lost wake-ups, deferred jobs that fall due and leases that lapse.
+# Covers lost wake-ups.
 FALLBACK_S = 0.5
-CLAIM_AT_MOST = 64
-FINISH_TRIES = 8
-# arq cancels a job at its timeout; the lease outlives that by what the cancelling may take.
-GRACE_S = 2.0
+# A job that could not even be read is not taken again at once.
+UNREAD_PAUSE_S = 1.0
 
 
 class Worker(arq.worker.Worker):
@@ -53,7 +54,7 @@ class Worker(arq.worker.Worker):
     ) -> None:
         super().__init__(
             functions,
-            redis_pool=redis,
+            redis_pool=JobReader(redis),
             queue_name=keys.queue(lanes[0]),
             ctx=ctx,
             burst=burst,
@@ -61,7 +62,8 @@ class Worker(arq.worker.Worker):
             max_jobs=settings.max_jobs + settings.max_bulk_jobs,
             job_timeout=settings.search_timeout_s,
             keep_result=settings.keep_result_s,
-            max_tries=settings.max_tries,
+            # A backstop: retries and crashes are counted apart, in the job's record.
+            max_tries=settings.max_tries + settings.max_crashes,
             job_serializer=wire.encode,
             job_deserializer=wire.decode,
             handle_signals=False,
@@ -70,24 +72,31 @@ class Worker(arq.worker.Worker):
         self.settings = settings
         self.worker_id = worker_id
         self.lanes = tuple(lanes)
-        self.blocking = blocking
         self.running: dict[str, Running] = {}
         self.ctx["running"] = self.running
+        self.drain_asked = asyncio.Event()
         self._wake = asyncio.Event()
-        self._room = asyncio.Event()
-        self._scripts = {name: redis.register_script(scripts.source(name)) for name in ("claim", "finish", "release")}
-        self._lease = LeaseKeeper(
-            settings.redis_url,
+        self._claims = Claims(redis, settings, worker_id=worker_id)
+        self._finishing = Finishing(redis, settings, worker_id=worker_id)
+        self._wakes = Wakes(blocking=blocking, redis=redis, wants=self._has_room, wake=self._wake.set)
+        self._control = Control(
+            blocking=blocking,
             worker_id=worker_id,
-            lease_s=settings.lease_s,
+            stop=partial(self.stop_job, why="asked to"),
+            drain=self.drain_asked.set,
+        )
+        self._lease = LeaseKeeper(
+            settings,
+            worker_id=worker_id,
             running=self.running.values,
-            stop=lambda job_id, why: self._from_thread(job_id, why),
+            stop=lambda job_id, why: self._from_thread(partial(self.stop_job, job_id, why)),
+            ask_loop=self._from_thread,
         )
 
     async def main(self) -> None:
         """Run until cancelled, or in burst mode until the first lane is empty."""
         self._lease.start()
-        listeners = [asyncio.create_task(self._listen_wake()), asyncio.create_task(self._listen_control())]
+        listeners = [asyncio.create_task(one.listen()) for one in (self._wakes, self._control)]
         try:
             await super().main()
         finally:
@@ -113,54 +122,54 @@ class Worker(arq.worker.Worker):
 
     async def _poll_iteration(self) -> None:
         self._wake.clear()
+        pause_s = FALLBACK_S
         try:
-            await self._claim()
-        except AWAY as error:
-            logger.warning("no jobs can be taken, Redis does not answer: %s", error)
+            pause_s = await self._claim()
+        except Unavailable as error:
+            logger.warning("no jobs can be taken: %s", error)
             await asyncio.sleep(random.uniform(0, FALLBACK_S))  # noqa: S311 - spreads the workers' return
         with suppress(TimeoutError):
-            async with asyncio.timeout(FALLBACK_S):
+            async with asyncio.timeout(pause_s):
                 await self._wake.wait()
 
     def _free(self, lane: Lane) -> int:
         limit = self.settings.max_bulk_jobs if lane == "bulk" else self.settings.max_jobs
         return limit - sum(one.lane == lane for one in self.running.values())
 
-    async def _claim(self) -> None:
-        wanted = {lane: min(self._free(lane), CLAIM_AT_MOST) for lane in self.lanes}
-        if not self.allow_pick_jobs or max(wanted.values()) <= 0:
-            self._room.clear()
-            return
-        kept = [self.settings.keep_events, int(self.settings.keep_jobs_s), self.settings.keep_jobs]
-        problems = [wire.encode(error.problem()) for error in (Expired(), Cancelled(), Superseded())]
-        pairs = [part for lane, count in wanted.items() for part in (lane, count)]
-        found = await self._scripts["claim"](
-            keys=[keys.queue(lane) for lane in wanted],
-            args=[self.worker_id, int(self.settings.lease_s * 1000), *kept, *problems, *pairs],
-        )
-        for job_id, score, lane in zip(found[::3], found[1::3], found[2::3], strict=True):
-            self._start(job_id.decode(), int(float(score)), lane.decode())
-        if len(found) // 3 >= CLAIM_AT_MOST:
-            self._wake.set()
-        self._room.set()
+    def _has_room(self) -> bool:
+        return self.allow_pick_jobs and any(self._free(lane) > 0 for lane in self.lanes)
 
-    def _start(self, job_id: str, score: int, lane: Lane) -> None:
+    async def _claim(self) -> float:
+        """Start what can be taken; seconds until there may be more without a wake-up."""
+        if not self._has_room():
+            self._wakes.room.clear()
+            return FALLBACK_S
+        claimed = await self._claims.take({lane: self._free(lane) for lane in self.lanes})
+        for running in claimed.jobs:
+            self._start(running)
+        if claimed.more:
+            self._wake.set()
+        self._wakes.room.set()
+        return FALLBACK_S if claimed.next_s is None else min(FALLBACK_S, claimed.next_s)
+
+    def _start(self, running: Running) -> None:
+        job_id = running.job_id
         if job_id in self.running:
             logger.warning("the lease of %s had lapsed while it ran here; nobody else had taken it", job_id)
             return
-        timeout_s = self.settings.ingest_timeout_s if lane == "bulk" else self.settings.search_timeout_s
-        self.running[job_id] = Running(job_id=job_id, lane=lane, deadline=monotonic() + timeout_s + GRACE_S)
-        task = self.loop.create_task(self._run(job_id, score))
+        self.running[job_id] = running
+        task = self.loop.create_task(self._run(running))
         self.tasks[job_id] = task
         task.add_done_callback(partial(self._ended, job_id))
 
-    async def _run(self, job_id: str, score: int) -> None:
-        with logs.about(job=job_id):
+    async def _run(self, running: Running) -> None:
+        with logs.about(job=running.job_id):
             try:
-                await self.run_job(job_id, score)
-            except AWAY as error:
-                # Its lease lapses, then it runs again here or elsewhere.
-                logger.warning("lost Redis in the middle of the job: %s", error)
+                with redis_errors():
+                    await self.run_job(running.job_id, running.due_ms)
+            except Unavailable as error:
+                logger.warning("Redis failed in the middle of the job: %s", error)
+                await self._finishing.hand_back(running, delay_s=UNREAD_PAUSE_S, counted=False)
 
     def _ended(self, job_id: str, task: asyncio.Task[Any]) -> None:
         self.running.pop(job_id, None)
@@ -170,47 +179,18 @@ class Worker(arq.worker.Worker):
             logger.error("the job broke the worker's own code", exc_info=error)
         self._wake.set()
 
-    # -- being woken and told to stop
+    # -- being told to stop
 
-    async def _listen_wake(self) -> None:
-        while True:
-            await self._room.wait()
-            try:
-                token = await self.blocking.blpop([keys.WAKE], timeout=BLOCK_S)
-                if token is None:
-                    continue
-                if self.allow_pick_jobs and max(self._free(lane) for lane in self.lanes) > 0:
-                    self._wake.set()
-                else:
-                    # Not for us, who are full: pass the token on.
-                    self._room.clear()
-                    await self.pool.lpush(keys.WAKE, *token[1:])
-            except AWAY:
-                await asyncio.sleep(FALLBACK_S)
-
-    async def _listen_control(self) -> None:
-        while True:
-            try:
-                async with self.blocking.pubsub() as channel:
-                    await channel.subscribe(keys.CONTROL)
-                    while True:
-                        message = await channel.get_message(ignore_subscribe_messages=True, timeout=BLOCK_S)
-                        if message is not None:
-                            self.stop_job(message["data"].decode(), "asked to")
-            except AWAY:
-                # What is missed here arrives with the next renewal of the lease.
-                await asyncio.sleep(FALLBACK_S)
-
-    def _from_thread(self, job_id: str, why: str) -> None:
+    def _from_thread(self, call: Callable[[], None]) -> None:
         if not self.loop.is_closed():
-            self.loop.call_soon_threadsafe(self.stop_job, job_id, why)
+            self.loop.call_soon_threadsafe(call)
 
     def stop_job(self, job_id: str, why: str) -> None:
         """Cancel a job that runs here; one that does not is no error."""
         running, task = self.running.get(job_id), self.job_tasks.get(job_id)
         if running is None or running.stopping or task is None:
             return
-        running.stopping = True
+        running.stopping, running.lost = True, why == LOST
         logger.info("stopping job %s: %s", job_id, why)
         self.aborting_tasks.add(job_id)
         task.cancel()
@@ -230,46 +210,18 @@ class Worker(arq.worker.Worker):
         """The seam that every path of arq's `run_job` crosses: end the job, or hand it back."""
         running = self.running[job_id]
         if finish:
-            await self._finish(running, result_data)
-            return
-        delay_ms = int(running.retry_in_s * 1000)
-        uncounted = "0" if incr_score is not None else "1"
-        args = [job_id, self.worker_id, delay_ms, uncounted, self.settings.keep_events]
-        await self._write("release", running, args)
+            if not await self._finishing.end(running, result_data):
+                self.jobs_failed -= 1
+                self.jobs_retried += 1
+        elif incr_score is None:
+            await self._finishing.hand_back(running, counted=False)
+        else:
+            # arq adds the time since the score's to what `Retry` asked for.
+            await self._finishing.hand_back(running, delay_s=(running.due_ms + incr_score - now_ms()) / 1000)
 
     async def finish_failed_job(self, job_id: str, result_data: bytes | None) -> None:
         """Jobs that arq could not start: no body, unknown function, too many tries."""
-        await self._finish(self.running[job_id], result_data)
-
-    async def _finish(self, running: Running, result_data: bytes | None) -> None:
-        problem = _problem(result_data)
-        args = [
-            running.job_id,
-            self.worker_id,
-            final_state(problem),
-            result_data or b"",
-            int(self.settings.keep_result_s * 1000),
-            wire.encode(problem) if problem is not None else b"",
-            wire.encode(running.took) if running.took is not None else b"",
-            int(self.settings.keep_jobs_s),
-            self.settings.keep_events,
-            wire.encode(Superseded().problem()),
-        ]
-        await self._write("finish", running, args)
-
-    async def _write(self, script: str, running: Running, args: list[Any]) -> None:
-        """Tell Redis how the job ended, over a short outage too: the work is done, only the telling is left."""
-        for attempt in range(FINISH_TRIES):
-            try:
-                ours = await self._scripts[script](keys=[keys.queue(running.lane)], args=args)
-            except AWAY as error:
-                logger.warning("the end of the job is not recorded yet: %s", error)
-                await asyncio.sleep(min(2.0, 0.1 * 2**attempt))
-                continue
-            if not ours:
-                logger.warning("the lease was lost, this worker's result is dropped")
-            return
-        logger.error("the end of the job could not be recorded; it runs again when its lease has lapsed")
+        await self._finishing.end(self.running[job_id], result_data)
 
 
 async def _cancel_all(tasks: Sequence[asyncio.Task[Any]]) -> None:
@@ -279,16 +231,3 @@ async def _cancel_all(tasks: Sequence[asyncio.Task[Any]]) -> None:
         for task in pending:
             task.cancel()
         _, pending = await asyncio.wait(pending, timeout=FALLBACK_S)
-
-
-def _problem(result_data: bytes | None) -> Problem | None:
-    """The problem in a failed job's envelope; None for a success."""
-    if result_data is None:
-        return Problem(type="internal-error", title="The result cannot be stored", status=500)
-    envelope = wire.decode_envelope(result_data)
-    if envelope.s:
-        return None
-    try:
-        return msgspec.msgpack.decode(envelope.r, type=Problem)
-    except msgspec.ValidationError:
-        return Problem(type="internal-error", title="The result cannot be stored", status=500)

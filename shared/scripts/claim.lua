@@ -1,67 +1,135 @@
--- Give a worker runnable jobs from several lanes, in the order of KEYS, walking past those that others hold.
+-- Give a worker runnable jobs from several lanes, in the order of KEYS, each lane in the order of its tags.
+-- A claimed job's score becomes the end of its lease: it sorts behind all that wait, and when the lease lapses it is due
+-- like a deferred job. So nobody walks past running jobs, except past those that stock arq workers hold.
 -- Closes: two workers starting one job; a job that is claimed but not recorded as running; an expired job that starts; a
 -- job that starts again after it was asked to stop, because its worker died or handed it back before it could.
 -- KEYS: one queue for each lane
--- ARGV: worker, lease ms, keep events, keep s, keep jobs, the problems of expired, cancelled and superseded jobs, then for
--- each lane: its name, how many are wanted
--- Returns id, score, lane for each claimed job, one after the other.
-local worker, lease_ms, keep_events, keep_s = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
-local keep_jobs = tonumber(ARGV[5])
-local problems = {expired = ARGV[6], cancelled = ARGV[7], superseded = ARGV[8]}
-local now, page = now_ms(), 128
+-- ARGV: policy, worker, lease ms, then for each lane: its name, how many are wanted
+-- Returns ms until the next job falls due (-1: unknown), '1' when there may be more at once, then for each claimed job:
+-- id, due, lane, attempts, crashes, first start, deadline or ''.
+local policy, worker, lease_ms = cmsgpack.unpack(ARGV[1]), ARGV[2], tonumber(ARGV[3])
+-- Only ended jobs give memory back, so jobs are handed out even when Redis has none left: it refuses no write of a
+-- script that has already written.
+redis.call('DEL', P .. 'nothing')
+local now, left, out = now_ms(), 1024, {}
 
 local function adopt(id, lane, score)
   -- A stock arq client enqueued this one: the ledger learns of it now, the worker fills in what was asked.
   redis.call('HSET', record(id), 'id', id, 'tenant', 'default', 'lane', lane, 'kind', 'search', 'created', score,
-    'collection', '')
+    'due', score, 'collection', '', 'state', 'queued')
   redis.call('ZADD', tenant_key('default', 'jobs'), score, id)
-  trim('default', now, keep_jobs, keep_s)
-  return {'default', false, false, false}
+  redis.call('ZADD', tenant_key('default', 'jobs:queued'), now, id)
+  redis.call('ZADD', lane_key(lane, 'queued'), score, id)
+  trim('default', now, policy)
 end
 
--- How a job that waits must end without being started, or nil.
-local function verdict(id)
-  local found = redis.call('HMGET', record(id), 'cancel', 'deadline')
-  if found[1] then return found[1] end
-  if now > tonumber(found[2] or 'inf') then return 'expired' end
+-- The worker that held it is gone, or no longer says that it works. Returns whether that was once too often.
+local function lapsed(id, holder)
+  if holder == worker then return false end
+  remember(id, now, cmsgpack.pack(policy.problems.dead))
+  return redis.call('HINCRBY', record(id), 'crashes', 1) >= policy.max_crashes
 end
 
-local function take(id, score, lane, out)
-  local rec, who = record(id), identity(id)
-  if not who[1] then who = adopt(id, lane, score) end
-  redis.call('SET', 'arq:in-progress:' .. id, worker, 'PX', lease_ms)
-  redis.call('HSET', rec, 'worker', worker, 'started', now)
-  redis.call('HINCRBY', rec, 'attempts', 1)
-  move(id, who, 'running', now, keep_events)
-  out[#out + 1] = id
-  out[#out + 1] = score
-  out[#out + 1] = lane
+-- A time has come: a deferred job's, a stock client's, or the end of a lease. The job gets a tag among those that wait.
+local function promote(id, score, lane)
+  local held_ms = redis.call('PTTL', lease_key(id))
+  if held_ms > 0 then
+    local stock = redis.call('GET', lease_key(id)) == '1'
+    if not stock then redis.call('ZADD', queue_key(lane), now + held_ms, id) end
+    return stock
+  end
+  local found = redis.call('HMGET', record(id), 'tenant', 'state', 'worker', 'attempts', 'weight', 'cancel')
+  if not found[1] then adopt(id, lane, score) end
+  if found[2] == 'running' then
+    if not found[6] and lapsed(id, found[3]) then
+      end_waiting(id, identity(id), 'dead', now, policy)
+      return false
+    end
+    -- Its `worker` stays: until somebody takes the job, the one that had it may still end it.
+    move(id, identity(id), 'queued', now, policy)
+  end
+  local had_its_turn = tonumber(found[4] or 0) > 0
+  redis.call('ZADD', queue_key(lane), tag(lane, found[1] or 'default', found[5], had_its_turn), id)
+  return false
 end
 
-local function claim(queue, lane, wanted, out)
-  local offset, taken = 0, 0
-  while taken < wanted do
-    local found = redis.call('ZRANGEBYSCORE', queue, '-inf', now, 'WITHSCORES', 'LIMIT', offset, page)
-    if #found == 0 then return end
-    offset = offset + page
-    for i = 1, #found, 2 do
-      local id = found[i]
-      if taken < wanted and redis.call('EXISTS', 'arq:in-progress:' .. id) == 0 then
-        local state = verdict(id)
-        if state then
-          end_waiting(id, identity(id), queue, state, problems[state], now, keep_s, keep_events)
-          offset = offset - 1
-        else
-          take(id, found[i + 1], lane, out)
-          taken = taken + 1
-        end
-      end
+local function promote_due(lane)
+  local skipped = 0
+  while left > 0 do
+    local due = redis.call('ZRANGEBYSCORE', queue_key(lane), REAL, now, 'WITHSCORES', 'LIMIT', skipped, 128)
+    if #due == 0 then return end
+    for i = 1, #due, 2 do
+      if promote(due[i], due[i + 1], lane) then skipped = skipped + 1 end
+      left = left - 1
     end
   end
 end
 
-local out = {}
-for i, queue in ipairs(KEYS) do
-  claim(queue, ARGV[7 + 2 * i], tonumber(ARGV[8 + 2 * i]), out)
+-- How a job that waits must end without being started, or nil.
+local function verdict(cancel, deadline)
+  if cancel then return cancel end
+  if now > tonumber(deadline or 'inf') then return 'expired' end
 end
-return out
+
+local function take(id, lane)
+  local rec = record(id)
+  local who = redis.call('HMGET', rec, 'tenant', 'session', 'client_id', 'state', 'lane', 'cancel', 'deadline', 'due',
+    'attempts', 'crashes', 'first')
+  if not who[1] then
+    adopt(id, lane, now)
+    return take(id, lane)
+  end
+  local state = verdict(who[6], who[7])
+  if state then
+    end_waiting(id, who, state, now, policy)
+    return 'ended'
+  end
+  if not redis.call('SET', lease_key(id), worker, 'NX', 'PX', lease_ms) then return 'held' end
+  local attempts, first = tonumber(who[9] or 0) + 1, who[11] or tostring(now)
+  redis.call('ZADD', queue_key(lane), now + lease_ms, id)
+  redis.call('HSET', rec, 'worker', worker, 'started', now, 'first', first, 'attempts', attempts)
+  move(id, who, 'running', now, policy)
+  for _, value in ipairs({id, who[8] or tostring(now), lane, attempts, who[10] or '0', first, who[7] or ''}) do
+    out[#out + 1] = value
+  end
+  return 'taken'
+end
+
+local function claim(lane, wanted)
+  local skipped, taken, v = 0, 0, nil
+  while taken < wanted and left > 0 do
+    local found = redis.call('ZRANGEBYSCORE', queue_key(lane), '-inf', '(' .. REAL, 'WITHSCORES', 'LIMIT', skipped,
+      math.min(128, wanted - taken))
+    if #found == 0 then break end
+    for i = 1, #found, 2 do
+      left = left - 1
+      local outcome = take(found[i], lane)
+      if outcome == 'taken' then
+        taken, v = taken + 1, found[i + 1]
+      elseif outcome == 'held' then
+        skipped = skipped + 1
+      end
+    end
+  end
+  -- V is never set back: a stock client may have rewritten a score.
+  if v and tonumber(v) > tonumber(redis.call('HGET', lane_key(lane), 'v') or 1) then
+    redis.call('HSET', lane_key(lane), 'v', v)
+  end
+end
+
+local next_ms = -1
+for i = 1, #KEYS do
+  local lane, wanted = ARGV[2 + 2 * i], tonumber(ARGV[3 + 2 * i])
+  if wanted > 0 and not redis.call('HGET', lane_key(lane), 'paused') then
+    promote_due(lane)
+    claim(lane, wanted)
+    local later = redis.call('ZRANGEBYSCORE', KEYS[i], '(' .. now, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)[2]
+    if later then
+      local ms = math.ceil(tonumber(later)) - now
+      if next_ms < 0 or ms < next_ms then next_ms = ms end
+    end
+  end
+end
+local answer = {next_ms, left <= 0 and 1 or 0}
+for _, value in ipairs(out) do answer[#answer + 1] = value end
+return answer

@@ -1,31 +1,36 @@
 -- End a running job: result, record, index, event, lease and queue entry change together.
 -- Closes: a result without its event; a worker that lost its lease writing over its successor's result.
 -- KEYS: queue
--- ARGV: id, worker, state, result (arq envelope) or '', result ttl ms, problem or '', timings or '', keep s, keep events,
---       superseded problem
-local id, worker, state = ARGV[1], ARGV[2], ARGV[3]
-local lease = 'arq:in-progress:' .. id
-if redis.call('GET', lease) ~= worker then return 0 end
-local now, keep_s = now_ms(), tonumber(ARGV[8])
+-- ARGV: policy, id, worker, state, result (arq envelope) or '', result ttl ms, problem or '', timings or ''
+local policy = cmsgpack.unpack(ARGV[1])
+local id, worker, state, problem = ARGV[2], ARGV[3], ARGV[4], ARGV[7]
+if not holds(id, worker) then return 0 end
+-- First what frees memory: then Redis, when it has none left, does not refuse the rest.
+redis.call('DEL', lease_key(id), 'arq:retry:' .. id)
+local now = now_ms()
 local rec, who = record(id), identity(id)
-local problem = ARGV[6]
 if state == 'cancelled' and redis.call('HGET', rec, 'cancel') == 'superseded' then
-  state, problem = 'superseded', ARGV[10]
+  state, problem = 'superseded', cmsgpack.pack(policy.problems.superseded)
 end
 
-if ARGV[4] ~= '' then redis.call('SET', 'arq:result:' .. id, ARGV[4], 'PX', ARGV[5]) end
+if ARGV[5] ~= '' then redis.call('SET', 'arq:result:' .. id, ARGV[5], 'PX', ARGV[6]) end
 if state == 'succeeded' then
   redis.call('DEL', 'arq:job:' .. id, P .. 'blob:' .. id)
 else
-  keep_body(id, keep_s)
+  keep_body(id, policy.keep_s)
 end
-redis.call('DEL', lease, 'arq:retry:' .. id)
 redis.call('ZREM', KEYS[1], id)
 redis.call('ZREM', 'arq:abort', id)
 redis.call('HSET', rec, 'finished', now)
 redis.call('HDEL', rec, 'cancel')
-if problem ~= '' then redis.call('HSET', rec, 'error', problem) else redis.call('HDEL', rec, 'error') end
-if ARGV[7] ~= '' then redis.call('HSET', rec, 'timings', ARGV[7]) end
-redis.call('EXPIRE', rec, keep_s)
-move(id, who, state, now, ARGV[9])
+if problem ~= '' then
+  remember(id, now, problem)
+  redis.call('HSET', rec, 'error', problem)
+else
+  redis.call('HDEL', rec, 'error')
+end
+if ARGV[8] ~= '' then redis.call('HSET', rec, 'timings', ARGV[8]) end
+redis.call('EXPIRE', rec, policy.keep_s)
+move(id, who, state, now, policy)
+if state == 'dead' then trim_dead(who[1], now, policy) end
 return 1

@@ -1,35 +1,110 @@
--- What every script shares. A job's state lives in three places that must agree: its record, the tenant's indexes and
--- the event stream; `move` is the only function that changes them.
+-- What every script shares. A job's state lives in four places that must agree: its record, the tenant's indexes, the
+-- lane's indexes and the event stream; `move` is the only function that changes them.
 local P = 'clipline:'
 local STATES = {'succeeded', 'failed', 'cancelled', 'superseded', 'expired', 'dead', 'queued', 'running'}
+-- A score in a queue is either a virtual start tag, or milliseconds since 1970, which passed this mark in 2001.
+local REAL = 1000000000000
+local HISTORY_KEPT = 10
 local function record(id) return P .. 'job:' .. id end
+local function lease_key(id) return 'arq:in-progress:' .. id end
+local function queue_key(lane) return P .. 'queue:' .. lane end
+local function lane_key(lane, rest) return P .. 'lane:' .. lane .. (rest and ':' .. rest or '') end
 local function tenant_key(tenant, rest) return P .. 'tenant:' .. tenant .. ':' .. rest end
 local function now_ms()
   local t = redis.call('TIME')
   return t[1] * 1000 + math.floor(t[2] / 1000)
 end
 
-local function emit(id, fields, state, now, keep_events)
-  redis.call('XADD', P .. 'events', 'MAXLEN', '~', keep_events, '*',
-    't', fields[1] or '', 'j', id, 's', fields[2] or '', 'c', fields[3] or '', 'st', state, 'at', now)
+local function emit(id, who, state, now, policy)
+  redis.call('XADD', P .. 'events', 'MAXLEN', '~', policy.keep_events, '*',
+    't', who[1] or '', 'j', id, 's', who[2] or '', 'c', who[3] or '', 'st', state, 'at', now)
 end
 
+-- {tenant, session, client id, state, lane}, each false when there is none.
 local function identity(id)
-  return redis.call('HMGET', record(id), 'tenant', 'session', 'client_id', 'state')
+  return redis.call('HMGET', record(id), 'tenant', 'session', 'client_id', 'state', 'lane')
 end
 
-local function move(id, who, state, now, keep_events)
-  local tenant, old = who[1], who[4]
-  if old then redis.call('ZREM', tenant_key(tenant, 'jobs:' .. old), id) end
+local function is_waiting_or_running(state) return state == 'queued' or state == 'running' end
+
+-- Counts what left a lane and a tenant, in steps of ten seconds; `wait_s` reads it.
+local function count_out(who, now)
+  local step = math.floor(now / 10000)
+  for _, key in ipairs({lane_key(who[5], 'out:' .. step), tenant_key(who[1], 'out:' .. step)}) do
+    if redis.call('INCR', key) == 1 then redis.call('EXPIRE', key, 80) end
+  end
+end
+
+-- Seconds until `wanted` more have left, at the pace of the last minute; 1 to 60.
+local function wait_s(prefix, wanted, now)
+  local step, left, span = math.floor(now / 10000), 0, 1
+  for back = 0, 6 do
+    local count = tonumber(redis.call('GET', prefix .. (step - back)) or 0)
+    left = left + count
+    if count > 0 then span = math.max(1, back * 10 + (now % 10000) / 1000) end
+  end
+  if left == 0 then return 60 end
+  return math.max(1, math.min(60, math.ceil(wanted * span / left)))
+end
+
+-- `since`: from when a job waits, or since when it runs.
+local function move(id, who, state, now, policy, since)
+  local tenant, old, lane = who[1], who[4], who[5]
+  if old then
+    redis.call('ZREM', tenant_key(tenant, 'jobs:' .. old), id)
+    if is_waiting_or_running(old) then redis.call('ZREM', lane_key(lane, old), id) end
+  end
   redis.call('ZADD', tenant_key(tenant, 'jobs:' .. state), now, id)
   redis.call('HSET', record(id), 'state', state)
-  emit(id, who, state, now, keep_events)
+  if is_waiting_or_running(state) then
+    redis.call('ZADD', lane_key(lane, state), since or now, id)
+  elseif is_waiting_or_running(old) then
+    count_out(who, now)
+  end
+  emit(id, who, state, now, policy)
 end
 
 -- Puts a token for one idle worker; the list is bounded, lost tokens are covered by the workers' fallback tick.
 local function wake()
   redis.call('RPUSH', P .. 'wake', '1')
   redis.call('LTRIM', P .. 'wake', -256, -1)
+end
+
+-- Start-time fair queueing (Goyal, Vin, Cheng, SIGCOMM 1996): a job starts at S = max(V, its tenant's last finish), and
+-- its tenant finishes at S + 1 / weight; V is the tag of the job that was claimed last. `in front`: a job that already
+-- had its turn is charged again but does not queue up again.
+local function tag(lane, tenant, weight, in_front)
+  local v = tonumber(redis.call('HGET', lane_key(lane), 'v') or 1)
+  local start = math.max(v, tonumber(redis.call('HGET', lane_key(lane, 'finish'), tenant) or 1))
+  redis.call('HSET', lane_key(lane, 'finish'), tenant, start + 1 / (tonumber(weight) or 1))
+  return in_front and v or start
+end
+
+-- When nothing waits there is nothing to be fair about: tags begin anew, and so stay far below REAL.
+local function forget_tags_of_idle(lane)
+  local head = redis.call('ZRANGE', queue_key(lane), 0, 0, 'WITHSCORES')[2]
+  if not head or tonumber(head) >= REAL then
+    redis.call('DEL', lane_key(lane, 'finish'))
+    redis.call('HDEL', lane_key(lane), 'v')
+  end
+end
+
+-- Whether the worker may still end or hand back the job: its lease is there, or lapsed and nobody took the job.
+local function holds(id, worker)
+  local holder = redis.call('GET', lease_key(id))
+  if holder then return holder == worker end
+  local found = redis.call('HMGET', record(id), 'worker', 'state')
+  return found[1] == worker and is_waiting_or_running(found[2])
+end
+
+-- Keeps why an attempt failed: a msgpack array of attempt, worker, start, end and problem, made by joining its parts.
+local function remember(id, now, problem)
+  local rec = record(id)
+  local found = redis.call('HMGET', rec, 'attempts', 'worker', 'started')
+  local n = redis.call('HINCRBY', rec, 'told', 1)
+  local parts = cmsgpack.pack(tonumber(found[1] or 0), found[2] or '', tonumber(found[3] or now), now)
+  redis.call('HSET', rec, 'h' .. n, string.char(0x95) .. parts .. problem)
+  redis.call('HDEL', rec, 'h' .. (n - HISTORY_KEPT))
 end
 
 -- What was asked stays as long as the record, so that the job can be run again: its body and the picture beside it.
@@ -40,22 +115,48 @@ local function keep_body(id, keep_s)
   redis.call('EXPIRE', P .. 'blob:' .. id, keep_s)
 end
 
+-- Forgets an ended job altogether.
+local function drop(tenant, id, state)
+  redis.call('ZREM', tenant_key(tenant, 'jobs'), id)
+  redis.call('ZREM', tenant_key(tenant, 'jobs:' .. state), id)
+  if is_waiting_or_running(state) then
+    local lane = redis.call('HGET', record(id), 'lane')
+    if lane then redis.call('ZREM', lane_key(lane, state), id) end
+  end
+  redis.call('DEL', record(id), P .. 'body:' .. id, P .. 'blob:' .. id, 'arq:result:' .. id)
+end
+
+-- Dead letters have bounds of their own, by count and by age; returns how many went.
+local function trim_dead(tenant, now, policy)
+  local index = tenant_key(tenant, 'jobs:dead')
+  for gone = 0, 15 do
+    local head = redis.call('ZRANGE', index, 0, 0, 'WITHSCORES')
+    if not head[1] then return gone end
+    local young = tonumber(head[2]) >= now - policy.keep_dead_s * 1000
+    if young and redis.call('ZCARD', index) <= policy.keep_dead then return gone end
+    drop(tenant, head[1], 'dead')
+  end
+  return 16
+end
+
 -- Ends a job that is not running: out of the queue, body kept for a retry, final state. Returns nothing.
-local function end_waiting(id, who, queue, state, problem, now, keep_s, keep_events)
-  redis.call('ZREM', queue, id)
-  keep_body(id, keep_s)
+local function end_waiting(id, who, state, now, policy)
+  local rec = record(id)
+  redis.call('ZREM', queue_key(who[5]), id)
+  keep_body(id, policy.keep_s)
   redis.call('DEL', 'arq:retry:' .. id)
-  redis.call('HDEL', record(id), 'cancel')
-  redis.call('HSET', record(id), 'finished', now, 'error', problem)
-  redis.call('EXPIRE', record(id), keep_s)
-  move(id, who, state, now, keep_events)
+  redis.call('HDEL', rec, 'cancel')
+  redis.call('HSET', rec, 'finished', now, 'error', cmsgpack.pack(policy.problems[state]))
+  redis.call('EXPIRE', rec, policy.keep_s)
+  move(id, who, state, now, policy)
+  if state == 'dead' then trim_dead(who[1], now, policy) end
 end
 
 -- A job that a stock arq worker ran is still `queued` in our record, but no longer in its queue.
 local function is_open(id, state)
-  if state ~= 'queued' and state ~= 'running' then return false end
+  if not is_waiting_or_running(state) then return false end
   local lane = redis.call('HGET', record(id), 'lane')
-  return lane and redis.call('ZSCORE', P .. 'queue:' .. lane, id)
+  return lane and redis.call('ZSCORE', queue_key(lane), id)
 end
 
 -- The tenant's job that ended first, its state, and when.
@@ -71,19 +172,18 @@ local function first_ended(tenant)
 end
 
 -- Trims a tenant's ledger by count and by age, a little at every new job. Open jobs stay, however old, and do not keep
--- the others from being trimmed.
-local function trim(tenant, now, keep_jobs, keep_s)
-  local index, oldest = tenant_key(tenant, 'jobs'), now - keep_s * 1000
-  local over = redis.call('ZCARD', index) - keep_jobs
-  for _ = 1, 16 do
+-- the others from being trimmed. Returns how many went.
+local function trim(tenant, now, policy)
+  local index, oldest = tenant_key(tenant, 'jobs'), now - policy.keep_s * 1000
+  local over = redis.call('ZCARD', index) - policy.keep_jobs
+  for gone = 0, 15 do
     local created = redis.call('ZRANGE', index, 0, 0, 'WITHSCORES')[2]
-    if over <= 0 and not (created and tonumber(created) < oldest) then return end
+    if over <= 0 and not (created and tonumber(created) < oldest) then return gone end
     local id, state, at = first_ended(tenant)
-    if not id or (over <= 0 and at >= oldest) then return end
-    redis.call('ZREM', index, id)
-    redis.call('ZREM', tenant_key(tenant, 'jobs:' .. state), id)
-    redis.call('DEL', record(id), P .. 'body:' .. id, P .. 'blob:' .. id, 'arq:result:' .. id)
+    if not id or (over <= 0 and at >= oldest) then return gone end
+    drop(tenant, id, state)
     over = over - 1
   end
+  return 16
 end
 

@@ -2,55 +2,82 @@
 -- Closes: two submits passing a full queue's bound together; an event or wake-up without its job; a slot with two
 -- current jobs; two jobs for one Idempotency-Key.
 -- KEYS: queue, arq body, record, tenant's jobs
--- ARGV: id, tenant, lane, max depth, body, body ttl ms, defer ms, record (msgpack map), keep jobs, keep s, keep events,
---       slot key or '', idempotency key or '', digest, blob or '', superseded problem
+-- ARGV: policy, id, tenant, lane, max depth, body, body ttl ms, defer ms, record (msgpack map), slot key or '',
+--       idempotency key or '', digest, blob or '', tenant's weight, max open jobs of the tenant, jobs/s of the tenant
+--       (0: any), burst
+local policy = cmsgpack.unpack(ARGV[1])
 local queue, body_key, rec, index = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local id, tenant = ARGV[1], ARGV[2]
-local keep_s, keep_events = tonumber(ARGV[10]), ARGV[11]
+local id, tenant, lane, most = ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
+local known_key, digest, weight = ARGV[11], ARGV[12], ARGV[14]
 local now = now_ms()
 
-if ARGV[13] ~= '' then
-  local known = redis.call('HMGET', ARGV[13], 'job', 'digest')
+if known_key ~= '' then
+  local known = redis.call('HMGET', known_key, 'job', 'digest')
   -- A key can outlive its job, when the ledger keeps few of them.
   if known[1] and redis.call('EXISTS', record(known[1])) == 1 then
-    if known[2] ~= ARGV[14] then return {'reused', known[1]} end
+    if known[2] ~= digest then return {'reused', known[1]} end
     return {'known', known[1]}
   end
 end
 if redis.call('EXISTS', body_key, rec) > 0 then return {'exists', id} end
-local depth = redis.call('ZCARD', queue)
-if depth >= tonumber(ARGV[4]) then return {'full', tostring(depth)} end
 
-if ARGV[13] ~= '' then
-  redis.call('HSET', ARGV[13], 'job', id, 'digest', ARGV[14])
-  redis.call('EXPIRE', ARGV[13], math.min(keep_s, 86400))
+local depth = redis.call('ZCARD', queue)
+if depth >= most then return {'full', tostring(depth), wait_s(lane_key(lane, 'out:'), depth - most + 1, now)} end
+
+local open = redis.call('ZCARD', tenant_key(tenant, 'jobs:queued')) + redis.call('ZCARD', tenant_key(tenant, 'jobs:running'))
+local may_open = tonumber(ARGV[15])
+if open >= may_open then
+  return {'busy', tostring(open), wait_s(tenant_key(tenant, 'out:'), open - may_open + 1, now)}
 end
-redis.call('PSETEX', body_key, ARGV[6], ARGV[5])
-if ARGV[15] ~= '' then redis.call('PSETEX', P .. 'blob:' .. id, ARGV[6], ARGV[15]) end
-local fields = cmsgpack.unpack(ARGV[8])
+
+-- A token bucket: `burst` tokens, `rate` more each second, one for each job.
+local rate, burst, tokens = tonumber(ARGV[16]), tonumber(ARGV[17]), nil
+if rate > 0 then
+  local bucket = redis.call('HMGET', tenant_key(tenant, 'tokens'), 'left', 'at')
+  tokens = math.min(burst, tonumber(bucket[1] or burst) + (now - tonumber(bucket[2] or now)) / 1000 * rate)
+  if tokens < 1 then return {'limited', tostring(rate), math.max(1, math.ceil((1 - tokens) / rate))} end
+end
+
+redis.call('PSETEX', body_key, ARGV[7], ARGV[6])
+if tokens then
+  redis.call('HSET', tenant_key(tenant, 'tokens'), 'left', tokens - 1, 'at', now)
+  redis.call('EXPIRE', tenant_key(tenant, 'tokens'), math.ceil(burst / rate) + 1)
+end
+if known_key ~= '' then
+  redis.call('HSET', known_key, 'job', id, 'digest', digest)
+  redis.call('EXPIRE', known_key, math.min(policy.keep_s, 86400))
+end
+if ARGV[13] ~= '' then redis.call('PSETEX', P .. 'blob:' .. id, ARGV[7], ARGV[13]) end
+local fields = cmsgpack.unpack(ARGV[9])
 local flat = {}
 for k, v in pairs(fields) do flat[#flat + 1] = k flat[#flat + 1] = v end
-redis.call('HSET', rec, 'id', id, 'tenant', tenant, 'lane', ARGV[3], 'created', now, 'attempts', 0, unpack(flat))
+local due = now + tonumber(ARGV[8])
+redis.call('HSET', rec, 'id', id, 'tenant', tenant, 'lane', lane, 'created', now, 'due', due, 'attempts', 0, unpack(flat))
+if weight ~= '1' then redis.call('HSET', rec, 'weight', weight) end
 if fields['deadline_ms'] then redis.call('HSET', rec, 'deadline', now + tonumber(fields['deadline_ms'])) end
 redis.call('ZADD', index, now, id)
-redis.call('ZADD', queue, now + tonumber(ARGV[7]), id)
-move(id, {tenant, fields['session'], fields['client_id'], false}, 'queued', now, keep_events)
+redis.call('ZADD', P .. 'tenants', 'NX', now, tenant)
+if due > now then
+  redis.call('ZADD', queue, due, id)
+else
+  forget_tags_of_idle(lane)
+  redis.call('ZADD', queue, tag(lane, tenant, weight), id)
+end
+move(id, {tenant, fields['session'], fields['client_id'], false, lane}, 'queued', now, policy, due)
 
-if ARGV[12] ~= '' then
-  local old = redis.call('GETSET', ARGV[12], id)
-  redis.call('EXPIRE', ARGV[12], 86400)
-  if old then
-    local who = identity(old)
-    if who[4] == 'queued' and redis.call('EXISTS', 'arq:in-progress:' .. old) == 0 then
-      end_waiting(old, who, P .. 'queue:' .. redis.call('HGET', record(old), 'lane'), 'superseded', ARGV[16], now,
-        keep_s, keep_events)
-    elseif who[4] == 'running' then
-      redis.call('HSET', record(old), 'cancel', 'superseded')
-      redis.call('PUBLISH', P .. 'control', old)
-    end
+local slot = ARGV[10]
+if slot ~= '' then
+  local old = redis.call('GETSET', slot, id)
+  redis.call('EXPIRE', slot, 86400)
+  local who = old and identity(old)
+  if who and who[4] == 'queued' and redis.call('EXISTS', lease_key(old)) == 0 then
+    end_waiting(old, who, 'superseded', now, policy)
+  elseif who and who[4] == 'running' then
+    redis.call('HSET', record(old), 'cancel', 'superseded')
+    redis.call('PUBLISH', P .. 'control', old)
   end
 end
 
-trim(tenant, now, tonumber(ARGV[9]), keep_s)
+trim(tenant, now, policy)
 wake()
 return {'queued', id, tostring(depth)}

@@ -41,7 +41,7 @@ async def test_a_full_lane_refuses_searches_with_503(client: Client, things: str
     refused = await client.post("/v1/search", json=cat())
 
     assert problem(refused) == (503, "queue-full", None)
-    assert refused.headers["retry-after"] == "1"
+    assert 1 <= int(refused.headers["retry-after"]) <= 60
     assert (await client.get("/v1/jobs")).json()["jobs"] == []
 
 
@@ -61,7 +61,7 @@ async def test_requests_beyond_the_bound_are_refused_and_probes_are_not(settings
             assert (await client.get("/v1/jobs")).status_code == 200
 
     assert problem(refused) == (503, "unavailable", None)
-    assert refused.headers["retry-after"] == "1"
+    assert 1 <= int(refused.headers["retry-after"]) <= 60
 
 
 async def test_metrics_count_what_happens(client: Client, things: str, worker: StandIn) -> None:

@@ -6,12 +6,10 @@ import msgspec
 from arq.connections import ArqRedis
 
 from shared import keys, scripts, wire
-from shared.errors import BadPicture, Cancelled, Expired, Superseded
+from shared.clock import now_ms
+from shared.errors import BadPicture, Cancelled
 from shared.jobs import LANES, Lane, Query, Search, State, Took
 from shared.settings import Settings
-
-SUPERSEDED = wire.encode(Superseded().problem())
-PROBLEMS = [wire.encode(error.problem()) for error in (Expired(), Cancelled(), Superseded())]
 
 
 def a_search(text: str = "cat", **more: Any) -> Search:
@@ -25,19 +23,18 @@ class Hand:
         self.redis = redis
         self.settings = settings
         self.worker = worker
+        self._policy = scripts.policy(settings)
         self._scripts = {
             name: redis.register_script(scripts.source(name)) for name in ("claim", "finish", "release", "renew")
         }
 
     async def claim(self, count: int = 1, *, lanes: tuple[Lane, ...] = LANES, lease_ms: int = 60_000) -> list[str]:
         """Up to `count` jobs of each lane; their ids."""
-        settings = self.settings
-        kept = [settings.keep_events, int(settings.keep_jobs_s), settings.keep_jobs]
         pairs = [part for lane in lanes for part in (lane, count)]
-        found = await self._scripts["claim"](
-            keys=[keys.queue(lane) for lane in lanes], args=[self.worker, lease_ms, *kept, *PROBLEMS, *pairs]
+        _, _, *found = await self._scripts["claim"](
+            keys=[keys.queue(lane) for lane in lanes], args=[self._policy, self.worker, lease_ms, *pairs]
         )
-        return [job_id.decode() for job_id in found[::3]]
+        return [job_id.decode() for job_id in found[::7]]
 
     async def finish(self, job_id: str, state: State = "succeeded", *, lane: Lane = "interactive") -> bool:
         """Whether the lease was still this worker's."""
@@ -46,19 +43,22 @@ class Hand:
         envelope = {"s": fine, "r": {"done": job_id} if fine else problem, "t": 1, "f": "search", "a": (), "k": {}}
         args = [job_id, self.worker, state, wire.encode(envelope), int(self.settings.keep_result_s * 1000)]
         args += [b"" if problem is None else wire.encode(problem), msgspec.msgpack.encode(Took(total_ms=3.0))]
-        args += [int(self.settings.keep_jobs_s), self.settings.keep_events, SUPERSEDED]
-        return bool(await self._scripts["finish"](keys=[keys.queue(lane)], args=args))
+        return bool(await self._scripts["finish"](keys=[keys.queue(lane)], args=[self._policy, *args]))
 
     async def release(
         self, job_id: str, *, delay_ms: int = 0, counted: bool = False, lane: Lane = "interactive"
     ) -> bool:
-        args = [job_id, self.worker, delay_ms, "0" if counted else "1", self.settings.keep_events]
+        args = [self._policy, job_id, self.worker, delay_ms, "0" if counted else "1", b""]
         return bool(await self._scripts["release"](keys=[keys.queue(lane)], args=args))
 
-    async def renew(self, *job_ids: str, lease_ms: int = 60_000) -> list[str]:
-        answers = await self._scripts["renew"](keys=[], args=[self.worker, lease_ms, *job_ids])
+    async def renew(self, *job_ids: str, lease_ms: int = 60_000, lane: Lane = "interactive") -> list[str]:
+        pairs = [part for job_id in job_ids for part in (job_id, lane)]
+        answers = await self._scripts["renew"](keys=[], args=[self.worker, lease_ms, *pairs])
         return [answer.decode() for answer in answers]
 
-    async def lapse(self, job_id: str) -> None:
+    async def lapse(self, job_id: str, *, lane: Lane = "interactive") -> None:
         """As when the worker is gone for longer than its lease."""
-        await self.redis.delete(keys.ARQ_LEASE + job_id)
+        async with self.redis.pipeline(transaction=True) as pipe:
+            pipe.delete(keys.ARQ_LEASE + job_id)
+            pipe.zadd(keys.queue(lane), {job_id: now_ms()}, xx=True)
+            await pipe.execute()

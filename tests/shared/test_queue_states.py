@@ -43,6 +43,17 @@ class Told(msgspec.Struct):
     leased: bool = False
     stop_as: State | None = None
     slot: str | None = None
+    crashes: int = 0
+
+    def held_by(self, worker: str) -> bool:
+        """Its lease may have lapsed, as long as nobody else took the job."""
+        return self.worker == worker and self.state in {"queued", "running"}
+
+    def fall_due(self, claimer: str) -> None:
+        """Its lease has lapsed, and somebody asks for jobs."""
+        if self.worker != claimer and not self.stop_as:
+            self.crashes += 1
+        self.state = "dead" if self.crashes >= 2 else "queued"
 
 
 class Jobs(RuleBasedStateMachine):
@@ -97,6 +108,9 @@ class Jobs(RuleBasedStateMachine):
 
     @rule(worker=workers, count=st.integers(1, 4))
     def claim(self, worker: str, count: int) -> None:
+        for told in self.told.values():
+            if told.state == "running" and not told.leased:
+                told.fall_due(worker)
         claimed = self.run(self.hands[worker].claim(count))
         for lane in LANES:
             mine = [one for one in claimed if self.told[one].lane == lane]
@@ -124,7 +138,7 @@ class Jobs(RuleBasedStateMachine):
     )
     def finish(self, job: str, worker: str, state: State) -> None:
         told = self.told[job]
-        ours = told.leased and told.worker == worker
+        ours = told.held_by(worker)
         assert self.run(self.hands[worker].finish(job, state, lane=told.lane)) == ours
         if ours:
             superseded = state == "cancelled" and told.stop_as == "superseded"
@@ -133,14 +147,14 @@ class Jobs(RuleBasedStateMachine):
     @rule(job=jobs, worker=workers, counted=st.booleans())
     def release(self, job: str, worker: str, counted: bool) -> None:
         told = self.told[job]
-        ours = told.leased and told.worker == worker
+        ours = told.held_by(worker)
         assert self.run(self.hands[worker].release(job, counted=counted, lane=told.lane)) == ours
         if ours:
             told.state, told.leased, told.worker = "queued", False, None
 
     @rule(job=jobs)
     def lapse(self, job: str) -> None:
-        self.run(self.hands["w1"].lapse(job))
+        self.run(self.hands["w1"].lapse(job, lane=self.told[job].lane))
         self.told[job].leased = False
 
     @rule(job=jobs, stranger=st.booleans())
@@ -171,7 +185,7 @@ class Jobs(RuleBasedStateMachine):
                 self.run(call)
         else:
             self.run(call)
-            told.state = "queued"
+            told.state, told.worker, told.crashes = "queued", None, 0
 
     @rule(job=consumes(jobs))
     def forget(self, job: str) -> None:

@@ -9,7 +9,10 @@ from typing import Any
 from arq.connections import ArqRedis
 from arq.worker import Function
 
+from shared import keys
+from shared.clock import now_ms
 from shared.connection import connect
+from shared.jobs import Lane
 from shared.settings import Settings
 from workers.worker import Worker
 
@@ -46,3 +49,11 @@ async def eventually(condition: Callable[[], Any], *, within_s: float = 10.0) ->
 
 async def keys_of(redis: ArqRedis) -> list[str]:
     return sorted(key.decode() for key in await redis.keys("*"))
+
+
+async def lapse(redis: ArqRedis, job_id: str, lane: Lane = "interactive") -> None:
+    """As if the worker that runs the job had been stopped for longer than its lease."""
+    async with redis.pipeline(transaction=True) as pipe:
+        pipe.delete(keys.ARQ_LEASE + job_id)
+        pipe.zadd(keys.queue(lane), {job_id: now_ms()}, xx=True)
+        await pipe.execute()

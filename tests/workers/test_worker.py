@@ -17,7 +17,7 @@ from shared.events import Events
 from shared.jobs import File, Ingest, Query, Search
 from shared.queue import Queue
 from shared.settings import Settings
-from tests.workers.fleet import eventually, running_worker
+from tests.workers.fleet import eventually, lapse, running_worker
 
 pytestmark = pytest.mark.anyio
 
@@ -223,12 +223,13 @@ async def test_a_lapsed_lease_lets_another_worker_run_the_job_and_fences_the_fir
     queue: Queue, redis: ArqRedis, settings: Settings
 ) -> None:
     gate, results = Gate(), Gate()
-    async with running_worker(settings, [gate.function()], worker_id="slow") as slow:
+    # Renewals, a third of a lease apart, do not come between.
+    lasting = msgspec.structs.replace(settings, lease_s=60.0)
+    async with running_worker(lasting, [gate.function()], worker_id="slow") as slow:
         sent = await queue.submit(a_search(), tenant="t1")
         await gate.started.wait()
-        # As if the first worker had been stopped for longer than its lease.
         slow.allow_pick_jobs = False
-        await redis.delete(keys.ARQ_LEASE + sent.id)
+        await lapse(redis, sent.id)
         async with running_worker(settings, [results.function()], worker_id="fast"):
             await results.started.wait()
             gate.may_end.set()
@@ -246,7 +247,7 @@ async def test_a_worker_that_claims_its_own_lapsed_job_does_not_run_it_twice(
     async with running_worker(settings, [gate.function()]):
         sent = await queue.submit(a_search(), tenant="t1")
         await gate.started.wait()
-        await redis.delete(keys.ARQ_LEASE + sent.id)
+        await lapse(redis, sent.id)
         await eventually(lambda: redis.exists(keys.ARQ_LEASE + sent.id))
         gate.may_end.set()
         job = await queue.wait("t1", sent.id, timeout_s=10)
@@ -276,7 +277,7 @@ async def test_a_job_that_outlives_its_workers_each_time_ends_dead(
 ) -> None:
     sent = await queue.submit(a_search(), tenant="t1")
     # Each start counts before the job runs: that many workers took it and were never heard of again.
-    await redis.set(keys.ARQ_RETRY + sent.id, settings.max_tries)
+    await redis.set(keys.ARQ_RETRY + sent.id, settings.max_tries + settings.max_crashes)
     async with running_worker(settings, [func(echo, name="search")]):
         job = await queue.wait("t1", sent.id, timeout_s=10)
     assert job.state == "dead"
@@ -348,13 +349,20 @@ async def test_a_stock_worker_runs_what_our_queue_enqueued(redis: ArqRedis, queu
     assert (job.state, job.result) == ("succeeded", {"text": "dog", "try": 1})
 
 
-async def test_a_store_that_is_away_is_told_at_once_to_who_waits(queue: Queue, settings: Settings) -> None:
+async def test_a_store_that_stays_away_is_told_to_who_waits_when_the_budget_is_used_up(
+    queue: Queue, settings: Settings
+) -> None:
     async def away(ctx: Context, payload: dict[str, Any], **_: Any) -> None:
         raise StoreAway("no route")
 
-    async with running_worker(settings, [func(away, name="search")]):
+    impatient = msgspec.structs.replace(settings, max_tries=2)
+    async with running_worker(impatient, [func(away, name="search")]):
         sent = await queue.submit(a_search(), tenant="t1")
         job = await queue.wait("t1", sent.id, timeout_s=10)
-    assert job.state == "failed"
+    assert (job.state, job.attempts) == ("dead", 2)
     assert job.error is not None
     assert (job.error.status, job.error.retryable) == (503, True)
+    assert [(one.attempt, one.worker, one.problem.type) for one in job.history] == [
+        (1, "w1", "store-away"),
+        (2, "w1", "store-away"),
+    ]

@@ -1,0 +1,93 @@
+"""Idle tenants, old events and what stock workers ended are looked after by one worker for all."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import msgspec
+import pytest
+from arq.connections import ArqRedis
+from arq.worker import Worker as StockWorker
+from arq.worker import func
+
+from shared import keys, wire
+from shared.connection import connect
+from shared.jobs import Query, Search
+from shared.queue import Queue
+from shared.settings import Settings
+from workers.tidying import Tidying
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def redis(settings: Settings) -> AsyncIterator[ArqRedis]:
+    async with connect(settings) as client:
+        yield client
+
+
+def a_search() -> Search:
+    return Search(collection="pictures", query=Query(text="cat"))
+
+
+async def test_an_idle_tenants_ledger_is_trimmed(redis: ArqRedis, settings: Settings) -> None:
+    queue = Queue(redis, settings)
+    for _ in range(40):
+        sent = await queue.submit(a_search(), tenant="t")
+        await queue.cancel("t", sent.id)
+    small = msgspec.structs.replace(settings, keep_jobs=5)
+    assert await Tidying(redis, small, worker_id="w").once() == 35
+    assert await redis.zcard(keys.jobs("t")) == 5
+
+
+async def test_one_worker_does_it_for_all(redis: ArqRedis, settings: Settings) -> None:
+    swept: list[str] = []
+
+    async def sweep() -> None:
+        swept.append("now")
+
+    assert await Tidying(redis, settings, worker_id="a", sweep=sweep).once() == 0
+    assert await Tidying(redis, settings, worker_id="b", sweep=sweep).once() is None
+    assert swept == ["now"]
+
+
+async def test_a_tenant_without_jobs_is_forgotten(redis: ArqRedis, settings: Settings) -> None:
+    queue = Queue(redis, settings)
+    sent = await queue.submit(a_search(), tenant="t")
+    await queue.cancel("t", sent.id)
+    await queue.drop("t", sent.id)
+    await Tidying(redis, settings, worker_id="w").once()
+    assert await redis.zcard(keys.TENANTS) == 0
+
+
+async def test_what_a_stock_worker_ended_no_longer_counts_as_open(redis: ArqRedis, settings: Settings) -> None:
+    async def fails(ctx: dict[Any, Any], payload: dict[str, Any], **_: Any) -> None:
+        if payload["limit"] == 1:
+            raise ValueError("as asked")
+
+    queue = Queue(redis, settings)
+    good = await queue.submit(Search(collection="p", query=Query(text="a"), limit=2), tenant="t")
+    bad = await queue.submit(Search(collection="p", query=Query(text="a"), limit=1), tenant="t")
+    stock = StockWorker(
+        [func(fails, name="search")],
+        redis_pool=redis,
+        queue_name=keys.queue("interactive"),
+        job_serializer=wire.encode,
+        job_deserializer=wire.decode,
+        burst=True,
+        poll_delay=0.01,
+        handle_signals=False,
+    )
+    await stock.async_run()
+    assert await Tidying(redis, settings, worker_id="w").once() == 2
+    states = [(await redis.hget(keys.record(one.id), "state")) for one in (good, bad)]
+    assert states == [b"succeeded", b"failed"]
+    assert await redis.zcard(keys.lane_jobs("interactive", "queued")) == 0
+    assert await redis.zcard(keys.jobs_in("t", "queued")) == 0
+
+
+async def test_old_events_go(redis: ArqRedis, settings: Settings) -> None:
+    for number in range(300):
+        await redis.xadd(keys.EVENTS, {"t": "t", "at": number}, id=f"{number + 1}-1")
+    await Queue(redis, settings).submit(a_search(), tenant="t")
+    await Tidying(redis, settings, worker_id="w").once()
+    assert await redis.xlen(keys.EVENTS) < 150

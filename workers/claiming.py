@@ -1,0 +1,71 @@
+"""Takes jobs for one worker: many in one call, from all lanes."""
+
+from collections.abc import Mapping
+from time import monotonic
+
+import msgspec
+from arq.connections import ArqRedis
+from redis.commands.core import AsyncScript
+
+from shared import keys, scripts
+from shared.connection import redis_errors
+from shared.jobs import Lane
+from shared.settings import Settings
+from workers.outcome import Running
+
+CLAIM_AT_MOST = 64
+# What the script answers of each job.
+FIELDS = 7
+# arq cancels a job at its timeout; the lease outlives that by what the cancelling may take.
+GRACE_S = 2.0
+
+
+class Claimed(msgspec.Struct, frozen=True, kw_only=True):
+    """What one call brought. `next_s`: until the next job falls due; `more`: the call stopped early."""
+
+    jobs: list[Running]
+    next_s: float | None
+    more: bool
+
+
+class Claims:
+    """The claim script, in the name of one worker."""
+
+    def __init__(self, redis: ArqRedis, settings: Settings, *, worker_id: str) -> None:
+        self.settings = settings
+        self.worker_id = worker_id
+        self._policy = scripts.policy(settings)
+        self._claim: AsyncScript = redis.register_script(scripts.source("claim"))
+
+    async def take(self, free: Mapping[Lane, int]) -> Claimed:
+        """Jobs for the free places of each lane; lanes are served in the order given. Raises QueueAway, QueueFull."""
+        wanted = {lane: max(0, min(count, CLAIM_AT_MOST)) for lane, count in free.items()}
+        pairs = [part for lane, count in wanted.items() for part in (lane, count)]
+        with redis_errors():
+            answer = await self._claim(
+                keys=[keys.queue(lane) for lane in wanted],
+                args=[self._policy, self.worker_id, int(self.settings.lease_s * 1000), *pairs],
+            )
+        next_ms, stopped_early, *found = answer
+        jobs = [self._running(*found[start : start + FIELDS]) for start in range(0, len(found), FIELDS)]
+        return Claimed(
+            jobs=jobs,
+            next_s=next_ms / 1000 if next_ms >= 0 else None,
+            more=bool(stopped_early) or len(jobs) >= CLAIM_AT_MOST,
+        )
+
+    def _running(
+        self, job_id: bytes, due: bytes, lane_: bytes, attempts: int, crashes: bytes | int, first: bytes, expires: bytes
+    ) -> Running:
+        lane: Lane = "bulk" if lane_ == b"bulk" else "interactive"
+        timeout_s = self.settings.ingest_timeout_s if lane == "bulk" else self.settings.search_timeout_s
+        return Running(
+            job_id=job_id.decode(),
+            lane=lane,
+            due_ms=int(float(due)),
+            first_ms=int(float(first)),
+            attempts=int(attempts),
+            crashes=int(crashes),
+            expires_ms=int(float(expires)) if expires else None,
+            deadline=monotonic() + timeout_s + GRACE_S,
+        )

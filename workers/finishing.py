@@ -1,0 +1,98 @@
+"""Tells Redis how a job ended: its result, its failure, or that it shall be tried again."""
+
+import asyncio
+import logging
+from typing import Any
+
+import msgspec
+from arq.connections import ArqRedis
+
+from shared import keys, scripts, wire
+from shared.clock import now_ms
+from shared.connection import redis_errors
+from shared.errors import Problem, Unavailable
+from shared.grouping import GroupedScript, Grouping
+from shared.settings import Settings
+from workers.outcome import Running, final_state, may_be_retried, retry_in_s
+
+logger = logging.getLogger(__name__)
+
+TRIES = 8
+
+
+class Finishing:
+    """The finish and release scripts, in the name of one worker."""
+
+    def __init__(self, redis: ArqRedis, settings: Settings, *, worker_id: str) -> None:
+        self.settings = settings
+        self.worker_id = worker_id
+        self._policy = scripts.policy(settings)
+        grouping = Grouping(redis)
+        self._scripts = {name: GroupedScript(grouping, name) for name in ("finish", "release")}
+
+    async def end(self, running: Running, result_data: bytes | None) -> bool:
+        """End the job with arq's result envelope. False when it will be tried again instead."""
+        problem = problem_in(result_data)
+        if problem is not None and running.lost:
+            # Stopping this run ended it, not the job; and this worker may meanwhile hold the job again.
+            await self.hand_back(running, counted=False)
+            return False
+        exhausted = False
+        if problem is not None and may_be_retried(problem, running):
+            delay_s = retry_in_s(running, self.settings, now_ms=now_ms())
+            if delay_s is not None:
+                logger.info("%s, attempt %d: tried again in %.2f s", problem.type, running.attempts, delay_s)
+                await self.hand_back(running, delay_s=delay_s, problem=problem)
+                return False
+            exhausted = True
+        await self._write("finish", running, self._ending(running, problem, result_data, exhausted=exhausted))
+        return True
+
+    async def hand_back(
+        self, running: Running, *, delay_s: float = 0.0, problem: Problem | None = None, counted: bool = True
+    ) -> None:
+        """Put the job back into its lane; `problem` is what the attempt failed with."""
+        told = wire.encode(problem) if problem is not None else b""
+        args = [running.job_id, self.worker_id, int(max(0.0, delay_s) * 1000), "0" if counted else "1", told]
+        await self._write("release", running, args)
+
+    def _ending(
+        self, running: Running, problem: Problem | None, result_data: bytes | None, *, exhausted: bool
+    ) -> list[Any]:
+        return [
+            running.job_id,
+            self.worker_id,
+            final_state(problem, exhausted=exhausted),
+            result_data or b"",
+            int(self.settings.keep_result_s * 1000),
+            wire.encode(problem) if problem is not None else b"",
+            wire.encode(running.took) if running.took is not None else b"",
+        ]
+
+    async def _write(self, script: str, running: Running, args: list[Any]) -> None:
+        """Over a short outage too: the work is done, only the telling is left."""
+        for attempt in range(TRIES):
+            try:
+                with redis_errors():
+                    ours = await self._scripts[script](keys=[keys.queue(running.lane)], args=[self._policy, *args])
+            except Unavailable as error:
+                logger.warning("the end of the job is not recorded yet: %s", error)
+                await asyncio.sleep(min(2.0, 0.1 * 2**attempt))
+                continue
+            if not ours:
+                logger.warning("the lease was lost, this worker's result is dropped")
+            return
+        logger.error("the end of the job could not be recorded; it runs again when its lease has lapsed")
+
+
+def problem_in(result_data: bytes | None) -> Problem | None:
+    """The problem in a failed job's envelope; None for a success."""
+    if result_data is None:
+        return Problem(type="internal-error", title="The result cannot be stored", status=500)
+    envelope = wire.decode_envelope(result_data)
+    if envelope.s:
+        return None
+    try:
+        return msgspec.msgpack.decode(envelope.r, type=Problem)
+    except msgspec.ValidationError:
+        return Problem(type="internal-error", title="The result cannot be stored", status=500)
