@@ -12,16 +12,18 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
+from arq.connections import ArqRedis
 from arq.worker import func
 
 from shared import logs
-from shared.connection import connect
+from shared.connection import AWAY, connect
 from shared.settings import Settings, from_env
 from workers.worker import Worker
 
 Context = dict[Any, Any]
 # Stands where a job's id would, when a worker begins to take jobs.
 READY = "-"
+PAUSE_S = 0.05
 
 
 class Notes:
@@ -53,6 +55,17 @@ def searching(worker_id: str, notes: Notes) -> Any:
     return search
 
 
+async def until_there(redis: ArqRedis) -> None:
+    """As `python -m workers` does before it begins."""
+    while True:
+        try:
+            await redis.ping()
+        except AWAY:
+            await asyncio.sleep(PAUSE_S)
+        else:
+            return
+
+
 async def serve(settings: Settings, worker_id: str, runs: Path) -> None:
     stop, notes = asyncio.Event(), Notes(runs, worker_id)
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
@@ -64,9 +77,9 @@ async def serve(settings: Settings, worker_id: str, runs: Path) -> None:
             settings=settings,
             worker_id=worker_id,
         )
+        await until_there(redis)
         taking = asyncio.create_task(worker.async_run())
         stopping = asyncio.create_task(stop.wait())
-        await worker.pool.ping()
         notes.add(READY)
         await asyncio.wait([taking, stopping], return_when=asyncio.FIRST_COMPLETED)
         await worker.drain()

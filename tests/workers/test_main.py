@@ -11,6 +11,7 @@ import msgspec
 import pytest
 from arq.connections import ArqRedis
 
+from shared import keys
 from shared.collections import Collections
 from shared.connection import connect
 from shared.fleet import Fleet
@@ -71,6 +72,19 @@ async def test_a_worker_joins_the_fleet_works_and_leaves(own: Settings) -> None:
         assert await Fleet(redis).live() == []
     assert (info.state, info.pid, info.device, info.store, info.dim) == ("running", os.getpid(), "cpu", "edge", 16)
     assert info.memory_bytes > 2**20
+
+
+@pytest.mark.parametrize("hears", [True, False], ids=["called", "by its heartbeat"])
+async def test_a_worker_that_an_operator_drains_ends_by_itself(own: Settings, *, hears: bool) -> None:
+    async with connect(own) as redis, serving(own) as task:
+        await in_fleet(redis)
+        [info] = await Fleet(redis).live()
+        if hears:
+            await Fleet(redis).drain(info.id)
+        else:
+            await redis.set(keys.drain(info.id), "1")
+        await eventually(task.done, within_s=WITHIN_S)
+        assert await Fleet(redis).live() == []
 
 
 async def test_a_worker_waits_for_redis(own: Settings, caplog: pytest.LogCaptureFixture) -> None:
