@@ -3,10 +3,15 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from shared.settings import Settings
 from tests.redis_server import RedisServer
+
+# A busy machine is no failure: tests say what happens, never how fast.
+hypothesis.settings.register_profile("clipline", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("clipline")
 
 
 @pytest.fixture(scope="session")
