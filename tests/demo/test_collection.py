@@ -6,6 +6,8 @@ from PIL import Image
 
 from demo import collection
 
+pytestmark = pytest.mark.timeout(480)  # all pictures are drawn, and once more after one is lost
+
 
 def _written(folder: Path) -> dict[str, int]:
     return {file.name: file.stat().st_mtime_ns for file in folder.iterdir()}

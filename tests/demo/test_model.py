@@ -11,6 +11,8 @@ from demo.recipe.gallery import Gallery, load_gallery
 from demo.recipe.places import MODEL
 
 LIMIT_BYTES = 25_000_000
+# Drawing and encoding all pictures takes half a minute, and several times that on a busy machine.
+pytestmark = pytest.mark.timeout(480)
 
 
 @pytest.fixture(scope="module")
