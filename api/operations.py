@@ -17,7 +17,7 @@ from shared.audit import AuditPage
 from shared.errors import CliplineError
 from shared.jobs import Collection, CollectionSpec, Item, JobView, Search
 from shared.ledger import Page
-from shared.sweeps import Sweep, Swept
+from shared.selection import Sweep, Swept
 
 Error = type[CliplineError]
 

@@ -14,7 +14,7 @@ from shared.audit import Action
 from shared.errors import LaneNotFound
 from shared.fleet import WorkerInfo
 from shared.jobs import LANES, Lane
-from shared.sweeps import Sweep, Swept, Verb
+from shared.selection import Sweep, Swept, Verb
 
 ACTIONS: dict[Verb, Action] = {"cancel": "jobs.cancel", "replay": "jobs.replay", "purge": "jobs.purge"}
 

@@ -11,7 +11,7 @@ from cli.client import connect, view
 from cli.failures import Failure
 from cli.options import DEFAULT_URL, AsJson, Key, Url, group, out
 from shared.jobs import JobView, Kind, State
-from shared.sweeps import Sweep, Verb
+from shared.selection import Sweep, Verb
 
 app = group("What the queue did and does; without a command, the newest jobs.")
 

@@ -1,47 +1,24 @@
 """Cancel, replay or purge every job that passes a filter, a bounded number in one call."""
 
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Literal
-
-import msgspec
 
 from shared.errors import Conflict, Invalid, JobNotFound, QueueFull
-from shared.jobs import FINAL, RETRYABLE, Kind, State
+from shared.jobs import FINAL, RETRYABLE, State
 from shared.ledger import JobFilter
 from shared.queue import Queue
+from shared.selection import Sweep, Swept, Verb
 
 PAGE = 100
 PAGES = 50
 # The cursor before the newest job of all.
 START = "999999999999999-~"
 
-Verb = Literal["cancel", "replay", "purge"]
 DEFAULT: dict[Verb, State] = {"cancel": "queued", "replay": "dead", "purge": "dead"}
 ALLOWED: dict[Verb, frozenset[State]] = {
     "cancel": frozenset({"queued", "running"}),
     "replay": RETRYABLE,
     "purge": FINAL,
 }
-Cursor = Annotated[str, msgspec.Meta(pattern=r"^\d{1,15}-[^\x00-\x1f]{1,200}$")]
-
-
-class Sweep(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Which jobs: those of one state, newest first. `before` is an earlier answer's `next`."""
-
-    state: State | None = None
-    kind: Kind | None = None
-    q: Annotated[str, msgspec.Meta(max_length=200)] | None = None
-    before: Cursor | None = None
-    limit: Annotated[int, msgspec.Meta(ge=1, le=1_000)] = 500
-
-
-class Swept(msgspec.Struct, frozen=True, kw_only=True):
-    """`done` jobs were changed; `skipped` had changed by themselves. With `next` there are more."""
-
-    state: State
-    done: int
-    skipped: int
-    next: str | None = None
 
 
 class Sweeps:

@@ -96,7 +96,8 @@ async def test_a_sweep_is_bounded_and_goes_on_where_it_stopped(client: Client, t
 async def test_replaying_stops_at_a_full_lane(settings: Settings, make_key: MakeKey, api: Api) -> None:
     from shared.jobs import Query, Search
     from shared.queue import Queue
-    from shared.sweeps import Sweep, Sweeps
+    from shared.selection import Sweep
+    from shared.sweeps import Sweeps
 
     async with connect(settings) as redis:
         wide = Queue(redis, settings)
