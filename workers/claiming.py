@@ -15,7 +15,7 @@ from workers.outcome import Running
 
 CLAIM_AT_MOST = 64
 # What the script answers of each job.
-FIELDS = 7
+FIELDS = 9
 # arq cancels a job at its timeout; the lease outlives that by what the cancelling may take.
 GRACE_S = 2.0
 
@@ -55,7 +55,16 @@ class Claims:
         )
 
     def _running(
-        self, job_id: bytes, due: bytes, lane_: bytes, attempts: int, crashes: bytes | int, first: bytes, expires: bytes
+        self,
+        job_id: bytes,
+        due: bytes,
+        lane_: bytes,
+        attempts: int,
+        crashes: bytes | int,
+        first: bytes,
+        expires: bytes,
+        body: bytes | None,
+        tries: int,
     ) -> Running:
         lane: Lane = "bulk" if lane_ == b"bulk" else "interactive"
         timeout_s = self.settings.ingest_timeout_s if lane == "bulk" else self.settings.search_timeout_s
@@ -68,4 +77,5 @@ class Claims:
             crashes=int(crashes),
             expires_ms=int(float(expires)) if expires else None,
             deadline=monotonic() + timeout_s + GRACE_S,
+            brought=(body, tries),
         )

@@ -26,6 +26,7 @@ class Running:
 
     `due_ms`, `first_ms` (its first start) and `expires_ms` (its client's deadline) are milliseconds since 1970;
     `attempts` counts starts, of which `crashes` lost their worker. `lost`: stopped, as another had it.
+    `brought`: the body and the number of the try, as the claim found them; gone when arq has read them.
     """
 
     job_id: str
@@ -39,6 +40,7 @@ class Running:
     took: Took | None = None
     stopping: bool = False
     lost: bool = False
+    brought: tuple[bytes | None, int] | None = None
 
 
 def backoff_s(attempt: int, lane: Lane) -> float:

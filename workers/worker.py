@@ -52,9 +52,10 @@ class Worker(arq.worker.Worker):
         lanes: Sequence[Lane] = LANES,
         burst: bool = False,
     ) -> None:
+        self.running: dict[str, Running] = {}
         super().__init__(
             functions,
-            redis_pool=JobReader(redis),
+            redis_pool=JobReader(redis, self.running),
             queue_name=keys.queue(lanes[0]),
             ctx=ctx,
             burst=burst,
@@ -72,7 +73,6 @@ class Worker(arq.worker.Worker):
         self.settings = settings
         self.worker_id = worker_id
         self.lanes = tuple(lanes)
-        self.running: dict[str, Running] = {}
         self.ctx["running"] = self.running
         self.drain_asked = asyncio.Event()
         self._wake = asyncio.Event()

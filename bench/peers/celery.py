@@ -22,7 +22,9 @@ def application(url: str, counter: Counter | None) -> Any:
     # kombu spells a unix socket differently from redis-py.
     where = url.replace("unix://", "redis+socket://").replace("?db=", "?virtual_host=")
     app = Celery("bench", broker=where, backend=where)
-    app.conf.update(worker_send_task_events=False, broker_connection_retry_on_startup=True)
+    app.conf.update(
+        worker_send_task_events=False, worker_redirect_stdouts=False, broker_connection_retry_on_startup=True
+    )
 
     def noop(payload: Any) -> Any:
         if counter is not None:

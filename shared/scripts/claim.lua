@@ -6,11 +6,12 @@
 -- KEYS: one queue for each lane
 -- ARGV: policy, worker, lease ms, then for each lane: its name, how many are wanted
 -- Returns ms until the next job falls due (-1: unknown), '1' when there may be more at once, then for each claimed job:
--- id, due, lane, attempts, crashes, first start, deadline or ''.
+-- id, due, lane, attempts, crashes, first start, deadline or '', body or nil, arq's count of tries.
 local policy, worker, lease_ms = cmsgpack.unpack(ARGV[1]), ARGV[2], tonumber(ARGV[3])
 -- Only ended jobs give memory back, so jobs are handed out even when Redis has none left: it refuses no write of a
 -- script that has already written.
 redis.call('DEL', P .. 'nothing')
+local TRIES_KEPT_S = 88400 -- as arq's run_job, which does not count them then
 local now, left, out = now_ms(), 1024, {}
 
 local function adopt(id, lane, score)
@@ -92,6 +93,9 @@ local function take(id, lane)
   for _, value in ipairs({id, who[8] or tostring(now), lane, attempts, who[10] or '0', first, who[7] or ''}) do
     out[#out + 1] = value
   end
+  out[#out + 1] = redis.call('GET', 'arq:job:' .. id)
+  out[#out + 1] = redis.call('INCR', 'arq:retry:' .. id)
+  redis.call('EXPIRE', 'arq:retry:' .. id, TRIES_KEPT_S)
   return 'taken'
 end
 
@@ -131,5 +135,5 @@ for i = 1, #KEYS do
   end
 end
 local answer = {next_ms, left <= 0 and 1 or 0}
-for _, value in ipairs(out) do answer[#answer + 1] = value end
+for i = 1, #out do answer[#answer + 1] = out[i] end
 return answer

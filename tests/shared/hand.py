@@ -10,6 +10,7 @@ from shared.clock import now_ms
 from shared.errors import BadPicture, Cancelled
 from shared.jobs import LANES, Lane, Query, Search, State, Took
 from shared.settings import Settings
+from workers.claiming import FIELDS
 
 
 def a_search(text: str = "cat", **more: Any) -> Search:
@@ -34,7 +35,7 @@ class Hand:
         _, _, *found = await self._scripts["claim"](
             keys=[keys.queue(lane) for lane in lanes], args=[self._policy, self.worker, lease_ms, *pairs]
         )
-        return [job_id.decode() for job_id in found[::7]]
+        return [job_id.decode() for job_id in found[::FIELDS]]
 
     async def finish(self, job_id: str, state: State = "succeeded", *, lane: Lane = "interactive") -> bool:
         """Whether the lease was still this worker's."""
