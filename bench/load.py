@@ -1,6 +1,7 @@
 """Closed-loop users against one URL, with a probe that watches /healthz meanwhile."""
 
 import asyncio
+import sys
 from collections.abc import Iterator, Mapping
 from time import perf_counter
 from typing import Any
@@ -10,7 +11,6 @@ import httpx
 from bench.phrases import phrases
 from bench.report import Figures, percentile
 
-PROBE_EVERY_S = 0.02
 STAGES = ("queue_ms", "encode_ms", "search_ms")
 
 
@@ -28,12 +28,12 @@ class Load:
         async with httpx.AsyncClient(base_url=self.url, limits=limits, timeout=60) as client:
             await self._search(client, "warm up")
             until = perf_counter() + self.seconds
-            probe = asyncio.create_task(self._probe(client))
+            probe = await self._probe()
             users = (self._user(client, phrases(self.seed * 1000 + number), until) for number in range(self.users))
             started = perf_counter()
             await asyncio.gather(*users)
             took_s = perf_counter() - started
-            probe.cancel()
+        self.probe_ms = [float(line) for line in (await probe.communicate())[0].split()]
         return self._figures(took_s)
 
     async def _user(self, client: httpx.AsyncClient, words: Iterator[str], until: float) -> None:
@@ -54,12 +54,10 @@ class Load:
         assert response.status_code == 200, answer
         return answer
 
-    async def _probe(self, client: httpx.AsyncClient) -> None:
-        while True:
-            started = perf_counter()
-            (await client.get("/healthz")).raise_for_status()
-            self.probe_ms.append((perf_counter() - started) * 1000)
-            await asyncio.sleep(PROBE_EVERY_S)
+    async def _probe(self) -> asyncio.subprocess.Process:
+        """In a process of its own: the users' work in this one must not delay it."""
+        command = [sys.executable, "-m", "bench.probe", self.url, str(self.seconds)]
+        return await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
 
     def _figures(self, took_s: float) -> Figures:
         figures = {
