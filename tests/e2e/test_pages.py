@@ -75,6 +75,7 @@ def test_the_address_reproduces_the_search_and_back_returns(page: Page) -> None:
 
 
 def test_the_keyboard_alone_is_enough(page: Page) -> None:
+    expect(page.get_by_test_id("query")).to_be_visible()
     page.keyboard.press("/")
     expect(page.get_by_test_id("query")).to_be_focused()
     page.keyboard.type("cat")

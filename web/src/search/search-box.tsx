@@ -1,7 +1,7 @@
 /** Where one says what to look for: words, a stored picture, a picture of one's own, and in which collection. */
 
 import type { ComponentChildren, VNode } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 
 import { Icon } from "../ui/icons.tsx";
 import { MAX_TEXT } from "./address.ts";
@@ -118,9 +118,9 @@ function useTyping(text: string, onType: (text: string) => void): [string, (text
   return [typed, type, () => clearTimeout(timer.current)];
 }
 
-/** "/" brings the focus here from anywhere but another field. */
+/** "/" brings the focus here from anywhere but another field; before the first paint, so whoever sees the field has the key. */
 function useSlash(input: { current: HTMLInputElement | null }): void {
-  useEffect(() => {
+  useLayoutEffect(() => {
     const come = (event: KeyboardEvent): void => {
       if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || isElsewhere(event.target)) return;
       event.preventDefault();
