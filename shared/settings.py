@@ -16,6 +16,8 @@ Positive = Annotated[int, msgspec.Meta(ge=1)]
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=10**9)]  # Redis counts in milliseconds, in 64 bits
 Rate = Annotated[float, msgspec.Meta(ge=0, le=10**9)]
 Weights = Annotated[str, msgspec.Meta(pattern=r"^([a-z0-9][a-z0-9_-]*=\d{1,3}(\.\d{1,2})?(,|(?!.)))*$")]
+Listen = Annotated[str, msgspec.Meta(pattern=r"^((\[[0-9a-fA-F:]+\]|[A-Za-z0-9._-]+):\d{1,5})?(?!\n)$")]
+Origins = Annotated[str, msgspec.Meta(pattern=r"^(https?://[^/?#,\s*]+(,(?=.)|(?!.)))*(?!\n)$")]
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 
 
@@ -38,9 +40,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     host: str = "127.0.0.1"
     port: Port = 8000
     keys_file: str = ""
+    allowed_origins: Origins = ""
     max_connections: Positive = 10_000
+    max_watches: Positive = 256
+    max_open_searches: Positive = 64
+    max_frames_s: Positive = 500
+    heartbeat_s: Seconds = 20.0
     max_inflight: Positive = 1_000
     max_wait_s: Annotated[float, msgspec.Meta(gt=0, le=30)] = 30.0
+    body_pause_s: Seconds = 15.0
+    body_timeout_s: Seconds = 600.0
+    trusted_proxies: str = ""
 
     # What one request may ask for
     max_limit: Positive = 1_000
@@ -68,11 +78,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     keep_dead: Positive = 1_000
     keep_dead_s: Seconds = 7 * 86_400.0
     keep_audit: Positive = 10_000
-    keep_events: Positive = 20_000
+    keep_events: Annotated[int, msgspec.Meta(ge=500)] = 20_000
     session_ttl_s: Seconds = 4 * 3_600.0
 
     # What one tenant may take
     tenant_max_open: Positive = 10_000
+    tenant_max_connections: Positive = 10_000
     tenant_rate: Rate = 0.0
     tenant_burst: Positive = 20
     tenant_weights: Weights = ""
@@ -86,6 +97,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     max_bulk_jobs: Positive = 2
     max_batch: Positive = 64
     drain_s: Seconds = 20.0
+    metrics_listen: Listen = ""
 
     # Logs
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -105,6 +117,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         """A tenant's share of a lane beside others, from `a=4,b=0.5`; 0.01 at least, 1 for those that are not named."""
         pairs = (part.partition("=") for part in self.tenant_weights.split(",") if part)
         return {name: max(0.01, float(weight)) for name, _, weight in pairs}
+
+    @property
+    def origins(self) -> frozenset[str]:
+        """Pages of these origins may call beside our own, as `https://app.example.com`."""
+        return frozenset(origin.lower() for origin in self.allowed_origins.split(",") if origin)
 
     @property
     def ingest_root_paths(self) -> tuple[Path, ...]:

@@ -74,6 +74,8 @@ def value_of(field: str) -> st.SearchStrategy[Any]:
         return st.just(default)
     if field == "tenant_weights":
         return st.from_regex(r"([a-z]{1,3}=[0-9]{1,2},){0,3}", fullmatch=True)
+    if field == "metrics_listen":
+        return st.sampled_from(["", "127.0.0.1:9464", "[::1]:0"])
     if field == "port":
         return st.integers(0, 65535)
     if field == "max_wait_s":
