@@ -114,8 +114,7 @@ test("after a lost connection the session resumes after the last frame, and the 
   const searching = live.search(CAT);
   const visit = await server.welcomed();
   const { id } = await visit.take();
-  const started: JobEvent = { op: "event", id, seq: "41", job: `job-${id}`, state: "running" };
-  visit.say(started);
+  visit.say({ op: "event", id, seq: "41", job: `job-${id}`, state: "running" });
   visit.drop();
   const again = await server.visit();
   again.welcome("s1", { recovered: true, seq: "99" });

@@ -19,6 +19,9 @@ export interface Heard {
   search?: Search;
 }
 
+/** A frame may leave out what is null. */
+export type Said<Frame = ServerFrame> = Frame extends { op: string } ? Pick<Frame, "op"> & Partial<Frame> : never;
+
 /** What comes, in order, for whoever waits for it. */
 class Mailbox<T> {
   readonly #waiting: ((item: T) => void)[] = [];
@@ -51,7 +54,7 @@ export class Visit {
     peer.on("message", (data: Buffer) => this.heard.put(JSON.parse(data.toString()) as Heard));
   }
 
-  say(frame: ServerFrame): void {
+  say(frame: Said): void {
     this.#peer.send(JSON.stringify(frame));
   }
 

@@ -3,10 +3,19 @@ import { expect, test } from "vitest";
 import { readPlace, writePlace } from "../src/search/address.ts";
 import { ABOVE, columnsOf, step } from "../src/search/grid-keys.ts";
 import { base64Of } from "../src/search/picture-query.ts";
+import type { Collection } from "../src/client/contract.ts";
 import { choose } from "../src/search/use-collections.ts";
 import { queryOf } from "../src/search/use-finder.ts";
 
-const collection = (name: string): { name: string; count: number; model: string } => ({ name, count: 1, model: "demo" });
+const collection = (name: string): Collection => ({
+  name,
+  count: 1,
+  model: "demo",
+  dim: 4,
+  group_field: null,
+  payload: {},
+  created_at: "2026-11-21T09:00:00.000Z",
+});
 
 test.each([
   { text: "a happy cat", item: null, collection: "pictograms" },

@@ -16,9 +16,13 @@ export interface Socket {
   close(code?: number, reason?: string): void;
 }
 
+export type SocketConstructor = new (url: string) => Socket;
+
 export interface ConnectionOptions {
   url: string;
   key?: () => string | null;
+  /** By default the platform's own, which Node has from version 22 on. */
+  WebSocket?: SocketConstructor;
   connect?: (url: string) => Socket;
   backoff?: Backoff;
   welcomeWithinMs?: number;
@@ -40,7 +44,7 @@ const OPEN = 1;
 const OPS: ReadonlySet<string> = new Set(["welcome", "accepted", "event", "result", "error", "pong"]);
 
 export class Connection {
-  readonly #options: Required<Omit<ConnectionOptions, "backoff">>;
+  readonly #options: Required<Omit<ConnectionOptions, "backoff" | "WebSocket">>;
   readonly #backoff: Backoff;
   readonly #on: ConnectionHandlers;
   #state: ConnectionState = "closed";
@@ -52,7 +56,7 @@ export class Connection {
   #heard = true;
 
   constructor(options: ConnectionOptions, handlers: ConnectionHandlers) {
-    const defaults = { key: () => null, connect: (url: string) => new WebSocket(url) };
+    const defaults = { key: () => null, connect: opening(options.WebSocket) };
     this.#options = { ...defaults, welcomeWithinMs: 15_000, pingEveryMs: 20_000, ...options };
     this.#backoff = options.backoff ?? new Backoff();
     this.#on = handlers;
@@ -178,6 +182,15 @@ export class Connection {
     this.#state = state;
     this.#on.state(state);
   }
+}
+
+/** Raises Error, at once, where there is no websocket at all. */
+function opening(given: SocketConstructor | undefined): (url: string) => Socket {
+  const Opened = given ?? (globalThis as { WebSocket?: SocketConstructor }).WebSocket;
+  if (Opened !== undefined) return (url) => new Opened(url);
+  return () => {
+    throw new Error("There is no WebSocket here: give the option WebSocket, from the package ws.");
+  };
 }
 
 function parse(data: unknown): ServerFrame | null {

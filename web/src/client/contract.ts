@@ -1,5 +1,7 @@
-/** What the API and its clients say to each other. */
+/** What the API and its clients say to each other; made from the API's types by `npm run contract`. */
 
+export type Scalar = string | number | boolean;
+export type Payload = Record<string, unknown>;
 export type JobState =
   | "queued"
   | "running"
@@ -11,37 +13,27 @@ export type JobState =
   | "dead";
 export type JobKind = "search" | "ingest" | "collection" | "items";
 export type Lane = "interactive" | "bulk";
-export type Scalar = string | number | boolean;
-export type Payload = Record<string, unknown>;
 
-export interface Query {
-  text?: string;
-  /** Base64, without a data: prefix. */
-  image?: string;
-  item?: number;
-  positive?: number[];
-  negative?: number[];
+/** Problem details as RFC 9457 defines them; `type` is a reference relative to the API's own documentation. */
+export interface Problem {
+  type: string;
+  title: string;
+  status: number;
+  detail?: string;
+  instance?: string;
+  field?: string;
+  retryable?: boolean;
+  retry_after_s?: number;
 }
 
-export interface Condition {
-  key: string;
-  match?: Scalar | Scalar[];
-  range?: { gt?: number; gte?: number; lt?: number; lte?: number };
-}
-
-export interface Filter {
-  must?: Condition[];
-  should?: Condition[];
-  must_not?: Condition[];
-}
-
+/** Find the pictures nearest to a query. */
 export interface Search {
   collection: string;
   query: Query;
   limit?: number;
   filter?: Filter;
   seen?: number[];
-  exclude?: { ids?: number[]; groups?: (string | number)[] };
+  exclude?: Exclude;
   group_by?: string;
   group_size?: number;
   payload?: boolean;
@@ -51,13 +43,55 @@ export interface Search {
   deadline_ms?: number;
 }
 
-export interface Hit {
-  id: number;
-  score: number;
-  source?: string;
-  payload?: Payload;
+/** What to look for; the parts combine into one vector. `image` is base64 in JSON. */
+export interface Query {
+  text?: string;
+  /** Base64, without a data: prefix. */
+  image?: string;
+  item?: number;
+  positive?: number[];
+  negative?: number[];
 }
 
+/** All of `must`, at least one of `should` (when there are any), none of `must_not`. */
+export interface Filter {
+  must?: Condition[];
+  should?: Condition[];
+  must_not?: Condition[];
+}
+
+/** One test of a payload field: equal to a value, to any of a list, or a number within a range. */
+export interface Condition {
+  key: string;
+  match?: Scalar | Scalar[];
+  range?: NumberRange;
+}
+
+/** Bounds of a number; at least one is given. */
+export interface NumberRange {
+  gt?: number;
+  gte?: number;
+  lt?: number;
+  lte?: number;
+}
+
+/** What must not come back: items, and whole groups by the collection's `group_field`. */
+export interface Exclude {
+  ids?: number[];
+  groups?: (string | number)[];
+}
+
+/** Hits best first; with `group_by`, groups by their best hit. */
+export interface SearchResult {
+  took: Took;
+  model: string;
+  exhausted: boolean;
+  hits?: Hit[];
+  groups?: Group[];
+  truncated?: boolean;
+}
+
+/** Milliseconds by stage. */
 export interface Took {
   queue_ms: number;
   encode_ms: number;
@@ -65,54 +99,45 @@ export interface Took {
   total_ms: number;
 }
 
-export interface SearchResult {
-  took: Took;
-  model: string;
-  exhausted: boolean;
-  hits?: Hit[];
-  groups?: { group: string | number; hits: Hit[] }[];
-  truncated?: boolean;
+/** One picture; `source` is where it came from, told with the payload. */
+export interface Hit {
+  id: number;
+  score: number;
+  source?: string;
+  payload?: Payload;
 }
 
-/** RFC 9457. */
-export interface Problem {
-  type: string;
-  title: string;
-  status: number;
-  detail?: string;
-  field?: string;
-  retryable?: boolean;
-  retry_after_s?: number;
+export interface Group {
+  group: string | number;
+  hits: Hit[];
 }
 
-/** Times are ISO 8601 UTC. */
-export interface Job {
-  id: string;
-  kind: JobKind;
-  state: JobState;
-  lane: Lane;
-  collection?: string | null;
-  tenant?: string;
-  created_at: string;
-  started_at?: string | null;
-  finished_at?: string | null;
-  attempts?: number;
-  worker?: string | null;
-  timings?: Record<string, number> | null;
-  result?: unknown;
-  error?: Problem | null;
-  /** What was asked for, in words. */
-  text?: string | null;
-}
-
-export interface Collection {
-  name: string;
+/** `wanted` are sources known by hash alone whose bytes the collection lacks. */
+export interface IngestResult {
+  collection: string;
+  added: number;
+  updated: number;
+  unchanged: number;
+  skipped: Skipped[];
+  failed: Skipped[];
+  wanted: string[];
   count: number;
-  model: string | null;
-  group_field?: string | null;
-  payload?: Record<string, string>;
+  took: Took;
 }
 
+/** A file that was not indexed, and why. */
+export interface Skipped {
+  source: string;
+  reason: string;
+  type: string;
+}
+
+/** The items that exist, in the order asked for. */
+export interface ItemsResult {
+  items: Item[];
+}
+
+/** A stored picture: its payload and where it came from. */
 export interface Item {
   id: number;
   source: string;
@@ -122,44 +147,220 @@ export interface Item {
   payload: Payload;
 }
 
-export interface Worker {
-  id: string;
-  host: string;
-  pid: number;
-  device: string;
-  model: string;
-  fingerprint: string;
-  started_at: string;
-  last_seen_at: string;
-  state: string;
-  running: number;
-  succeeded: number;
-  failed: number;
-  max_jobs: number;
-  batches?: number;
-  items?: number;
-}
-
-export interface Queue {
+/** A collection as clients see it; `model` is the fingerprint of the encoder that filled it. */
+export interface Collection {
   name: string;
-  depth: number;
-  running: number;
-  oldest_age_s: number | null;
-  paused?: boolean;
+  count: number;
+  model: string | null;
+  dim: number | null;
+  group_field: string | null;
+  payload: Record<string, string>;
+  created_at: string;
 }
 
+/** A job that was taken; `position` jobs were in its lane before it. */
+export interface Accepted {
+  id: string;
+  state: JobState;
+  kind: JobKind;
+  lane: Lane;
+  collection: string;
+  position: number | null;
+}
+
+/** A job as clients see it; times are ISO 8601 UTC. `redacted`: what was asked and answered is not shown. */
+export interface Job {
+  id: string;
+  kind: JobKind;
+  state: JobState;
+  lane: Lane;
+  collection: string;
+  tenant: string;
+  created_at: string;
+  started_at: string | null;
+  finished_at: string | null;
+  attempts: number;
+  worker: string | null;
+  text: string | null;
+  session: string | null;
+  trace: string | null;
+  timings: Took | null;
+  result: Payload | null;
+  error: Problem | null;
+  history: Attempt[];
+  redacted: boolean;
+}
+
+/** A start of a job that brought no result, and why; times are ISO 8601 UTC. */
+export interface Attempt {
+  attempt: number;
+  worker: string;
+  started_at: string;
+  ended_at: string;
+  problem: Problem;
+}
+
+/** Jobs newest first; `next` is the cursor of the page after. */
 export interface JobPage {
   jobs: Job[];
   next: string | null;
 }
 
-export type ClientFrame =
-  | { op: "hello"; key: string }
-  | { op: "search"; id: string; search: Search }
-  | { op: "cancel"; job: string }
-  | { op: "watch"; job: string }
-  | { op: "ping" };
+export interface CollectionList {
+  collections: Collection[];
+}
 
+/** What a collection is made with; `payload` names its filterable fields. */
+export interface CollectionSpec {
+  group_field?: string;
+  payload?: Record<string, "bool" | "float" | "integer" | "keyword">;
+}
+
+/** Pictures that the workers can see, by absolute `path`; or known by `hash` alone, to ask which are wanted. */
+export interface IngestRequest {
+  files: FileReference[];
+}
+
+/** One picture to ingest: by `path` where the workers see it, in the upload's spool, or by `hash` alone to ask. */
+export interface FileReference {
+  source: string;
+  path?: string;
+  hash?: string;
+  payload?: Payload;
+}
+
+export interface NewSession {
+  session: string;
+}
+
+export interface WorkerList {
+  workers: Worker[];
+}
+
+/** One heartbeat; counters only grow. `batch_sizes` counts batches of 1, 2, up to 4, up to 8 … items. */
+export interface Worker {
+  id: string;
+  host: string;
+  pid: number;
+  state: string;
+  device: string;
+  model: string;
+  fingerprint: string;
+  dim: number;
+  precision: string;
+  store: string;
+  started_at: string;
+  last_seen_at: string;
+  max_jobs: number;
+  running: number;
+  succeeded: number;
+  failed: number;
+  retried: number;
+  batches: number;
+  items: number;
+  largest_batch: number;
+  busy_s: number;
+  waiting: number;
+  memory_bytes: number;
+  device_memory_bytes: number;
+  batch_sizes: number[];
+  cache_hits: number;
+  cache_misses: number;
+}
+
+export interface QueueList {
+  queues: Queue[];
+}
+
+/** A queue as clients see it: `depth` jobs wait, the oldest since `oldest_age_s`. */
+export interface Queue {
+  name: Lane;
+  depth: number;
+  running: number;
+  oldest_age_s: number | null;
+  paused: boolean;
+  max_depth: number;
+}
+
+/** Which jobs: those of one state, newest first. `before` is an earlier answer's `next`. */
+export interface Sweep {
+  state?: JobState;
+  kind?: JobKind;
+  q?: string;
+  before?: string;
+  limit?: number;
+}
+
+/** `done` jobs were changed; `skipped` had changed by themselves. With `next` there are more. */
+export interface Swept {
+  state: JobState;
+  done: number;
+  skipped: number;
+  next: string | null;
+}
+
+/** Newest first; `next` is the cursor of the page after. */
+export interface AuditPage {
+  entries: AuditEntry[];
+  next: string | null;
+}
+
+/** One act. `target` is a lane, a worker or a filter; `done` counts jobs. */
+export interface AuditEntry {
+  id: string;
+  at: string;
+  action: "jobs.cancel" | "jobs.purge" | "jobs.replay" | "lane.pause" | "lane.resume" | "worker.drain";
+  target: string;
+  tenant: string;
+  role: string;
+  done: number;
+}
+
+export interface Alive {
+  alive: boolean;
+}
+
+/** `redis` answers and has `memory` left, `queue` has room in both lanes, `workers` beat their hearts. */
+export interface Ready {
+  ready: boolean;
+  redis: boolean;
+  memory: boolean;
+  queue: boolean;
+  workers: number;
+}
+
+/** The first frame of a browser, which cannot set headers. */
+export interface HelloFrame {
+  op: "hello";
+  key: string;
+}
+
+/** `search` is what POST /v1/search takes; its session is the connection's. */
+export interface SearchFrame {
+  op: "search";
+  id: string;
+  search: Search;
+}
+
+export interface CancelFrame {
+  op: "cancel";
+  job: string;
+  id?: string;
+}
+
+/** A snapshot of one job, then its events, under `id` when one is given. */
+export interface WatchFrame {
+  op: "watch";
+  job: string;
+  id?: string;
+}
+
+export interface PingFrame {
+  op: "ping";
+  id?: string;
+}
+
+/** `seq` is the place from which to resume before any other frame has come. */
 export interface Welcome {
   op: "welcome";
   session: string;
@@ -167,30 +368,45 @@ export interface Welcome {
   recovered: boolean;
 }
 
-/** A step of a job that has not ended. */
-export interface JobEvent {
-  op: "event";
-  id?: string | null;
-  seq: string;
+export interface AcceptedFrame {
+  op: "accepted";
+  id: string;
   job: string;
-  state: JobState;
 }
 
-/** The one terminal frame of a job. */
-export interface JobResult {
-  op: "result";
-  id?: string | null;
+/** A job changed its state; `id` is null for jobs that came without one. */
+export interface JobEvent {
+  op: "event";
+  id: string | null;
   seq: string;
   job: string;
   state: JobState;
-  result?: SearchResult;
+  at: string | null;
+}
+
+/** A job's one terminal frame, with either its result or its error. */
+export interface JobResult {
+  op: "result";
+  id: string | null;
+  seq: string;
+  job: string;
+  state: JobState;
+  result?: unknown;
   error?: Problem;
 }
 
-export type ServerFrame =
-  | Welcome
-  | { op: "accepted"; id: string; job: string }
-  | JobEvent
-  | JobResult
-  | { op: "error"; id?: string | null; error: Problem }
-  | { op: "pong" };
+/** A frame that was not accepted; the socket stays open. */
+export interface RefusedFrame {
+  op: "error";
+  id: string | null;
+  error: Problem;
+  job: string | null;
+}
+
+export interface PongFrame {
+  op: "pong";
+  id?: string;
+}
+
+export type ClientFrame = HelloFrame | SearchFrame | CancelFrame | WatchFrame | PingFrame;
+export type ServerFrame = Welcome | AcceptedFrame | JobEvent | JobResult | RefusedFrame | PongFrame;

@@ -1,34 +1,100 @@
 /** The HTTP side of the API: JSON in, JSON out, problems as exceptions. */
 
-import type { Collection, Item, Job, JobPage, JobState, Queue, Worker } from "./contract.ts";
-import { isProblem, ProblemError, unreachable } from "./problem.ts";
+import type {
+  Accepted,
+  AuditPage,
+  Collection,
+  CollectionSpec,
+  FileReference,
+  Item,
+  Job,
+  JobKind,
+  JobPage,
+  JobState,
+  Lane,
+  Payload,
+  Queue,
+  Search,
+  Sweep,
+  Swept,
+  Worker,
+} from "./contract.ts";
+import { ended, timedOut } from "./problem.ts";
+import type { HttpOptions } from "./transport.ts";
+import { randomKey, Transport } from "./transport.ts";
+
+export type { HttpOptions } from "./transport.ts";
 
 export interface JobFilter {
   state?: JobState | "";
+  kind?: JobKind | "";
   q?: string;
   before?: string | null;
   limit?: number;
 }
 
-export interface HttpOptions {
-  /** The API's address with a trailing slash, or "" for addresses relative to the page. */
-  base?: string;
-  key?: () => string | null;
+export interface Waiting {
+  /** How long to wait for the job's end. */
+  timeoutMs?: number;
+  signal?: AbortSignal;
+}
+
+/** A picture's bytes under the name that becomes its source. */
+export interface Upload {
+  name: string;
+  data: Blob;
+  payload?: Payload;
 }
 
 export type MediaSize = "thumb" | "full";
+export type SweepVerb = "cancel" | "replay" | "purge";
+
+/** The longest `wait` that the server grants. */
+const WAIT_S = 30;
+const TIMEOUT_MS = 60_000;
+const OPEN: ReadonlySet<JobState> = new Set<JobState>(["queued", "running"]);
 
 export class HttpClient {
-  readonly #base: string;
-  readonly #key: () => string | null;
+  readonly #transport: Transport;
 
-  constructor({ base = "", key = () => null }: HttpOptions = {}) {
-    this.#base = base;
-    this.#key = key;
+  constructor(options: HttpOptions = {}) {
+    this.#transport = new Transport(options);
+  }
+
+  /** Enqueue a search and wait for its end, by long polls. */
+  search(search: Search, waiting: Waiting = {}): Promise<Job> {
+    return this.#ended("v1/search", body("POST", search, once()), waiting);
+  }
+
+  /** Add pictures that the workers see by their path. */
+  ingest(collection: string, files: readonly FileReference[], waiting: Waiting = {}): Promise<Job> {
+    return this.#ended(`${place(collection)}/items`, body("POST", { files }, once()), waiting);
+  }
+
+  /** Add pictures by sending them. */
+  upload(collection: string, uploads: readonly Upload[], waiting: Waiting = {}): Promise<Job> {
+    const form = new FormData();
+    form.set("payload", JSON.stringify(uploads.map(({ payload = null }) => payload)));
+    for (const { name, data } of uploads) form.append("files", data, name);
+    return this.#ended(`${place(collection)}/items`, { method: "POST", body: form }, waiting);
   }
 
   async collections(signal?: AbortSignal): Promise<Collection[]> {
     return (await this.#json<{ collections: Collection[] }>("v1/collections", { signal })).collections;
+  }
+
+  collection(name: string, signal?: AbortSignal): Promise<Collection> {
+    return this.#json<Collection>(place(name), { signal });
+  }
+
+  /** One that is there already and the same is left as it is. */
+  async createCollection(name: string, spec: CollectionSpec = {}, waiting: Waiting = {}): Promise<void> {
+    await this.#settled(await this.#json<Collection | Accepted>(place(name), body("PUT", spec)), waiting);
+  }
+
+  async dropCollection(name: string, waiting: Waiting = {}): Promise<void> {
+    const response = await this.#transport.send(place(name), { method: "DELETE" });
+    if (response.status === 202) await this.#settled((await response.json()) as Accepted, waiting);
   }
 
   item(collection: string, id: number, signal?: AbortSignal): Promise<Item> {
@@ -36,29 +102,58 @@ export class HttpClient {
   }
 
   jobs(filter: JobFilter = {}, signal?: AbortSignal): Promise<JobPage> {
-    const given = Object.entries(filter).filter(([, value]) => value !== undefined && value !== null && value !== "");
-    const search = new URLSearchParams(given.map(([name, value]) => [name, String(value)]));
-    return this.#json<JobPage>(`v1/jobs?${search.toString()}`, { signal });
+    return this.#json<JobPage>(`v1/jobs?${given(filter)}`, { signal });
   }
 
   job(id: string, signal?: AbortSignal): Promise<Job> {
-    return this.#json<Job>(`v1/jobs/${encodeURIComponent(id)}`, { signal });
+    return this.#json<Job>(jobPath(id), { signal });
+  }
+
+  /** The job when it ended, however it did. Raises ProblemError `timed-out`. */
+  async finished(id: string, { timeoutMs = TIMEOUT_MS, signal }: Waiting = {}): Promise<Job> {
+    const ends = Date.now() + timeoutMs;
+    for (let leftMs = timeoutMs; leftMs > 0; leftMs = ends - Date.now()) {
+      const job = await this.#json<Job>(`${jobPath(id)}?wait=${waitS(leftMs)}`, { signal });
+      if (!OPEN.has(job.state)) return job;
+    }
+    throw timedOut(timeoutMs);
   }
 
   async cancel(id: string): Promise<void> {
-    await this.#send(`v1/jobs/${encodeURIComponent(id)}`, { method: "DELETE" });
+    await this.#transport.send(jobPath(id), { method: "DELETE" });
   }
 
   async retry(id: string): Promise<void> {
-    await this.#send(`v1/jobs/${encodeURIComponent(id)}/retry`, { method: "POST" });
+    await this.#transport.send(`${jobPath(id)}/retry`, { method: "POST" });
+  }
+
+  /** Apply a verb to the jobs that pass a filter; `next` in the answer says that there are more. */
+  sweep(verb: SweepVerb, sweep: Sweep = {}): Promise<Swept> {
+    return this.#json<Swept>(`v1/jobs/${verb}`, body("POST", sweep));
   }
 
   async queues(signal?: AbortSignal): Promise<Queue[]> {
     return (await this.#json<{ queues: Queue[] }>("v1/queues", { signal })).queues;
   }
 
+  pauseQueue(name: Lane): Promise<Queue> {
+    return this.#json<Queue>(`v1/queues/${name}/pause`, { method: "POST" });
+  }
+
+  resumeQueue(name: Lane): Promise<Queue> {
+    return this.#json<Queue>(`v1/queues/${name}/resume`, { method: "POST" });
+  }
+
   async workers(signal?: AbortSignal): Promise<Worker[]> {
     return (await this.#json<{ workers: Worker[] }>("v1/workers", { signal })).workers;
+  }
+
+  async drainWorker(id: string): Promise<void> {
+    await this.#transport.send(`v1/workers/${encodeURIComponent(id)}/drain`, { method: "POST" });
+  }
+
+  audit(page: { before?: string | null; limit?: number } = {}, signal?: AbortSignal): Promise<AuditPage> {
+    return this.#json<AuditPage>(`v1/audit?${given(page)}`, { signal });
   }
 
   openapi(signal?: AbortSignal): Promise<unknown> {
@@ -66,37 +161,48 @@ export class HttpClient {
   }
 
   mediaUrl(collection: string, id: number, size: MediaSize): string {
-    return `${this.#base}${itemPath(collection, id)}/media?size=${size}`;
+    return `${this.#transport.base}${itemPath(collection, id)}/media?size=${size}`;
   }
 
   async media(collection: string, id: number, size: MediaSize, signal?: AbortSignal): Promise<Blob> {
-    return (await this.#send(`${itemPath(collection, id)}/media?size=${size}`, { signal })).blob();
+    return (await this.#transport.send(`${itemPath(collection, id)}/media?size=${size}`, { signal })).blob();
   }
 
-  async #json<T>(path: string, init: RequestInit): Promise<T> {
-    return (await (await this.#send(path, init)).json()) as T;
+  #json<T>(path: string, init: RequestInit): Promise<T> {
+    return this.#transport.json<T>(path, init);
   }
 
-  async #send(path: string, init: RequestInit): Promise<Response> {
-    const key = this.#key();
-    const headers = key === null ? undefined : { Authorization: `Bearer ${key}` };
-    const response = await fetch(`${this.#base}${path}`, { ...init, headers }).catch((error: unknown) => {
-      if (init.signal?.aborted) throw error;
-      throw unreachable();
-    });
-    if (!response.ok) throw await failureOf(response);
-    return response;
+  /** The job that a request makes, when it succeeded. Raises ProblemError with why it did not. */
+  async #ended(path: string, init: RequestInit, { timeoutMs = TIMEOUT_MS, signal }: Waiting): Promise<Job> {
+    const ends = Date.now() + timeoutMs;
+    const taken = await this.#json<Job | Accepted>(`${path}?wait=${waitS(timeoutMs)}`, { ...init, signal });
+    const job = "created_at" in taken ? taken : await this.finished(taken.id, { timeoutMs: ends - Date.now(), signal });
+    if (job.state !== "succeeded") throw ended(job.state, job.error);
+    return job;
+  }
+
+  /** A change of a collection that takes longer is answered with its job. */
+  async #settled(answer: Collection | Accepted, waiting: Waiting): Promise<void> {
+    if (!("state" in answer)) return;
+    const job = await this.finished(answer.id, waiting);
+    if (job.state !== "succeeded") throw ended(job.state, job.error);
   }
 }
 
-function itemPath(collection: string, id: number): string {
-  return `v1/collections/${encodeURIComponent(collection)}/items/${id}`;
+const place = (collection: string): string => `v1/collections/${encodeURIComponent(collection)}`;
+const itemPath = (collection: string, id: number): string => `${place(collection)}/items/${id}`;
+const jobPath = (id: string): string => `v1/jobs/${encodeURIComponent(id)}`;
+const waitS = (leftMs: number): number => Math.min(WAIT_S, leftMs / 1_000);
+
+/** A repeated request must not become a second job. */
+const once = (): Record<string, string> => ({ "Idempotency-Key": randomKey() });
+
+function body(method: string, value: unknown, headers: Record<string, string> = {}): RequestInit {
+  return { method, body: JSON.stringify(value), headers: { "Content-Type": "application/json", ...headers } };
 }
 
-/** A proxy in between may answer with a page of its own instead of a problem. */
-async function failureOf(response: Response): Promise<ProblemError> {
-  const body: unknown = await response.json().catch(() => null);
-  if (isProblem(body)) return new ProblemError({ ...body, status: response.status });
-  const title = response.statusText === "" ? `Status ${response.status}` : response.statusText;
-  return new ProblemError({ type: "http", title, status: response.status, retryable: response.status >= 500 });
+function given(filter: object): string {
+  const entries = Object.entries(filter) as [string, string | number | null | undefined][];
+  const named = entries.filter(([, value]) => value !== undefined && value !== null && value !== "");
+  return new URLSearchParams(named.map(([name, value]) => [name, String(value)])).toString();
 }

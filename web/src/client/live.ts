@@ -2,42 +2,41 @@
 
 import { Connection, NOT_ALLOWED, TOO_LARGE } from "./connection.ts";
 import type { ConnectionOptions, ConnectionState } from "./connection.ts";
-import type { JobEvent, JobResult, Problem, Search, SearchResult, ServerFrame } from "./contract.ts";
-import { connectionClosed, localProblem, ProblemError, superseded } from "./problem.ts";
+import type { RefusedFrame, Search, SearchResult, ServerFrame } from "./contract.ts";
+import type { JobFrame } from "./feed.ts";
+import { Feed } from "./feed.ts";
+import type { SearchOptions } from "./pending.ts";
+import { Pending } from "./pending.ts";
+import { connectionClosed, localProblem, ProblemError, superseded, takenBack, unauthorized } from "./problem.ts";
+import { Run } from "./run.ts";
 
-export interface SearchOptions {
-  /** A newer search of the same slot takes the place of an older one. */
-  slot?: string;
-  timeoutMs?: number;
-  signal?: AbortSignal;
-  onEvent?: (event: JobEvent) => void;
-}
-
-export type JobListener = (frame: JobEvent | JobResult) => void;
+export type { SearchOptions } from "./pending.ts";
+export type JobListener = (frame: JobFrame) => void;
 export type StateListener = (state: ConnectionState) => void;
 
-interface Pending {
-  search: Search;
-  options: SearchOptions;
-  /** Set once the server has taken the job. */
-  job: string | null;
-  renewed: boolean;
-  resolve: (result: SearchResult) => void;
-  reject: (error: ProblemError) => void;
+export interface LiveOptions extends ConnectionOptions {
+  /** For how long a search that a busy server refuses is sent again; by default not at all. */
+  patienceMs?: number;
+}
+
+interface Watcher {
+  told: JobListener;
+  refused: (error: ProblemError) => void;
 }
 
 const MAX_PENDING = 64;
-const TIMEOUT_MS = 30_000;
 
 export class LiveClient {
   readonly #connection: Connection;
+  readonly #patienceMs: number;
   readonly #pending = new Map<string, Pending>();
-  readonly #watched = new Map<string, Set<JobListener>>();
+  readonly #watched = new Map<string, Set<Watcher>>();
   readonly #listeners = new Set<StateListener>();
   readonly #denied = new Set<() => void>();
   #count = 0;
 
-  constructor(options: ConnectionOptions) {
+  constructor({ patienceMs = 0, ...options }: LiveOptions) {
+    this.#patienceMs = patienceMs;
     this.#connection = new Connection(options, {
       frame: (frame) => this.#receive(frame),
       welcome: ({ recovered }) => this.#resume(recovered),
@@ -61,8 +60,7 @@ export class LiveClient {
 
   close(): void {
     this.#connection.close();
-    for (const id of this.#pending.keys()) this.#fail(id, connectionClosed());
-    this.#watched.clear();
+    this.#failAll(connectionClosed());
   }
 
   onState(listener: StateListener): () => void {
@@ -83,11 +81,14 @@ export class LiveClient {
       return Promise.reject(localProblem("too-many-requests", "Too much at once", `${MAX_PENDING} searches are open.`));
     }
     if (options.signal?.aborted) return Promise.reject(takenBack());
-    const { promise, resolve, reject } = deferred<SearchResult>();
-    const pending: Pending = { search, options, job: null, renewed: false, resolve, reject };
-    const release = this.#bound(pending);
+    const pending = new Pending(search, options, (error) => this.#stop(pending, error));
     this.#send(pending);
-    return promise.finally(release);
+    return pending.result;
+  }
+
+  /** A search whose steps can be followed. */
+  submit(search: Search, options: SearchOptions = {}): Run {
+    return new Run((more) => this.search(search, { ...options, ...more }), options);
   }
 
   cancel(job: string): void {
@@ -95,14 +96,23 @@ export class LiveClient {
   }
 
   /** Follow a job: a snapshot first, then what happens to it. */
-  watch(job: string, listener: JobListener): () => void {
-    const listeners = this.#watched.get(job) ?? new Set();
-    this.#watched.set(job, listeners.add(listener));
+  watch(job: string, told: JobListener, refused: (error: ProblemError) => void = () => undefined): () => void {
+    const watcher: Watcher = { told, refused };
+    const watchers = this.#watched.get(job) ?? new Set();
+    this.#watched.set(job, watchers.add(watcher));
     this.#connection.send({ op: "watch", job });
     return () => {
-      listeners.delete(listener);
-      if (listeners.size === 0) this.#watched.delete(job);
+      watchers.delete(watcher);
+      if (watchers.size === 0 && this.#watched.get(job) === watchers) this.#watched.delete(job);
     };
+  }
+
+  /** The same as an async iterator: the job's events from now on, then its result. */
+  follow(job: string): AsyncIterableIterator<JobFrame, undefined> {
+    let stop = (): void => undefined;
+    const feed = new Feed(() => stop());
+    stop = this.watch(job, (frame) => feed.put(frame), (error) => feed.fail(error));
+    return feed;
   }
 
   /** Every sending has an id of its own: an answer to an earlier one cannot be mistaken for this one's. */
@@ -116,19 +126,10 @@ export class LiveClient {
     this.#connection.send({ op: "search", id, search: { ...pending.search, ...session } });
   }
 
-  #bound(pending: Pending): () => void {
-    const { signal, timeoutMs = TIMEOUT_MS } = pending.options;
-    const stop = (error: ProblemError): void => {
-      if (pending.job !== null) this.cancel(pending.job);
-      this.#failPending(pending, error);
-    };
-    const abort = (): void => stop(takenBack());
-    const timer = setTimeout(() => stop(timedOut(timeoutMs)), timeoutMs);
-    signal?.addEventListener("abort", abort);
-    return () => {
-      clearTimeout(timer);
-      signal?.removeEventListener("abort", abort);
-    };
+  #stop(pending: Pending, error: ProblemError): void {
+    if (pending.job !== null) this.cancel(pending.job);
+    for (const [id, one] of this.#pending) if (one === pending) this.#pending.delete(id);
+    pending.fail(error);
   }
 
   #supersede(slot: string | undefined): void {
@@ -137,12 +138,14 @@ export class LiveClient {
   }
 
   #resume(recovered: boolean): void {
-    for (const [id, pending] of [...this.#pending]) {
-      if (recovered && pending.job !== null) continue;
-      this.#pending.delete(id);
-      this.#send(pending);
-    }
+    for (const [id, pending] of [...this.#pending]) if (!recovered || pending.job === null) this.#again(id, pending);
     for (const job of this.#watched.keys()) this.#connection.send({ op: "watch", job });
+  }
+
+  #again(id: string, pending: Pending): void {
+    if (this.#pending.get(id) !== pending) return;
+    this.#pending.delete(id);
+    this.#send(pending);
   }
 
   #receive(frame: ServerFrame): void {
@@ -150,11 +153,10 @@ export class LiveClient {
       case "accepted":
         return this.#accepted(frame.id, frame.job);
       case "event":
-        return this.#told(frame);
       case "result":
-        return this.#finished(frame);
+        return this.#told(frame);
       case "error":
-        return this.#refused(frame.id, frame.error);
+        return this.#refused(frame);
       default:
         return undefined;
     }
@@ -165,72 +167,47 @@ export class LiveClient {
     if (pending) pending.job = job;
   }
 
-  #told(event: JobEvent): void {
-    this.#pending.get(event.id ?? "")?.options.onEvent?.(event);
-    this.#watched.get(event.job)?.forEach((listener) => listener(event));
-  }
-
-  #finished(frame: JobResult): void {
-    this.#watched.get(frame.job)?.forEach((listener) => listener(frame));
+  #told(frame: JobFrame): void {
+    this.#watched.get(frame.job)?.forEach(({ told }) => told(frame));
     const pending = this.#pending.get(frame.id ?? "");
-    if (!pending) return;
-    this.#pending.delete(frame.id ?? "");
-    if (frame.state === "succeeded" && frame.result) pending.resolve(frame.result);
-    else pending.reject(ended(frame));
+    if (frame.op === "result") this.#pending.delete(frame.id ?? "");
+    pending?.hear(frame);
   }
 
-  #refused(id: string | null | undefined, problem: Problem): void {
-    const pending = this.#pending.get(id ?? "");
+  #refused({ id, job, error: problem }: RefusedFrame): void {
+    if (job) this.#watched.get(job)?.forEach(({ refused }) => refused(new ProblemError(problem)));
+    const name = id ?? "";
+    const pending = this.#pending.get(name);
     if (!pending) return;
     if (problem.type.endsWith("session-not-found") && !pending.renewed) {
       pending.renewed = true;
       return this.#connection.renew();
     }
-    this.#fail(id ?? "", new ProblemError(problem));
+    if (pending.sendsAgain(problem, this.#patienceMs, () => this.#again(name, pending))) return;
+    this.#fail(name, new ProblemError(problem));
   }
 
   #lost(code: number): void {
-    if (code === NOT_ALLOWED) this.#denied.forEach((listener) => listener());
+    if (code === NOT_ALLOWED) {
+      this.#failAll(unauthorized());
+      this.#denied.forEach((listener) => listener());
+    }
     if (code !== TOO_LARGE) return;
     // Sent again, it would only close the next connection too.
     const error = localProblem("too-large", "The search is too large", "The server takes 8 MiB at once.", false);
     for (const [id, pending] of this.#pending) if (pending.job === null) this.#fail(id, error);
   }
 
-  #failPending(pending: Pending, error: ProblemError): void {
-    for (const [id, one] of this.#pending) if (one === pending) this.#pending.delete(id);
-    pending.reject(error);
+  #failAll(error: ProblemError): void {
+    for (const id of [...this.#pending.keys()]) this.#fail(id, error);
+    const watchers = [...this.#watched.values()].flatMap((some) => [...some]);
+    this.#watched.clear();
+    for (const { refused } of watchers) refused(error);
   }
 
   #fail(id: string, error: ProblemError): void {
     const pending = this.#pending.get(id);
     this.#pending.delete(id);
-    pending?.reject(error);
+    pending?.fail(error);
   }
-}
-
-const takenBack = (): ProblemError => localProblem("cancelled", "Cancelled", "The search was taken back.", false);
-
-function ended({ state, error }: JobResult): ProblemError {
-  return new ProblemError(error ?? { type: state, title: `The search ended as ${state}`, status: 500 });
-}
-
-function timedOut(timeoutMs: number): ProblemError {
-  return localProblem("timed-out", "No answer in time", `Clipline did not answer within ${Math.round(timeoutMs / 1000)} s.`);
-}
-
-interface Deferred<T> {
-  promise: Promise<T>;
-  resolve: (value: T) => void;
-  reject: (error: ProblemError) => void;
-}
-
-function deferred<T>(): Deferred<T> {
-  let resolve: (value: T) => void = () => undefined;
-  let reject: (error: ProblemError) => void = () => undefined;
-  const promise = new Promise<T>((yes, no) => {
-    resolve = yes;
-    reject = no;
-  });
-  return { promise, resolve, reject };
 }

@@ -1,6 +1,6 @@
 /** A failure that can be shown to a person: an RFC 9457 problem, the API's or our own. */
 
-import type { Problem } from "./contract.ts";
+import type { JobState, Problem } from "./contract.ts";
 
 export class ProblemError extends Error {
   readonly problem: Problem;
@@ -23,8 +23,20 @@ export const superseded = (): ProblemError =>
 export const connectionClosed = (): ProblemError =>
   localProblem("closed", "The connection is closed", "No further answers will come over it.");
 
+export const unauthorized = (): ProblemError =>
+  new ProblemError({ type: "unauthorized", title: "A valid API key is needed", status: 401, retryable: false });
+
 export const unreachable = (): ProblemError =>
   localProblem("unreachable", "Clipline does not answer", "The server cannot be reached. Is it running, and are you online?");
+
+export const takenBack = (): ProblemError => localProblem("cancelled", "Cancelled", "The search was taken back.", false);
+
+export const timedOut = (timeoutMs: number): ProblemError =>
+  localProblem("timed-out", "No answer in time", `Clipline did not answer within ${Math.round(timeoutMs / 1_000)} s.`);
+
+/** Why a job that ended has no result. */
+export const ended = (state: JobState, error?: Problem | null): ProblemError =>
+  new ProblemError(error ?? { type: state, title: `The job ended as ${state}`, status: 500 });
 
 export function isProblem(value: unknown): value is Problem {
   return typeof value === "object" && value !== null && "title" in value && typeof value.title === "string";

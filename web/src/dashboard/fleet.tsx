@@ -13,7 +13,7 @@ export function Queues({ queues }: { queues: readonly Queue[] }): VNode {
         <article key={queue.name} class="card" data-testid="queue">
           <h2>
             {queue.name}
-            {queue.paused === true && <StateBadge state="paused" />}
+            {queue.paused && <StateBadge state="paused" />}
           </h2>
           <p class="figure">
             <strong>{count(queue.depth)}</strong> waiting

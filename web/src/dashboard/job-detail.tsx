@@ -116,7 +116,7 @@ function Actions({ http, job, onChanged }: { http: HttpClient; job: Job; onChang
 }
 
 function stagesOf({ timings }: Job): string {
-  const stages = Object.entries(timings ?? {});
+  const stages = Object.entries<number>({ ...timings });
   return stages.map(([name, ms]) => `${name.replace(/_ms$/, "")} ${duration(ms)}`).join(" · ");
 }
 

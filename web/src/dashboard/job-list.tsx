@@ -52,7 +52,7 @@ function Row({ job, nowMs, onOpen }: { job: Job; nowMs: number; onOpen: (id: str
         <StateBadge state={job.state} />
       </td>
       <td>{job.lane}</td>
-      <td>{job.collection ?? ""}</td>
+      <td>{job.collection}</td>
       <td class="number">{tookMs(job) === null ? "" : duration(tookMs(job) ?? 0)}</td>
       <td class="number">
         <time dateTime={job.created_at} title={moment(job.created_at)}>
@@ -76,9 +76,9 @@ function NoJobs({ filtered }: { filtered: boolean }): VNode {
 }
 
 /** In the searcher's words, or what it was about where there are none. */
-export function requestOf({ text, kind, collection, id }: Job): string {
+export function requestOf({ text, kind, collection }: Job): string {
   if (text != null && text !== "") return text;
-  return kind === "search" ? "by picture" : (collection ?? id);
+  return kind === "search" ? "by picture" : collection;
 }
 
 /** From acceptance to the end, as the person waited. */
