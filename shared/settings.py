@@ -51,6 +51,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     body_pause_s: Seconds = 15.0
     body_timeout_s: Seconds = 600.0
     trusted_proxies: str = ""
+    read_only: bool = False
+    operators_see: Literal["own", "redacted", "all"] = "redacted"
 
     # What one request may ask for
     max_limit: Positive = 1_000
@@ -78,7 +80,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     keep_dead: Positive = 1_000
     keep_dead_s: Seconds = 7 * 86_400.0
     keep_audit: Positive = 10_000
-    keep_events: Annotated[int, msgspec.Meta(ge=500)] = 20_000
+    keep_events: Positive = 20_000
     session_ttl_s: Seconds = 4 * 3_600.0
 
     # What one tenant may take
