@@ -11,11 +11,12 @@ from time import monotonic
 from types import TracebackType
 from typing import Protocol, Self
 
+from api.recent import Recent
 from api.results import Results
 from api.tasks import end
 from shared.connection import BLOCK_S
 from shared.errors import JobNotFound, Unavailable
-from shared.events import START, Event, Events, Gap, order
+from shared.events import BATCH, START, Event, Events, Gap, order
 from shared.jobs import FINAL, JobView
 
 logger = logging.getLogger(__name__)
@@ -58,13 +59,20 @@ class Waiter:
 
 
 class Dispatcher:
-    """Follows the stream while it is entered, and again by itself whenever Redis comes back."""
+    """Follows the stream while it is entered, and again by itself whenever Redis comes back.
 
-    def __init__(self, events: Events, results: Results, *, stopping: Signal) -> None:
+    `keep_events` is how many events Redis retains at least.
+    """
+
+    def __init__(self, events: Events, results: Results, *, stopping: Signal, keep_events: int = BATCH) -> None:
         self.events = events
         self.results = results
         self.stopping = stopping
+        self.recent = Recent()
         self.position = START
+        # Who fell behind what is retained gets so many at once: only then is a hole to be feared.
+        self._suspicious = min(BATCH, keep_events)
+        self._lost = False
         self.epoch: str | None = None
         self.found_place = Signal()
         self._listeners: dict[Topic, set[Listener]] = {}
@@ -137,12 +145,13 @@ class Dispatcher:
 
     async def _catch_up(self) -> None:
         """Find the place from which to follow, and have everybody look again at what they wait for."""
-        epoch, last = await self.events.epoch(), await self.events.last()
+        epoch, last = await self.events.place()
         first = self.epoch is None
-        whole = first or (epoch == self.epoch and await self._is_whole(last))
+        whole = first or (epoch == self.epoch and not self._lost and await self._is_whole(last))
         if first or not whole:
             self.position = last
-        self.epoch = epoch
+            self.recent.restart(last)
+        self.epoch, self._lost = epoch, False
         if not first:
             logger.info("events: following again%s", "" if whole else "; events between were lost")
         self.found_place.set()
@@ -153,22 +162,36 @@ class Dispatcher:
         if order(self.position) > order(last):
             return False
         try:
-            await self.events.between(self.position, self.position)
+            await self.events.require(self.position)
         except Gap:
             return False
         return True
 
     async def _follow(self) -> None:
-        """Until the stream turns out to be another one: redis-py reconnects by itself, without a word."""
+        """Until the stream turns out to be another one, or to have left us behind."""
         checked = monotonic()
         while True:
-            for event in await self.events.follow(self.position):
+            events = await self.events.follow(self.position)
+            if len(events) >= self._suspicious and not await self._continues():
+                self._lost = True
+                return
+            for event in events:
                 self.position = event.offset
+                self.recent.add(event)
                 self._tell(event)
             if monotonic() - checked >= BLOCK_S:
                 checked = monotonic()
-                if await self.events.epoch() != self.epoch:
+                if not await self._is_ours():
                     return
+
+    async def _continues(self) -> bool:
+        """Whether a full batch joins on to our position; of a stream that was empty then, nobody knows."""
+        return self.position != START and await self._is_whole(self.position)
+
+    async def _is_ours(self) -> bool:
+        """redis-py reconnects by itself, without a word, perhaps to a replica that had not read everything."""
+        epoch, last = await self.events.place()
+        return epoch == self.epoch and order(last) >= order(self.position)
 
     def _tell(self, event: Event) -> None:
         topics = [of_job(event.job)]

@@ -52,7 +52,7 @@ async def opened(settings: Settings, *, keyring: Keyring, stopping: Signal) -> A
         events = Events(redis, blocking=blocking)
         results = Results(ledger)
         queue = Queue(redis, settings)
-        async with Dispatcher(events, results, stopping=stopping) as dispatcher:
+        async with Dispatcher(events, results, stopping=stopping, keep_events=settings.keep_events) as dispatcher:
             yield {
                 "settings": settings,
                 "keyring": keyring,

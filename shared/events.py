@@ -1,6 +1,8 @@
 """The stream of job events: written by the scripts, followed by API processes, replayed after a reconnect."""
 
 import secrets
+from functools import lru_cache
+from sys import intern
 from typing import Any, cast
 
 import msgspec
@@ -15,7 +17,11 @@ START = "0-0"
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
-    """A job changed its state. `offset` is the stream's entry id."""
+    """A job changed its state. `offset` is the stream's entry id.
+
+    `position` is never in the stream: an API process that looks at the queue tells its own clients how many jobs of the
+    lane come first.
+    """
 
     offset: str
     job: str
@@ -24,12 +30,14 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     at_ms: int
     session: str | None = None
     client_id: str | None = None
+    position: int | None = None
 
 
 class Gap(Exception):
     """Events between the offset asked for and now are no longer there."""
 
 
+@lru_cache(4_096)
 def order(offset: str) -> tuple[int, int]:
     """Stream ids compare as pairs of numbers, not as text. Raises ValueError for what is none."""
     ms, _, number = offset.partition("-")
@@ -50,6 +58,16 @@ class Events:
             found = await self.redis.get(keys.EPOCH)
         return cast(bytes, found).decode()
 
+    async def place(self) -> tuple[str, str]:
+        """Epoch and last offset, in one round trip."""
+        with redis_errors():
+            async with self.redis.pipeline(transaction=False) as pipe:
+                pipe.set(keys.EPOCH, secrets.token_hex(4), nx=True)
+                pipe.get(keys.EPOCH)
+                pipe.xrevrange(keys.EVENTS, count=1)
+                _, epoch, newest = await pipe.execute()
+        return cast(bytes, epoch).decode(), newest[0][0].decode() if newest else START
+
     async def last(self) -> str:
         """The offset of the newest event."""
         with redis_errors():
@@ -57,14 +75,17 @@ class Events:
         return newest[0][0].decode() if newest else START
 
     async def follow(self, after: str, *, block_s: float = BLOCK_S) -> list[Event]:
-        """Events after an offset; waits up to `block_s` for the first one."""
+        """At most BATCH events after an offset; waits up to `block_s` for the first one.
+
+        A hole before them is not told: whoever may have fallen behind asks `require`.
+        """
         with redis_errors():
             found = await self.blocking.xread({keys.EVENTS: after}, count=BATCH, block=max(1, int(block_s * 1000)))
         return [_event(entry) for entry in found[0][1]] if found else []
 
     async def between(self, after: str, until: str) -> list[Event]:
         """Every event after `after`, up to and including `until`. Raises Gap when some were trimmed meanwhile."""
-        await self._require(after)
+        await self.require(after)
         events: list[Event] = []
         reached = after
         while order(reached) < order(until):
@@ -76,10 +97,11 @@ class Events:
             reached = events[-1].offset
         # The stream may have been trimmed from under several reads.
         if len(events) > BATCH:
-            await self._require(after)
+            await self.require(after)
         return events
 
-    async def _require(self, after: str) -> None:
+    async def require(self, after: str) -> None:
+        """Raises Gap when events after `after` are no longer all there; START stands for all that is retained."""
         if after == START:
             return
         with redis_errors():
@@ -94,8 +116,8 @@ def _event(entry: tuple[bytes, dict[bytes, bytes]]) -> Event:
     return Event(
         offset=offset.decode(),
         job=value["j"],
-        tenant=value["t"],
-        state=value["st"],
+        tenant=intern(value["t"]),
+        state=cast(State, intern(value["st"])),
         at_ms=int(float(value["at"])),
         session=value["s"] or None,
         client_id=value["c"] or None,

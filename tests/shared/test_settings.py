@@ -76,6 +76,8 @@ def value_of(field: str) -> st.SearchStrategy[Any]:
         return st.from_regex(r"([a-z]{1,3}=[0-9]{1,2},){0,3}", fullmatch=True)
     if field == "metrics_listen":
         return st.sampled_from(["", "127.0.0.1:9464", "[::1]:0"])
+    if field == "allowed_origins":
+        return st.sampled_from(["", "https://app.example.com", "http://localhost:5173,https://a.b"])
     if field == "port":
         return st.integers(0, 65535)
     if field == "max_wait_s":
