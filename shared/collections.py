@@ -17,7 +17,7 @@ class Collections:
 
     def __init__(self, redis: ArqRedis) -> None:
         self.redis = redis
-        self._update = redis.register_script(scripts.source("update_collection"))
+        self._update = redis.register_script(scripts.alone("update_collection"))
 
     async def get(self, tenant: str, name: str) -> Collection:
         """Raises CollectionNotFound, also for another tenant's collection."""

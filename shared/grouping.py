@@ -12,8 +12,6 @@ from arq.connections import ArqRedis
 from redis.commands.core import AsyncScript
 from redis.exceptions import NoScriptError
 
-from shared import scripts
-
 Command = Sequence[Any]
 Waiting = tuple[Sequence[Command], "asyncio.Future[list[Any]]"]
 
@@ -69,9 +67,9 @@ class Grouping:
 class GroupedScript:
     """A script whose calls travel in groups."""
 
-    def __init__(self, grouping: Grouping, name: str) -> None:
+    def __init__(self, grouping: Grouping, source: str) -> None:
         self._grouping = grouping
-        self._script: AsyncScript = grouping.redis.register_script(scripts.source(name))
+        self._script: AsyncScript = grouping.redis.register_script(source)
 
     async def __call__(self, *, keys: Sequence[str], args: Sequence[Any]) -> Any:
         try:

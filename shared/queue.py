@@ -58,12 +58,12 @@ class Queue:
         self.redis = redis
         self.settings = settings
         self.ledger = Ledger(redis)
-        self._policy = scripts.policy(settings)
         self._weights = settings.weights
+        self._tenant_bounds = (settings.tenant_max_open, settings.tenant_rate, settings.tenant_burst)
         self._scripts: dict[str, AsyncScript] = {
-            name: redis.register_script(scripts.source(name)) for name in ("cancel", "retry", "drop")
+            name: redis.register_script(scripts.source(name, settings)) for name in ("cancel", "retry", "drop")
         }
-        self._submit = GroupedScript(Grouping(redis), "submit")
+        self._submit = GroupedScript(Grouping(redis), scripts.source("submit", settings))
 
     async def submit(
         self,
@@ -81,11 +81,11 @@ class Queue:
         """
         job_id, lane = uuid4().hex, lane_of(job)
         body, blob = _pack(job)
-        call = {"tenant": tenant, "trace": trace or job_id}
-        known = keys.idempotency(tenant, idempotency_key) if idempotency_key else ""
-        settings = self.settings
+        trace = trace or job_id
+        call = {"tenant": tenant, "trace": trace}
+        search = job if isinstance(job, Search) else None
+        weight = f"{self._weights.get(tenant, 1.0):g}"
         args: list[Any] = [
-            self._policy,
             job_id,
             tenant,
             lane,
@@ -93,15 +93,16 @@ class Queue:
             serialize_job(kind_of(job), (body,), call, None, now_ms(), serializer=wire.encode),
             BODY_TTL_MS,
             int(defer_s * 1000),
-            wire.encode(record_fields(job, client_id=client_id, trace=call["trace"])),
+            (search and search.session) or "",
+            client_id or "",
+            search.deadline_ms if search and search.deadline_ms is not None else "",
             _slot(job, tenant),
-            known,
-            _digest(job),
+            keys.idempotency(tenant, idempotency_key) if idempotency_key else "",
+            _digest(job) if idempotency_key else "",
             blob,
-            f"{self._weights.get(tenant, 1.0):g}",
-            settings.tenant_max_open,
-            settings.tenant_rate,
-            settings.tenant_burst,
+            weight,
+            *self._tenant_bounds,
+            *record_fields(job, client_id=client_id, trace=trace, weight=weight),
         ]
         names = [keys.queue(lane), keys.ARQ_JOB + job_id, keys.record(job_id), keys.jobs(tenant)]
         with redis_errors():
@@ -126,7 +127,7 @@ class Queue:
     async def cancel(self, tenant: str, job_id: str) -> str:
         """Returns "cancelled", or "cancelling" for a job that runs. Raises JobNotFound, JobFinished."""
         with redis_errors():
-            answer = await self._scripts["cancel"](keys=[keys.record(job_id)], args=[self._policy, job_id, tenant])
+            answer = await self._scripts["cancel"](keys=[keys.record(job_id)], args=[job_id, tenant])
         match answer.decode():
             case "missing":
                 raise JobNotFound(f"no job {job_id!r}")
@@ -139,7 +140,7 @@ class Queue:
         """Queue an ended job again under its id. Raises JobNotFound, JobNotRetryable, QueueFull."""
         view = await self.ledger.get(tenant, job_id)
         names = [keys.record(job_id), keys.ARQ_JOB + job_id, keys.kept_body(job_id)]
-        args = [self._policy, job_id, tenant, BODY_TTL_MS, self._depth(view.lane)]
+        args = [job_id, tenant, BODY_TTL_MS, self._depth(view.lane)]
         with redis_errors():
             answer = _decoded(await self._scripts["retry"](keys=names, args=args))
         match answer:
@@ -202,15 +203,17 @@ def _pack(job: Job) -> tuple[dict[str, Any], bytes]:
     return msgspec.to_builtins(job, builtin_types=(bytes,)), blob
 
 
-def record_fields(job: Job, *, client_id: str | None, trace: str) -> dict[str, str]:
-    """What the ledger's record keeps of the request."""
-    fields = {"kind": kind_of(job), "collection": job.collection, "trace": trace}
+def record_fields(job: Job, *, client_id: str | None, trace: str, weight: str) -> list[str]:
+    """What the ledger's record keeps of the request: names and values in turns."""
+    fields = ["kind", kind_of(job), "collection", job.collection, "trace", trace]
     if client_id:
-        fields["client_id"] = client_id
+        fields += ["client_id", client_id]
+    if weight != "1":
+        fields += ["weight", weight]
     if isinstance(job, Search):
-        fields |= {"text": (job.query.text or "")[:TEXT_KEPT], "session": job.session or ""}
+        fields += ["text", (job.query.text or "")[:TEXT_KEPT], "session", job.session or ""]
         if job.deadline_ms is not None:
-            fields["deadline_ms"] = str(job.deadline_ms)
+            fields += ["deadline_ms", str(job.deadline_ms)]
     return fields
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from arq.worker import JobExecutionFailed
 
-from shared.errors import Cancelled, CliplineError, Expired, InternalError, WorkerLost, problem_of
+from shared.errors import Cancelled, CliplineError, Expired, InternalError, Problem, WorkerLost, problem_of
 
 
 class Body(dict[str, Any]):
@@ -24,14 +24,19 @@ def _from_arq(error: JobExecutionFailed) -> CliplineError:
     return Expired("the job's body expired in the queue") if text == "job expired" else InternalError(text)
 
 
+def problem_in(error: BaseException) -> Problem:
+    """What clients are told of an error that ended a job, arq's own ones among them."""
+    if isinstance(error, CancelledError):
+        error = Cancelled()
+    elif isinstance(error, JobExecutionFailed):
+        error = _from_arq(error)
+    return problem_of(error)
+
+
 def _encode_exception(value: object) -> Any:
     """arq puts exception objects into results; they travel as problems, never as pickles."""
-    if isinstance(value, CancelledError):
-        return msgspec.to_builtins(Cancelled().problem())
-    if isinstance(value, JobExecutionFailed):
-        return msgspec.to_builtins(_from_arq(value).problem())
     if isinstance(value, BaseException):
-        return msgspec.to_builtins(problem_of(value))
+        return msgspec.to_builtins(problem_in(value))
     raise NotImplementedError(f"{type(value).__name__} does not travel")
 
 
@@ -46,7 +51,18 @@ class Envelope(msgspec.Struct):
     r: msgspec.Raw = msgspec.Raw(b"\xc0")
 
 
+class JobBody(msgspec.Struct):
+    """What arq writes of a job that waits: try, function, arguments, keyword arguments, enqueued at (ms)."""
+
+    t: int | None = None
+    f: str = "<unknown>"
+    a: list[Any] = []
+    k: dict[str, Any] = {}
+    et: int = 0
+
+
 _envelopes = msgspec.msgpack.Decoder(Envelope)
+_bodies = msgspec.msgpack.Decoder(JobBody)
 
 
 def encode(value: Any) -> bytes:
@@ -62,6 +78,16 @@ def decode(data: bytes) -> Any:
     if isinstance(value, dict) and "f" in value and isinstance(value.get("a"), list):
         value["a"] = [Body(part) if isinstance(part, dict) else part for part in value["a"]]
     return value
+
+
+def decode_body(data: bytes | None) -> JobBody:
+    """Raises JobExecutionFailed for a body that is gone or is none."""
+    if data is None:
+        raise JobExecutionFailed("job expired")
+    try:
+        return _bodies.decode(data)
+    except msgspec.DecodeError as error:
+        raise JobExecutionFailed("the job's body cannot be read") from error
 
 
 def decode_envelope(data: bytes) -> Envelope:

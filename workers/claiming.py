@@ -34,8 +34,7 @@ class Claims:
     def __init__(self, redis: ArqRedis, settings: Settings, *, worker_id: str) -> None:
         self.settings = settings
         self.worker_id = worker_id
-        self._policy = scripts.policy(settings)
-        self._claim: AsyncScript = redis.register_script(scripts.source("claim"))
+        self._claim: AsyncScript = redis.register_script(scripts.source("claim", settings))
 
     async def take(self, free: Mapping[Lane, int]) -> Claimed:
         """Jobs for the free places of each lane; lanes are served in the order given. Raises QueueAway, QueueFull."""
@@ -44,7 +43,7 @@ class Claims:
         with redis_errors():
             answer = await self._claim(
                 keys=[keys.queue(lane) for lane in wanted],
-                args=[self._policy, self.worker_id, int(self.settings.lease_s * 1000), *pairs],
+                args=[self.worker_id, int(self.settings.lease_s * 1000), *pairs],
             )
         next_ms, stopped_early, *found = answer
         jobs = [self._running(*found[start : start + FIELDS]) for start in range(0, len(found), FIELDS)]
@@ -77,5 +76,6 @@ class Claims:
             crashes=int(crashes),
             expires_ms=int(float(expires)) if expires else None,
             deadline=monotonic() + timeout_s + GRACE_S,
-            brought=(body, tries),
+            body=body,
+            tries=tries,
         )

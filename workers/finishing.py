@@ -4,7 +4,6 @@ import asyncio
 import logging
 from typing import Any
 
-import msgspec
 from arq.connections import ArqRedis
 
 from shared import keys, scripts, wire
@@ -13,6 +12,7 @@ from shared.connection import redis_errors
 from shared.errors import Problem, Unavailable
 from shared.grouping import GroupedScript, Grouping
 from shared.settings import Settings
+from workers.execution import Ended
 from workers.outcome import Running, final_state, may_be_retried, retry_in_s
 
 logger = logging.getLogger(__name__)
@@ -26,13 +26,14 @@ class Finishing:
     def __init__(self, redis: ArqRedis, settings: Settings, *, worker_id: str) -> None:
         self.settings = settings
         self.worker_id = worker_id
-        self._policy = scripts.policy(settings)
         grouping = Grouping(redis)
-        self._scripts = {name: GroupedScript(grouping, name) for name in ("finish", "release")}
+        self._scripts = {
+            name: GroupedScript(grouping, scripts.source(name, settings)) for name in ("finish", "release")
+        }
 
-    async def end(self, running: Running, result_data: bytes | None) -> bool:
-        """End the job with arq's result envelope. False when it will be tried again instead."""
-        problem = problem_in(result_data)
+    async def end(self, running: Running, ended: Ended) -> bool:
+        """End the job. False when it will be tried again instead."""
+        problem = ended.problem
         if problem is not None and running.lost:
             # Stopping this run ended it, not the job; and this worker may meanwhile hold the job again.
             await self.hand_back(running, counted=False)
@@ -45,7 +46,7 @@ class Finishing:
                 await self.hand_back(running, delay_s=delay_s, problem=problem)
                 return False
             exhausted = True
-        await self._write("finish", running, self._ending(running, problem, result_data, exhausted=exhausted))
+        await self._write("finish", running, self._ending(running, ended, exhausted=exhausted))
         return True
 
     async def hand_back(
@@ -56,14 +57,13 @@ class Finishing:
         args = [running.job_id, self.worker_id, int(max(0.0, delay_s) * 1000), "0" if counted else "1", told]
         await self._write("release", running, args)
 
-    def _ending(
-        self, running: Running, problem: Problem | None, result_data: bytes | None, *, exhausted: bool
-    ) -> list[Any]:
+    def _ending(self, running: Running, ended: Ended, *, exhausted: bool) -> list[Any]:
+        problem = ended.problem
         return [
             running.job_id,
             self.worker_id,
             final_state(problem, exhausted=exhausted),
-            result_data or b"",
+            ended.envelope,
             int(self.settings.keep_result_s * 1000),
             wire.encode(problem) if problem is not None else b"",
             wire.encode(running.took) if running.took is not None else b"",
@@ -74,7 +74,7 @@ class Finishing:
         for attempt in range(TRIES):
             try:
                 with redis_errors():
-                    ours = await self._scripts[script](keys=[keys.queue(running.lane)], args=[self._policy, *args])
+                    ours = await self._scripts[script](keys=[keys.queue(running.lane)], args=args)
             except Unavailable as error:
                 logger.warning("the end of the job is not recorded yet: %s", error)
                 await asyncio.sleep(min(2.0, 0.1 * 2**attempt))
@@ -83,16 +83,3 @@ class Finishing:
                 logger.warning("the lease was lost, this worker's result is dropped")
             return
         logger.error("the end of the job could not be recorded; it runs again when its lease has lapsed")
-
-
-def problem_in(result_data: bytes | None) -> Problem | None:
-    """The problem in a failed job's envelope; None for a success."""
-    if result_data is None:
-        return Problem(type="internal-error", title="The result cannot be stored", status=500)
-    envelope = wire.decode_envelope(result_data)
-    if envelope.s:
-        return None
-    try:
-        return msgspec.msgpack.decode(envelope.r, type=Problem)
-    except msgspec.ValidationError:
-        return Problem(type="internal-error", title="The result cannot be stored", status=500)

@@ -91,7 +91,7 @@ async def _read(ctx: Context, payload: dict[str, Any], type_: type[J], parts: Pa
         raise from_validation(error) from error
     if adopt:
         # A stock arq client enqueued it, so the ledger's record lacks what was asked for.
-        await parts.redis.hset(keys.record(job_id), mapping=record_fields(job, client_id=None, trace=job_id))
+        await parts.redis.hset(keys.record(job_id), items=record_fields(job, client_id=None, trace=job_id, weight="1"))
     return job
 
 

@@ -50,7 +50,7 @@ class LeaseKeeper:
         # One renewal may take no longer than the pause between two.
         self._pause_s = self.lease_s / RENEWALS_PER_LEASE
         self._redis = thread_client(settings.redis_url, timeout_s=self._pause_s)
-        self._renew: Script = self._redis.register_script(scripts.source("renew"))
+        self._renew: Script = self._redis.register_script(scripts.source("renew", settings))
         self._leave = threading.Event()
         self._thread = threading.Thread(target=self._loop, name="leases", daemon=True)
 

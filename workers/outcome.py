@@ -1,7 +1,9 @@
 """What the worker remembers of a running job, and what its end means: a state, or another try."""
 
+import asyncio
 import random
 from dataclasses import dataclass
+from typing import Any
 
 from shared.errors import Problem
 from shared.jobs import Lane, State, Took
@@ -25,8 +27,8 @@ class Running:
     """One claimed job. `deadline` is on the monotonic clock; past it the lease is not renewed.
 
     `due_ms`, `first_ms` (its first start) and `expires_ms` (its client's deadline) are milliseconds since 1970;
-    `attempts` counts starts, of which `crashes` lost their worker. `lost`: stopped, as another had it.
-    `brought`: the body and the number of the try, as the claim found them; gone when arq has read them.
+    `attempts` counts starts, of which `crashes` lost their worker; `tries` is arq's count of them. `lost`: stopped, as
+    another had it. `body` is arq's; `task` is there while the job's own code runs, and may be cancelled then.
     """
 
     job_id: str
@@ -40,7 +42,9 @@ class Running:
     took: Took | None = None
     stopping: bool = False
     lost: bool = False
-    brought: tuple[bytes | None, int] | None = None
+    body: bytes | None = None
+    tries: int = 1
+    task: asyncio.Task[Any] | None = None
 
 
 def backoff_s(attempt: int, lane: Lane) -> float:

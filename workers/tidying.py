@@ -32,9 +32,8 @@ class Tidying:
         self.settings = settings
         self.worker_id = worker_id
         self._sweep = sweep
-        self._policy = scripts.policy(settings)
-        self._tenant = redis.register_script(scripts.source("tidy_tenant"))
-        self._lane = redis.register_script(scripts.source("tidy_lane"))
+        self._tenant = redis.register_script(scripts.source("tidy_tenant", settings))
+        self._lane = redis.register_script(scripts.source("tidy_lane", settings))
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -62,7 +61,7 @@ class Tidying:
         return done
 
     async def _lanes(self) -> int:
-        counts = [await self._lane(keys=[keys.queue(lane)], args=[self._policy, lane]) for lane in LANES]
+        counts = [await self._lane(keys=[keys.queue(lane)], args=[lane]) for lane in LANES]
         return sum(int(count) for count in counts)
 
     async def _tenants(self) -> int:
@@ -71,7 +70,7 @@ class Tidying:
         for tenant in await self.redis.zrange(keys.TENANTS, 0, TENANTS - 1):
             await self.redis.zadd(keys.TENANTS, {tenant: now_ms()}, xx=True)
             for _ in range(ROUNDS):
-                gone = int(await self._tenant(keys=[keys.TENANTS], args=[self._policy, tenant]))
+                gone = int(await self._tenant(keys=[keys.TENANTS], args=[tenant]))
                 done += gone
                 if not gone:
                     break

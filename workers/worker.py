@@ -1,7 +1,7 @@
 """arq's worker, woken instead of polling, with leases instead of long locks.
 
-Subclasses arq 0.28's `Worker`: `_poll_iteration`, `finish_job` and `finish_failed_job` are replaced, `run_job` is arq's
-own. docs/arq.md lists what stays the same on the wire.
+Subclasses arq 0.28's `Worker`: `_poll_iteration` is replaced, and instead of `run_job` a job runs through `Execution`.
+docs/arq.md lists what stays the same on the wire.
 """
 
 import asyncio
@@ -17,24 +17,20 @@ from arq.connections import ArqRedis
 from arq.worker import Function
 
 from shared import keys, logs, wire
-from shared.clock import now_ms
-from shared.connection import redis_errors
 from shared.errors import Unavailable
 from shared.jobs import LANES, Lane
 from shared.settings import Settings
 from workers.claiming import Claims
+from workers.execution import Again, Execution
 from workers.finishing import Finishing
 from workers.lease import LOST, LeaseKeeper
 from workers.listening import Control, Wakes
 from workers.outcome import Running
-from workers.reading import JobReader
 
 logger = logging.getLogger(__name__)
 
 # Covers lost wake-ups.
 FALLBACK_S = 0.5
-# A job that could not even be read is not taken again at once.
-UNREAD_PAUSE_S = 1.0
 
 
 class Worker(arq.worker.Worker):
@@ -55,7 +51,7 @@ class Worker(arq.worker.Worker):
         self.running: dict[str, Running] = {}
         super().__init__(
             functions,
-            redis_pool=JobReader(redis, self.running),
+            redis_pool=redis,
             queue_name=keys.queue(lanes[0]),
             ctx=ctx,
             burst=burst,
@@ -63,8 +59,6 @@ class Worker(arq.worker.Worker):
             max_jobs=settings.max_jobs + settings.max_bulk_jobs,
             job_timeout=settings.search_timeout_s,
             keep_result=settings.keep_result_s,
-            # A backstop: retries and crashes are counted apart, in the job's record.
-            max_tries=settings.max_tries + settings.max_crashes,
             job_serializer=wire.encode,
             job_deserializer=wire.decode,
             handle_signals=False,
@@ -76,7 +70,15 @@ class Worker(arq.worker.Worker):
         self.ctx["running"] = self.running
         self.drain_asked = asyncio.Event()
         self._wake = asyncio.Event()
+        self._claiming = asyncio.Lock()
         self._claims = Claims(redis, settings, worker_id=worker_id)
+        self._execution = Execution(
+            {function.name: function for function in functions},
+            self.ctx,
+            timeout_s=settings.search_timeout_s,
+            # A backstop: retries and crashes are counted apart, in the job's record.
+            max_tries=settings.max_tries + settings.max_crashes,
+        )
         self._finishing = Finishing(redis, settings, worker_id=worker_id)
         self._wakes = Wakes(blocking=blocking, redis=redis, wants=self._has_room, wake=self._wake.set)
         self._control = Control(
@@ -105,12 +107,15 @@ class Worker(arq.worker.Worker):
     async def drain(self) -> None:
         """Take no more jobs, give the running ones `drain_s`, hand the rest back to the queue."""
         self.allow_pick_jobs = False
-        if self.tasks:
-            logger.info("draining: %d jobs still run", len(self.tasks))
-            await asyncio.wait(list(self.tasks.values()), timeout=self.settings.drain_s)
-        for task in self.tasks.values():
-            task.cancel()
-        await asyncio.gather(*self.tasks.values(), return_exceptions=True)
+        async with self._claiming:
+            tasks = list(self.tasks.values())
+        if tasks:
+            logger.info("draining: %d jobs still run", len(tasks))
+            await asyncio.wait(tasks, timeout=self.settings.drain_s)
+        for running in self.running.values():
+            if running.task is not None:
+                running.task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         if self.main_task is not None:
             await _cancel_all([self.main_task])
 
@@ -144,9 +149,10 @@ class Worker(arq.worker.Worker):
         if not self._has_room():
             self._wakes.room.clear()
             return FALLBACK_S
-        claimed = await self._claims.take({lane: self._free(lane) for lane in self.lanes})
-        for running in claimed.jobs:
-            self._start(running)
+        async with self._claiming:
+            claimed = await self._claims.take({lane: self._free(lane) for lane in self.lanes})
+            for running in claimed.jobs:
+                self._start(running)
         if claimed.more:
             self._wake.set()
         self._wakes.room.set()
@@ -164,17 +170,20 @@ class Worker(arq.worker.Worker):
 
     async def _run(self, running: Running) -> None:
         with logs.about(job=running.job_id):
-            try:
-                with redis_errors():
-                    await self.run_job(running.job_id, running.due_ms)
-            except Unavailable as error:
-                logger.warning("Redis failed in the middle of the job: %s", error)
-                await self._finishing.hand_back(running, delay_s=UNREAD_PAUSE_S, counted=False)
+            outcome = await self._execution.run(running)
+            if isinstance(outcome, Again):
+                self.jobs_retried += 1
+                await self._finishing.hand_back(running, delay_s=outcome.delay_s, counted=outcome.counted)
+            elif not await self._finishing.end(running, outcome):
+                self.jobs_retried += 1
+            elif outcome.problem is None:
+                self.jobs_complete += 1
+            else:
+                self.jobs_failed += 1
 
     def _ended(self, job_id: str, task: asyncio.Task[Any]) -> None:
         self.running.pop(job_id, None)
         self.tasks.pop(job_id, None)
-        self.aborting_tasks.discard(job_id)
         if not task.cancelled() and (error := task.exception()) is not None:
             logger.error("the job broke the worker's own code", exc_info=error)
         self._wake.set()
@@ -187,41 +196,12 @@ class Worker(arq.worker.Worker):
 
     def stop_job(self, job_id: str, why: str) -> None:
         """Cancel a job that runs here; one that does not is no error."""
-        running, task = self.running.get(job_id), self.job_tasks.get(job_id)
-        if running is None or running.stopping or task is None:
+        running = self.running.get(job_id)
+        if running is None or running.stopping or running.task is None:
             return
         running.stopping, running.lost = True, why == LOST
         logger.info("stopping job %s: %s", job_id, why)
-        self.aborting_tasks.add(job_id)
-        task.cancel()
-
-    # -- ending jobs
-
-    async def finish_job(
-        self,
-        job_id: str,
-        finish: bool,
-        result_data: bytes | None,
-        result_timeout_s: float | None,
-        keep_result_forever: bool,
-        incr_score: int | None,
-        keep_in_progress: float | None,
-    ) -> None:
-        """The seam that every path of arq's `run_job` crosses: end the job, or hand it back."""
-        running = self.running[job_id]
-        if finish:
-            if not await self._finishing.end(running, result_data):
-                self.jobs_failed -= 1
-                self.jobs_retried += 1
-        elif incr_score is None:
-            await self._finishing.hand_back(running, counted=False)
-        else:
-            # arq adds the time since the score's to what `Retry` asked for.
-            await self._finishing.hand_back(running, delay_s=(running.due_ms + incr_score - now_ms()) / 1000)
-
-    async def finish_failed_job(self, job_id: str, result_data: bytes | None) -> None:
-        """Jobs that arq could not start: no body, unknown function, too many tries."""
-        await self._finishing.end(self.running[job_id], result_data)
+        running.task.cancel()
 
 
 async def _cancel_all(tasks: Sequence[asyncio.Task[Any]]) -> None:

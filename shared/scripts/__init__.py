@@ -4,32 +4,57 @@ from functools import cache
 from importlib.resources import files
 
 from shared import wire
-from shared.errors import Cancelled, Expired, Superseded, WorkerLost
+from shared.errors import Cancelled, CliplineError, Expired, Superseded, WorkerLost
 from shared.settings import Settings
+
+# How a job ends that no worker ends, and what its record says then.
+PROBLEMS: dict[str, CliplineError] = {
+    "cancelled": Cancelled(),
+    "superseded": Superseded(),
+    "expired": Expired(),
+    "dead": WorkerLost(),
+}
+
+
+def source(name: str, settings: Settings) -> str:
+    """The script's text, with the settings' bounds and the shared functions of `lib.lua` before it.
+
+    The bounds are constants of the text, so that no call has to bring and unpack them.
+    """
+    return _bounds(settings) + _texts("lib", name)
+
+
+def alone(name: str) -> str:
+    """The text of a script that needs neither bounds nor shared functions."""
+    return _texts(name)
 
 
 @cache
-def source(name: str) -> str:
-    """The script's text, with the shared functions of `lib.lua` before it."""
-    folder = files(__name__)
-    return (folder / "lib.lua").read_text() + (folder / f"{name}.lua").read_text()
+def _texts(*names: str) -> str:
+    return "".join((files(__name__) / f"{name}.lua").read_text() for name in names)
 
 
-def policy(settings: Settings) -> bytes:
-    """The bounds that most scripts need, packed once: the first argument of those that name it."""
-    return wire.encode(
-        {
-            "keep_events": settings.keep_events,
-            "keep_s": int(settings.keep_jobs_s),
-            "keep_jobs": settings.keep_jobs,
-            "keep_dead": settings.keep_dead,
-            "keep_dead_s": int(settings.keep_dead_s),
-            "max_crashes": settings.max_crashes,
-            "problems": {
-                "cancelled": Cancelled().problem(),
-                "superseded": Superseded().problem(),
-                "expired": Expired().problem(),
-                "dead": WorkerLost().problem(),
-            },
-        }
-    )
+def _bounds(settings: Settings) -> str:
+    constants = {
+        "KEEP_EVENTS": settings.keep_events,
+        "KEEP_S": int(settings.keep_jobs_s),
+        "KEEP_JOBS": settings.keep_jobs,
+        "KEEP_DEAD": settings.keep_dead,
+        "KEEP_DEAD_S": int(settings.keep_dead_s),
+        "MAX_CRASHES": settings.max_crashes,
+    }
+    return "".join(f"local {name} = {value}\n" for name, value in constants.items()) + _problem_of()
+
+
+@cache
+def _problem_of() -> str:
+    """A Lua function from such a state to its problem in msgpack."""
+    cases = [
+        f"  if state == '{state}' then return {_quoted(wire.encode(error.problem()))} end\n"
+        for state, error in PROBLEMS.items()
+    ]
+    return "local function problem_of(state)\n" + "".join(cases) + "end\n"
+
+
+def _quoted(value: bytes) -> str:
+    return '"' + "".join(f"\\{byte:03d}" for byte in value) + '"'

@@ -4,10 +4,10 @@
 -- Closes: two workers starting one job; a job that is claimed but not recorded as running; an expired job that starts; a
 -- job that starts again after it was asked to stop, because its worker died or handed it back before it could.
 -- KEYS: one queue for each lane
--- ARGV: policy, worker, lease ms, then for each lane: its name, how many are wanted
+-- ARGV: worker, lease ms, then for each lane: its name, how many are wanted
 -- Returns ms until the next job falls due (-1: unknown), '1' when there may be more at once, then for each claimed job:
 -- id, due, lane, attempts, crashes, first start, deadline or '', body or nil, arq's count of tries.
-local policy, worker, lease_ms = cmsgpack.unpack(ARGV[1]), ARGV[2], tonumber(ARGV[3])
+local worker, lease_ms = ARGV[1], tonumber(ARGV[2])
 -- Only ended jobs give memory back, so jobs are handed out even when Redis has none left: it refuses no write of a
 -- script that has already written.
 redis.call('DEL', P .. 'nothing')
@@ -19,16 +19,17 @@ local function adopt(id, lane, score)
   redis.call('HSET', record(id), 'id', id, 'tenant', 'default', 'lane', lane, 'kind', 'search', 'created', score,
     'due', score, 'collection', '', 'state', 'queued')
   redis.call('ZADD', tenant_key('default', 'jobs'), score, id)
+  redis.call('ZADD', P .. 'tenants', 'NX', now, 'default')
   redis.call('ZADD', tenant_key('default', 'jobs:queued'), now, id)
   redis.call('ZADD', lane_key(lane, 'queued'), score, id)
-  trim('default', now, policy)
+  trim('default', now)
 end
 
 -- The worker that held it is gone, or no longer says that it works. Returns whether that was once too often.
 local function lapsed(id, holder)
   if holder == worker then return false end
-  remember(id, now, cmsgpack.pack(policy.problems.dead))
-  return redis.call('HINCRBY', record(id), 'crashes', 1) >= policy.max_crashes
+  remember(id, now, problem_of('dead'))
+  return redis.call('HINCRBY', record(id), 'crashes', 1) >= MAX_CRASHES
 end
 
 -- A time has come: a deferred job's, a stock client's, or the end of a lease. The job gets a tag among those that wait.
@@ -43,26 +44,36 @@ local function promote(id, score, lane)
   if not found[1] then adopt(id, lane, score) end
   if found[2] == 'running' then
     if not found[6] and lapsed(id, found[3]) then
-      end_waiting(id, identity(id), 'dead', now, policy)
+      end_waiting(id, identity(id), 'dead', now)
       return false
     end
     -- Its `worker` stays: until somebody takes the job, the one that had it may still end it.
-    move(id, identity(id), 'queued', now, policy)
+    move(id, identity(id), 'queued', now)
   end
   local had_its_turn = tonumber(found[4] or 0) > 0
   redis.call('ZADD', queue_key(lane), tag(lane, found[1] or 'default', found[5], had_its_turn), id)
   return false
 end
 
+-- arq's own count of tries, for stock workers beside ours: kept from the second on.
+local function tries(id, attempts, before)
+  local count = math.max(attempts, tonumber(before or 0) + 1)
+  if count > 1 then redis.call('SET', 'arq:retry:' .. id, count, 'EX', TRIES_KEPT_S) end
+  return count
+end
+
+-- Returns ms until the next job falls due, or nil.
 local function promote_due(lane)
-  local skipped = 0
+  local skipped, batch = 0, 1
   while left > 0 do
-    local due = redis.call('ZRANGEBYSCORE', queue_key(lane), REAL, now, 'WITHSCORES', 'LIMIT', skipped, 128)
-    if #due == 0 then return end
+    local due = redis.call('ZRANGEBYSCORE', queue_key(lane), REAL, '+inf', 'WITHSCORES', 'LIMIT', skipped, batch)
     for i = 1, #due, 2 do
+      if tonumber(due[i + 1]) > now then return math.ceil(tonumber(due[i + 1])) - now end
       if promote(due[i], due[i + 1], lane) then skipped = skipped + 1 end
       left = left - 1
     end
+    if #due == 0 then return end
+    batch = 128
   end
 end
 
@@ -82,20 +93,19 @@ local function take(id, lane)
   end
   local state = verdict(who[6], who[7])
   if state then
-    end_waiting(id, who, state, now, policy)
+    end_waiting(id, who, state, now)
     return 'ended'
   end
   if not redis.call('SET', lease_key(id), worker, 'NX', 'PX', lease_ms) then return 'held' end
   local attempts, first = tonumber(who[9] or 0) + 1, who[11] or tostring(now)
   redis.call('ZADD', queue_key(lane), now + lease_ms, id)
-  redis.call('HSET', rec, 'worker', worker, 'started', now, 'first', first, 'attempts', attempts)
-  move(id, who, 'running', now, policy)
+  move(id, who, 'running', now, now, 'worker', worker, 'started', now, 'first', first, 'attempts', attempts)
   for _, value in ipairs({id, who[8] or tostring(now), lane, attempts, who[10] or '0', first, who[7] or ''}) do
     out[#out + 1] = value
   end
-  out[#out + 1] = redis.call('GET', 'arq:job:' .. id)
-  out[#out + 1] = redis.call('INCR', 'arq:retry:' .. id)
-  redis.call('EXPIRE', 'arq:retry:' .. id, TRIES_KEPT_S)
+  local kept = redis.call('MGET', 'arq:job:' .. id, 'arq:retry:' .. id)
+  out[#out + 1] = kept[1]
+  out[#out + 1] = tries(id, attempts, kept[2])
   return 'taken'
 end
 
@@ -116,22 +126,17 @@ local function claim(lane, wanted)
     end
   end
   -- V is never set back: a stock client may have rewritten a score.
-  if v and tonumber(v) > tonumber(redis.call('HGET', lane_key(lane), 'v') or 1) then
-    redis.call('HSET', lane_key(lane), 'v', v)
-  end
+  local finish = lane_key(lane, 'finish')
+  if v and tonumber(v) > tonumber(redis.call('HGET', finish, V) or 1) then redis.call('HSET', finish, V, v) end
 end
 
 local next_ms = -1
 for i = 1, #KEYS do
-  local lane, wanted = ARGV[2 + 2 * i], tonumber(ARGV[3 + 2 * i])
-  if wanted > 0 and not redis.call('HGET', lane_key(lane), 'paused') then
-    promote_due(lane)
+  local lane, wanted = ARGV[1 + 2 * i], tonumber(ARGV[2 + 2 * i])
+  if wanted > 0 and redis.call('EXISTS', KEYS[i]) == 1 and not redis.call('HGET', lane_key(lane), 'paused') then
+    local ms = promote_due(lane)
+    if ms and (next_ms < 0 or ms < next_ms) then next_ms = ms end
     claim(lane, wanted)
-    local later = redis.call('ZRANGEBYSCORE', KEYS[i], '(' .. now, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)[2]
-    if later then
-      local ms = math.ceil(tonumber(later)) - now
-      if next_ms < 0 or ms < next_ms then next_ms = ms end
-    end
   end
 end
 local answer = {next_ms, left <= 0 and 1 or 0}

@@ -1,36 +1,31 @@
 -- End a running job: result, record, index, event, lease and queue entry change together.
 -- Closes: a result without its event; a worker that lost its lease writing over its successor's result.
 -- KEYS: queue
--- ARGV: policy, id, worker, state, result (arq envelope) or '', result ttl ms, problem or '', timings or ''
-local policy = cmsgpack.unpack(ARGV[1])
-local id, worker, state, problem = ARGV[2], ARGV[3], ARGV[4], ARGV[7]
+-- ARGV: id, worker, state, result (arq envelope) or '', result ttl ms, problem or '', timings or ''
+local id, worker, state, problem = ARGV[1], ARGV[2], ARGV[3], ARGV[6]
 if not holds(id, worker) then return 0 end
 -- First what frees memory: then Redis, when it has none left, does not refuse the rest.
 redis.call('DEL', lease_key(id), 'arq:retry:' .. id)
-local now = now_ms()
-local rec, who = record(id), identity(id)
-if state == 'cancelled' and redis.call('HGET', rec, 'cancel') == 'superseded' then
-  state, problem = 'superseded', cmsgpack.pack(policy.problems.superseded)
-end
+local now, rec = now_ms(), record(id)
+local who = redis.call('HMGET', rec, 'tenant', 'session', 'client_id', 'state', 'lane', 'cancel', 'error')
+if state == 'cancelled' and who[6] == 'superseded' then state, problem = 'superseded', problem_of('superseded') end
 
-if ARGV[5] ~= '' then redis.call('SET', 'arq:result:' .. id, ARGV[5], 'PX', ARGV[6]) end
+if ARGV[4] ~= '' then redis.call('SET', 'arq:result:' .. id, ARGV[4], 'PX', ARGV[5]) end
 if state == 'succeeded' then
   redis.call('DEL', 'arq:job:' .. id, P .. 'blob:' .. id)
 else
-  keep_body(id, policy.keep_s)
+  keep_body(id)
 end
 redis.call('ZREM', KEYS[1], id)
 redis.call('ZREM', 'arq:abort', id)
-redis.call('HSET', rec, 'finished', now)
-redis.call('HDEL', rec, 'cancel')
+if who[6] or who[7] then redis.call('HDEL', rec, 'cancel', 'error') end
+local told = {'finished', now}
 if problem ~= '' then
   remember(id, now, problem)
-  redis.call('HSET', rec, 'error', problem)
-else
-  redis.call('HDEL', rec, 'error')
+  told[3], told[4] = 'error', problem
 end
-if ARGV[8] ~= '' then redis.call('HSET', rec, 'timings', ARGV[8]) end
-redis.call('EXPIRE', rec, policy.keep_s)
-move(id, who, state, now, policy)
-if state == 'dead' then trim_dead(who[1], now, policy) end
+if ARGV[7] ~= '' then told[#told + 1], told[#told + 2] = 'timings', ARGV[7] end
+move(id, who, state, now, nil, unpack(told))
+redis.call('EXPIRE', rec, KEEP_S)
+if state == 'dead' then trim_dead(who[1], now) end
 return 1

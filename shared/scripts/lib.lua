@@ -5,6 +5,9 @@ local STATES = {'succeeded', 'failed', 'cancelled', 'superseded', 'expired', 'de
 -- A score in a queue is either a virtual start tag, or milliseconds since 1970, which passed this mark in 2001.
 local REAL = 1000000000000
 local HISTORY_KEPT = 10
+local WAKES_KEPT = 256
+-- Where a lane's virtual time stands among its tenants' finish tags; no tenant has this name.
+local V = ''
 local function record(id) return P .. 'job:' .. id end
 local function lease_key(id) return 'arq:in-progress:' .. id end
 local function queue_key(lane) return P .. 'queue:' .. lane end
@@ -15,8 +18,8 @@ local function now_ms()
   return t[1] * 1000 + math.floor(t[2] / 1000)
 end
 
-local function emit(id, who, state, now, policy)
-  redis.call('XADD', P .. 'events', 'MAXLEN', '~', policy.keep_events, '*',
+local function emit(id, who, state, now)
+  redis.call('XADD', P .. 'events', 'MAXLEN', '~', KEEP_EVENTS, '*',
     't', who[1] or '', 'j', id, 's', who[2] or '', 'c', who[3] or '', 'st', state, 'at', now)
 end
 
@@ -47,35 +50,35 @@ local function wait_s(prefix, wanted, now)
   return math.max(1, math.min(60, math.ceil(wanted * span / left)))
 end
 
--- `since`: from when a job waits, or since when it runs.
-local function move(id, who, state, now, policy, since)
+-- `since`: from when a job waits, or since when it runs. What follows are fields of the record that change with it.
+local function move(id, who, state, now, since, ...)
   local tenant, old, lane = who[1], who[4], who[5]
   if old then
     redis.call('ZREM', tenant_key(tenant, 'jobs:' .. old), id)
     if is_waiting_or_running(old) then redis.call('ZREM', lane_key(lane, old), id) end
   end
   redis.call('ZADD', tenant_key(tenant, 'jobs:' .. state), now, id)
-  redis.call('HSET', record(id), 'state', state)
+  redis.call('HSET', record(id), 'state', state, ...)
   if is_waiting_or_running(state) then
     redis.call('ZADD', lane_key(lane, state), since or now, id)
   elseif is_waiting_or_running(old) then
     count_out(who, now)
   end
-  emit(id, who, state, now, policy)
+  emit(id, who, state, now)
 end
 
 -- Puts a token for one idle worker; the list is bounded, lost tokens are covered by the workers' fallback tick.
 local function wake()
-  redis.call('RPUSH', P .. 'wake', '1')
-  redis.call('LTRIM', P .. 'wake', -256, -1)
+  if redis.call('RPUSH', P .. 'wake', '1') > WAKES_KEPT then redis.call('LTRIM', P .. 'wake', -WAKES_KEPT, -1) end
 end
 
 -- Start-time fair queueing (Goyal, Vin, Cheng, SIGCOMM 1996): a job starts at S = max(V, its tenant's last finish), and
 -- its tenant finishes at S + 1 / weight; V is the tag of the job that was claimed last. `in front`: a job that already
 -- had its turn is charged again but does not queue up again.
 local function tag(lane, tenant, weight, in_front)
-  local v = tonumber(redis.call('HGET', lane_key(lane), 'v') or 1)
-  local start = math.max(v, tonumber(redis.call('HGET', lane_key(lane, 'finish'), tenant) or 1))
+  local tags = redis.call('HMGET', lane_key(lane, 'finish'), V, tenant)
+  local v = tonumber(tags[1] or 1)
+  local start = math.max(v, tonumber(tags[2] or 1))
   redis.call('HSET', lane_key(lane, 'finish'), tenant, start + 1 / (tonumber(weight) or 1))
   return in_front and v or start
 end
@@ -83,10 +86,7 @@ end
 -- When nothing waits there is nothing to be fair about: tags begin anew, and so stay far below REAL.
 local function forget_tags_of_idle(lane)
   local head = redis.call('ZRANGE', queue_key(lane), 0, 0, 'WITHSCORES')[2]
-  if not head or tonumber(head) >= REAL then
-    redis.call('DEL', lane_key(lane, 'finish'))
-    redis.call('HDEL', lane_key(lane), 'v')
-  end
+  if not head or tonumber(head) >= REAL then redis.call('DEL', lane_key(lane, 'finish')) end
 end
 
 -- Whether the worker may still end or hand back the job: its lease is there, or lapsed and nobody took the job.
@@ -108,11 +108,11 @@ local function remember(id, now, problem)
 end
 
 -- What was asked stays as long as the record, so that the job can be run again: its body and the picture beside it.
-local function keep_body(id, keep_s)
+local function keep_body(id)
   if redis.call('EXISTS', 'arq:job:' .. id) == 0 then return end
   redis.call('RENAME', 'arq:job:' .. id, P .. 'body:' .. id)
-  redis.call('EXPIRE', P .. 'body:' .. id, keep_s)
-  redis.call('EXPIRE', P .. 'blob:' .. id, keep_s)
+  redis.call('EXPIRE', P .. 'body:' .. id, KEEP_S)
+  redis.call('EXPIRE', P .. 'blob:' .. id, KEEP_S)
 end
 
 -- Forgets an ended job altogether.
@@ -127,29 +127,27 @@ local function drop(tenant, id, state)
 end
 
 -- Dead letters have bounds of their own, by count and by age; returns how many went.
-local function trim_dead(tenant, now, policy)
+local function trim_dead(tenant, now)
   local index = tenant_key(tenant, 'jobs:dead')
   for gone = 0, 15 do
     local head = redis.call('ZRANGE', index, 0, 0, 'WITHSCORES')
     if not head[1] then return gone end
-    local young = tonumber(head[2]) >= now - policy.keep_dead_s * 1000
-    if young and redis.call('ZCARD', index) <= policy.keep_dead then return gone end
+    local young = tonumber(head[2]) >= now - KEEP_DEAD_S * 1000
+    if young and redis.call('ZCARD', index) <= KEEP_DEAD then return gone end
     drop(tenant, head[1], 'dead')
   end
   return 16
 end
 
 -- Ends a job that is not running: out of the queue, body kept for a retry, final state. Returns nothing.
-local function end_waiting(id, who, state, now, policy)
-  local rec = record(id)
+local function end_waiting(id, who, state, now)
   redis.call('ZREM', queue_key(who[5]), id)
-  keep_body(id, policy.keep_s)
+  keep_body(id)
   redis.call('DEL', 'arq:retry:' .. id)
-  redis.call('HDEL', rec, 'cancel')
-  redis.call('HSET', rec, 'finished', now, 'error', cmsgpack.pack(policy.problems[state]))
-  redis.call('EXPIRE', rec, policy.keep_s)
-  move(id, who, state, now, policy)
-  if state == 'dead' then trim_dead(who[1], now, policy) end
+  redis.call('HDEL', record(id), 'cancel')
+  move(id, who, state, now, nil, 'finished', now, 'error', problem_of(state))
+  redis.call('EXPIRE', record(id), KEEP_S)
+  if state == 'dead' then trim_dead(who[1], now) end
 end
 
 -- A job that a stock arq worker ran is still `queued` in our record, but no longer in its queue.
@@ -173,9 +171,9 @@ end
 
 -- Trims a tenant's ledger by count and by age, a little at every new job. Open jobs stay, however old, and do not keep
 -- the others from being trimmed. Returns how many went.
-local function trim(tenant, now, policy)
-  local index, oldest = tenant_key(tenant, 'jobs'), now - policy.keep_s * 1000
-  local over = redis.call('ZCARD', index) - policy.keep_jobs
+local function trim(tenant, now)
+  local index, oldest = tenant_key(tenant, 'jobs'), now - KEEP_S * 1000
+  local over = redis.call('ZCARD', index) - KEEP_JOBS
   for gone = 0, 15 do
     local created = redis.call('ZRANGE', index, 0, 0, 'WITHSCORES')[2]
     if over <= 0 and not (created and tonumber(created) < oldest) then return gone end

@@ -1,9 +1,9 @@
 -- Settle jobs that a stock arq worker ended: they left the queue, and nobody told their records. Forget tags of the past.
 -- Closes: a job that is settled while it is being claimed or run again.
 -- KEYS: queue
--- ARGV: policy, lane
+-- ARGV: lane
 -- Returns how many were settled.
-local policy, lane, now, settled = cmsgpack.unpack(ARGV[1]), ARGV[2], now_ms(), 0
+local lane, now, settled = ARGV[1], now_ms(), 0
 
 local function outcome(id)
   local result = redis.call('GET', 'arq:result:' .. id)
@@ -18,9 +18,8 @@ for _, state in ipairs({'queued', 'running'}) do
     if not redis.call('ZSCORE', KEYS[1], id) then
       local who = identity(id)
       if who[1] and who[4] == state then
-        redis.call('HSET', record(id), 'finished', now)
-        redis.call('EXPIRE', record(id), policy.keep_s)
-        move(id, who, outcome(id), now, policy)
+        move(id, who, outcome(id), now, nil, 'finished', now)
+        redis.call('EXPIRE', record(id), KEEP_S)
       else
         redis.call('ZREM', lane_key(lane, state), id)
       end
@@ -30,9 +29,9 @@ for _, state in ipairs({'queued', 'running'}) do
 end
 
 -- A finish tag that V has passed says nothing any more.
-local v = tonumber(redis.call('HGET', lane_key(lane), 'v') or 1)
+local v = tonumber(redis.call('HGET', lane_key(lane, 'finish'), V) or 1)
 local found = redis.call('HSCAN', lane_key(lane, 'finish'), 0, 'COUNT', 512)[2]
 for i = 1, #found, 2 do
-  if tonumber(found[i + 1]) <= v then redis.call('HDEL', lane_key(lane, 'finish'), found[i]) end
+  if found[i] ~= V and tonumber(found[i + 1]) <= v then redis.call('HDEL', lane_key(lane, 'finish'), found[i]) end
 end
 return settled

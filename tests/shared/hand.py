@@ -24,16 +24,16 @@ class Hand:
         self.redis = redis
         self.settings = settings
         self.worker = worker
-        self._policy = scripts.policy(settings)
         self._scripts = {
-            name: redis.register_script(scripts.source(name)) for name in ("claim", "finish", "release", "renew")
+            name: redis.register_script(scripts.source(name, settings))
+            for name in ("claim", "finish", "release", "renew")
         }
 
     async def claim(self, count: int = 1, *, lanes: tuple[Lane, ...] = LANES, lease_ms: int = 60_000) -> list[str]:
         """Up to `count` jobs of each lane; their ids."""
         pairs = [part for lane in lanes for part in (lane, count)]
         _, _, *found = await self._scripts["claim"](
-            keys=[keys.queue(lane) for lane in lanes], args=[self._policy, self.worker, lease_ms, *pairs]
+            keys=[keys.queue(lane) for lane in lanes], args=[self.worker, lease_ms, *pairs]
         )
         return [job_id.decode() for job_id in found[::FIELDS]]
 
@@ -44,12 +44,12 @@ class Hand:
         envelope = {"s": fine, "r": {"done": job_id} if fine else problem, "t": 1, "f": "search", "a": (), "k": {}}
         args = [job_id, self.worker, state, wire.encode(envelope), int(self.settings.keep_result_s * 1000)]
         args += [b"" if problem is None else wire.encode(problem), msgspec.msgpack.encode(Took(total_ms=3.0))]
-        return bool(await self._scripts["finish"](keys=[keys.queue(lane)], args=[self._policy, *args]))
+        return bool(await self._scripts["finish"](keys=[keys.queue(lane)], args=args))
 
     async def release(
         self, job_id: str, *, delay_ms: int = 0, counted: bool = False, lane: Lane = "interactive"
     ) -> bool:
-        args = [self._policy, job_id, self.worker, delay_ms, "0" if counted else "1", b""]
+        args = [job_id, self.worker, delay_ms, "0" if counted else "1", b""]
         return bool(await self._scripts["release"](keys=[keys.queue(lane)], args=args))
 
     async def renew(self, *job_ids: str, lease_ms: int = 60_000, lane: Lane = "interactive") -> list[str]:

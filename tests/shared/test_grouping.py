@@ -7,6 +7,7 @@ import pytest
 from arq.connections import ArqRedis
 from redis import exceptions
 
+from shared import scripts
 from shared.connection import connect
 from shared.grouping import CALLS_AT_MOST, GroupedScript, Grouping
 from shared.settings import Settings
@@ -59,8 +60,8 @@ async def test_a_caller_who_leaves_takes_nobody_along(redis: ArqRedis) -> None:
     assert all(isinstance(left, asyncio.CancelledError) for left in answers[::2])
 
 
-async def test_a_script_that_redis_forgot_is_brought_again(redis: ArqRedis) -> None:
-    renew = GroupedScript(Grouping(redis), "renew")
+async def test_a_script_that_redis_forgot_is_brought_again(redis: ArqRedis, settings: Settings) -> None:
+    renew = GroupedScript(Grouping(redis), scripts.source("renew", settings))
     for _ in range(2):
         assert await renew(keys=[], args=["w1", 1_000, "no-such-job", "interactive"]) == [b"lost"]
         await redis.script_flush()

@@ -76,14 +76,14 @@ async def test_jobs_that_a_stock_worker_ran_are_trimmed_too(redis: ArqRedis, set
 
 
 async def test_old_jobs_are_trimmed_a_few_at_a_time(redis: ArqRedis, queue: Queue, hand: Hand) -> None:
-    await run(queue, hand, 20, state="failed")
+    await run(queue, hand, 23, state="failed")
     for name in (keys.jobs("a"), keys.jobs_in("a", "failed")):
         await redis.zadd(name, dict.fromkeys(await redis.zrange(name, 0, -1), 1))
     await run(queue, hand, 1)
     left = await redis.zcard(keys.jobs("a"))
-    assert 1 <= left < 20
-    await run(queue, hand, 1)
-    assert await redis.zcard(keys.jobs("a")) == 2
+    assert 1 <= left < 23
+    await run(queue, hand, 8)
+    assert await redis.zcard(keys.jobs("a")) == 9
     assert await redis.keys("clipline:body:*") == []
 
 

@@ -8,6 +8,7 @@ from shared.errors import BadPicture, Problem
 from shared.jobs import Lane
 from shared.settings import Settings
 from workers.claiming import Claims
+from workers.execution import Ended
 from workers.finishing import Finishing
 from workers.outcome import Running
 
@@ -27,10 +28,11 @@ class Hands:
         return (await self._claims.take(free)).jobs
 
     async def succeed(self, running: Running) -> None:
-        await self._finishing.end(running, wire.encode({"s": True, "r": {"by": self.name}}))
+        await self._finishing.end(running, Ended(envelope=wire.encode({"s": True, "r": {"by": self.name}})))
 
     async def fail(self, running: Running, problem: Problem = FAILURE) -> None:
-        await self._finishing.end(running, wire.encode({"s": False, "r": msgspec.to_builtins(problem)}))
+        envelope = wire.encode({"s": False, "r": msgspec.to_builtins(problem)})
+        await self._finishing.end(running, Ended(envelope=envelope, problem=problem))
 
     async def hand_back(self, running: Running, *, delay_s: float, counted: bool) -> None:
         await self._finishing.hand_back(running, delay_s=delay_s, counted=counted)
