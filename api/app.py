@@ -1,11 +1,13 @@
 """The API: its route table, its middleware and what is open while it runs."""
 
 import asyncio
+import os
 from asyncio import Event as Signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from anyio import to_thread
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Route, WebSocketRoute
@@ -20,6 +22,7 @@ from api import (
     operators,
     pages,
     problems,
+    scrape,
     search,
     sessions,
 )
@@ -30,8 +33,10 @@ from api.live import Live
 from api.metrics import Metrics
 from api.state import State, opened
 from api.trace import Trace
+from shared.loop_watch import LoopWatch
 from shared.settings import Settings
 from shared.tenants import Keyring
+from shared.tracing import open_tracing
 
 
 def create_app(settings: Settings, *, stopping: Signal | None = None) -> Starlette:
@@ -41,22 +46,24 @@ def create_app(settings: Settings, *, stopping: Signal | None = None) -> Starlet
     """
     keyring = keyring_of(settings)
     metrics = Metrics()
+    tracing = open_tracing("clipline-api", os.environ)
     openapi.encoded()
     signal = stopping or Signal()
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[State]:
-        async with opened(settings, keyring=keyring, stopping=signal) as state:
-            lag = asyncio.create_task(health.watch_loop(metrics))
+        async with opened(settings, keyring=keyring, stopping=signal, metrics=metrics, tracing=tracing) as state:
+            lag = asyncio.create_task(LoopWatch(metrics.loop).run())
             try:
                 yield state
             finally:
                 lag.cancel()
+                await to_thread.run_sync(tracing.close)
 
     app = Starlette(
         routes=routes(metrics),
         middleware=[
-            Middleware(Trace, metrics=metrics),
+            Middleware(Trace, metrics=metrics, tracing=tracing),
             Middleware(Hosts, local_only=keyring.open),
             Middleware(Inflight, most=settings.max_inflight, metrics=metrics),
             Middleware(Identify, keyring=keyring),
@@ -97,10 +104,10 @@ def routes(metrics: Metrics) -> list[BaseRoute]:
         Route("/v1/queues/{name}/pause", operators.pause, methods=["POST"]),
         Route("/v1/queues/{name}/resume", operators.resume, methods=["POST"]),
         Route("/v1/audit", operators.audit),
-        WebSocketRoute("/v1/ws", Live(on_close=lambda code: metrics.closed.update([code])).talk),
+        WebSocketRoute("/v1/ws", Live(on_close=metrics.close).talk),
         Route("/healthz", health.alive),
         Route("/readyz", health.ready),
-        Route("/metrics", health.exposing(metrics)),
+        Route("/metrics", scrape.exposing(metrics)),
         Route("/openapi.json", openapi.document),
         Route("/", pages.search),
         Route("/dashboard", pages.dashboard),

@@ -8,6 +8,7 @@ import msgspec
 
 from api import auth, bodies, frames
 from api.outbox import Outbox
+from api.problems import TRY_LATER
 from api.state import State
 from api.submission import submit
 from api.subscription import Subscription
@@ -141,5 +142,7 @@ class Conversation:
         if isinstance(error, BadRequest):
             raise error
         problem = error.problem()
+        if problem.status in TRY_LATER:
+            self.state["metrics"].refuse(problem.type)
         logger.info("frame ✗ %d %s: %s", problem.status, problem.type, problem.detail)
         self.outbox.put(frames.Refused(id=name, job=job, error=problem))

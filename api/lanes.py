@@ -44,7 +44,8 @@ class Lanes:
     async def one(self, lane: Lane) -> LaneView:
         """Raises QueueAway."""
         with redis_errors():
-            async with self.redis.pipeline(transaction=True) as pipe:
+            # No transaction: Redis refuses those when it has no memory left, and that is when one wants to know.
+            async with self.redis.pipeline(transaction=False) as pipe:
                 pipe.zcard(keys.queue(lane))
                 pipe.zcard(keys.lane_jobs(lane, "running"))
                 pipe.zrange(keys.lane_jobs(lane, "queued"), 0, 0, withscores=True)

@@ -23,7 +23,7 @@ class Inflight:
             await self.app(scope, receive, send)
             return
         if self.metrics.inflight >= self.most:
-            self.metrics.refused["inflight"] += 1
+            self.metrics.refuse("inflight")
             refusal = Unavailable(f"{self.most:,} requests are already being answered")
             await problems.answer(refusal.problem())(scope, receive, send)
             return

@@ -1,83 +1,56 @@
-"""Counters of one API process, in Prometheus' text format."""
+"""What one API process counts: answers, refusals, websockets; read at /metrics."""
 
-from collections import Counter
-from collections.abc import Iterable
-from typing import TypeVar
+from prometheus_client import Counter, Gauge, Histogram
+from starlette.types import Scope
 
-import msgspec
+from shared.metrics import WAIT_BUCKETS_S, LoopMeters, new_registry
 
-Key = TypeVar("Key")
-Labels = tuple[tuple[str, str], ...]
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-
-
-class Sample(msgspec.Struct, frozen=True):
-    labels: Labels
-    value: float
-
-
-class Metric(msgspec.Struct, frozen=True, kw_only=True):
-    """One name with its samples; `type` is Prometheus' own word."""
-
-    name: str
-    help: str
-    type: str
-    samples: list[Sample]
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"})
+# Refused before it was routed, or an address that does not exist: callers invent those, labels must stay few.
+UNROUTED = "none"
 
 
 class Metrics:
-    """Counts since the process started; written by middleware and the websocket, read by /metrics."""
+    """Counts since the process started; every process has its own, Prometheus adds them up."""
 
     def __init__(self) -> None:
-        self.requests: Counter[tuple[str, int]] = Counter()
-        self.refused: Counter[str] = Counter()
-        self.closed: Counter[int] = Counter()
+        self.registry = new_registry()
         self.inflight = 0
-        self.loop_lag_s = 0.0
+        self.loop = LoopMeters(self.registry)
+        self._answers = Histogram(
+            "clipline_http_request_duration_seconds",
+            "HTTP answers by route and status; a long poll's wait included.",
+            ["method", "route", "status"],
+            registry=self.registry,
+            buckets=WAIT_BUCKETS_S,
+        )
+        self._refused = Counter(
+            "clipline_refused",
+            "Work refused for the time being, by the problem's type.",
+            ["reason"],
+            registry=self.registry,
+        )
+        self._closed = Counter(
+            "clipline_websockets_closed", "Websockets closed by us, by code.", ["code"], registry=self.registry
+        )
+        inflight = Gauge("clipline_inflight_requests", "Requests being answered, probes aside.", registry=self.registry)
+        inflight.set_function(lambda: self.inflight)
 
-    def count_request(self, method: str, status: int, *, slug: str | None = None) -> None:
-        self.requests[method, status] += 1
-        if slug is not None:
-            self.refused[slug] += 1
+    def answered(self, scope: Scope, *, status: int, took_s: float) -> None:
+        """Count one answer. The route is its template, so that ids are no labels."""
+        method = scope["method"] if scope["method"] in METHODS else "other"
+        self._answers.labels(method, route_of(scope), str(status)).observe(took_s)
 
-    def counters(self) -> list[Metric]:
-        requests = [
-            Sample((("method", method), ("status", str(status))), n) for (method, status), n in _rows(self.requests)
-        ]
-        refused = [Sample((("reason", reason),), count) for reason, count in _rows(self.refused)]
-        closed = [Sample((("code", str(code)),), count) for code, count in _rows(self.closed)]
-        return [
-            Metric(name="clipline_http_requests_total", help="HTTP answers.", type="counter", samples=requests),
-            Metric(name="clipline_refused_total", help="Work refused by a bound.", type="counter", samples=refused),
-            Metric(name="clipline_websockets_closed_total", help="Closed by us.", type="counter", samples=closed),
-            gauge("clipline_inflight_requests", "Requests being answered, probes aside.", self.inflight),
-            gauge("clipline_event_loop_lag_seconds", "Longest stall in the last seconds.", self.loop_lag_s),
-        ]
+    def refuse(self, reason: str) -> None:
+        """Count work that is told to come back later; `reason` is a problem's type."""
+        self._refused.labels(reason).inc()
 
-
-def _rows(counter: Counter[Key]) -> list[tuple[Key, int]]:
-    return sorted(counter.items(), key=repr)
-
-
-def gauge(name: str, help_text: str, value: float) -> Metric:
-    return Metric(name=name, help=help_text, type="gauge", samples=[Sample((), value)])
-
-
-def render(metrics: Iterable[Metric]) -> str:
-    return "".join(_block(metric) for metric in metrics)
-
-
-def _block(metric: Metric) -> str:
-    lines = [f"# HELP {metric.name} {metric.help}", f"# TYPE {metric.name} {metric.type}"]
-    lines += [f"{metric.name}{_braces(sample.labels)} {sample.value:g}" for sample in metric.samples]
-    return "\n".join(lines) + "\n"
+    def close(self, code: int) -> None:
+        """Count a websocket that we close."""
+        self._closed.labels(str(code)).inc()
 
 
-def _braces(labels: Labels) -> str:
-    if not labels:
-        return ""
-    return "{" + ",".join(f'{name}="{_escape(value)}"' for name, value in labels) + "}"
-
-
-def _escape(value: str) -> str:
-    return value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
+def route_of(scope: Scope) -> str:
+    """The template of the address that was called, as `/v1/jobs/{job_id}`."""
+    path: str = getattr(scope.get("route"), "path", UNROUTED)
+    return path

@@ -255,7 +255,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(
         method="get",
         path="/readyz",
-        summary="Ready for work: Redis answers, lanes have room, workers live",
+        summary="Ready for work: Redis answers and has memory left, lanes have room, workers live",
         tag="probes",
         answers={200: Ready, 503: Ready},
         open=True,

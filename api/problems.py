@@ -19,11 +19,14 @@ from shared.errors import (
     Problem,
     QueueAway,
     QueueFull,
+    TooManyRequests,
     Unauthorized,
+    Unavailable,
 )
 
 logger = logging.getLogger(__name__)
 
+TRY_LATER = frozenset({TooManyRequests.status, Unavailable.status})
 PROBLEM_JSON = "application/problem+json"
 
 
@@ -52,6 +55,8 @@ def from_redis(error: redis_errors.RedisError) -> CliplineError | None:
 
 async def _refused(request: Request, error: Exception) -> Response:
     problem = cast(CliplineError, error).problem()
+    if problem.status in TRY_LATER:
+        request.scope["state"]["metrics"].refuse(problem.type)
     logger.info("%s %s ✗ %d %s: %s", request.method, request.url.path, problem.status, problem.type, problem.detail)
     return answer(problem)
 

@@ -8,6 +8,7 @@ from typing import TypedDict
 from api.connections import Connections
 from api.dispatcher import Dispatcher
 from api.lanes import Lanes
+from api.metrics import Metrics
 from api.results import Results
 from api.snapshots import Snapshots
 from shared.audit import Audit
@@ -21,6 +22,7 @@ from shared.sessions import Sessions
 from shared.settings import Settings
 from shared.sweeps import Sweeps
 from shared.tenants import Identity, Keyring
+from shared.tracing import Tracing
 
 
 class State(TypedDict):
@@ -41,11 +43,15 @@ class State(TypedDict):
     results: Results
     dispatcher: Dispatcher
     connections: Connections
+    metrics: Metrics
+    tracing: Tracing
     identity: Identity | None
 
 
 @asynccontextmanager
-async def opened(settings: Settings, *, keyring: Keyring, stopping: Signal) -> AsyncIterator[State]:
+async def opened(
+    settings: Settings, *, keyring: Keyring, stopping: Signal, metrics: Metrics, tracing: Tracing
+) -> AsyncIterator[State]:
     """Everything that the process needs, closed again at the end; Redis may be away meanwhile."""
     async with connect(settings) as redis, connect(settings, blocking=True) as blocking:
         ledger = Ledger(redis)
@@ -69,5 +75,7 @@ async def opened(settings: Settings, *, keyring: Keyring, stopping: Signal) -> A
                 "results": results,
                 "dispatcher": dispatcher,
                 "connections": Connections(settings.max_connections),
+                "metrics": metrics,
+                "tracing": tracing,
                 "identity": None,
             }

@@ -14,6 +14,7 @@ from shared.jobs import FINAL, Job, JobView, Kind, Lane, kind_of
 from shared.jobs import State as JobState
 from shared.logs import about, current_trace
 from shared.queue import Submitted, lane_of
+from shared.trace_context import carried, followed
 
 logger = logging.getLogger(__name__)
 
@@ -37,12 +38,15 @@ async def submit(
     state: State, job: Job, *, tenant: str, idempotency_key: str | None = None, client_id: str | None = None
 ) -> Submitted:
     """Enqueue a job under the current trace. Raises Invalid for numbers that do not travel, QueueFull, KeyReused."""
-    try:
-        submitted = await state["queue"].submit(
-            job, tenant=tenant, idempotency_key=idempotency_key, client_id=client_id, trace=current_trace()
-        )
-    except (OverflowError, SerializationError) as error:
-        raise Invalid("a number is outside of -2^63 to 2^64 - 1") from error
+    with state["tracing"].span(f"enqueue {kind_of(job)}", role="producer", parent=followed()) as span:
+        trace = carried(current_trace(), span.traceparent or followed())
+        try:
+            submitted = await state["queue"].submit(
+                job, tenant=tenant, idempotency_key=idempotency_key, client_id=client_id, trace=trace
+            )
+        except (OverflowError, SerializationError) as error:
+            raise Invalid("a number is outside of -2^63 to 2^64 - 1") from error
+        span.note(clipline__job__id=submitted.id, clipline__tenant=tenant, clipline__lane=lane_of(job))
     with about(job=submitted.id, tenant=tenant):
         logger.info("job %s → %s in lane %s%s", submitted.id, kind_of(job), lane_of(job), _note(submitted))
     return submitted

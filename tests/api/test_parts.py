@@ -14,7 +14,6 @@ from python_multipart.multipart import MultipartParser
 
 from api import frames
 from api.dispatcher import Dispatcher
-from api.metrics import Metric, Sample, render
 from api.outbox import CROWDED, MOST, TOO_SLOW, Outbox
 from api.results import Results
 from api.sequence import to_offset, to_seq
@@ -133,13 +132,6 @@ def test_an_upload_is_the_same_however_it_is_cut(contents: list[bytes], cuts: li
     assert parts.ended
     assert got == {f"f{number}": content for number, content in enumerate(contents)}
     assert [file.size for file in parts.upload.files] == [len(content) for content in contents]
-
-
-@given(st.text())
-def test_any_label_is_one_line(text: str) -> None:
-    lines = render([Metric(name="n", help="h", type="gauge", samples=[Sample((("l", text),), 1.0)])]).split("\n")
-    assert len(lines) == 4
-    assert lines[-1] == ""
 
 
 @given(

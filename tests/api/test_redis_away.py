@@ -71,7 +71,7 @@ async def test_every_route_says_503_and_then_works_again(
     assert (await client.get("/healthz")).status_code == 200
     ready = await client.get("/readyz")
     assert (ready.status_code, ready.json()["redis"]) == (503, False)
-    assert "clipline_redis_up 0" in (await client.get("/metrics")).text
+    assert "clipline_redis_up 0.0" in (await client.get("/metrics")).text
 
     server.start()
     await until_answered(client)
