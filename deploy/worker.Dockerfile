@@ -6,6 +6,7 @@ COPY pyproject.toml hatch_build.py README.md LICENSE ./
 COPY shared shared
 COPY api api
 COPY workers workers
+COPY client client
 COPY cli cli
 COPY demo demo
 # A worker serves no pages.

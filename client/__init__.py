@@ -1,0 +1,48 @@
+"""Clipline's client for Python: searches over a websocket that resumes, everything else over HTTP.
+
+from client import Clipline
+
+with Clipline("http://127.0.0.1:8000") as clipline:
+    for hit in clipline.search("pictograms", "a happy cat", limit=5).hits or []:
+        print(hit.score, hit.source)
+"""
+
+from client.aio import AsyncClipline
+from client.blocking import Clipline
+from client.frames import JobEvent, JobFrame, JobResult
+from client.problems import Closed, NoAnswer, Unreachable
+from client.uploads import Upload
+from shared.errors import CliplineError, Problem, Superseded, TooManyRequests, Unauthorized, Unavailable
+from shared.filters import Condition, Filter, Range
+from shared.jobs import Collection, CollectionSpec, Exclude, File, Hit, IngestResult, Item, JobView, Query, SearchResult
+
+__all__ = [
+    "AsyncClipline",
+    "Clipline",
+    "CliplineError",
+    "Closed",
+    "Collection",
+    "CollectionSpec",
+    "Condition",
+    "Exclude",
+    "File",
+    "Filter",
+    "Hit",
+    "IngestResult",
+    "Item",
+    "JobEvent",
+    "JobFrame",
+    "JobResult",
+    "JobView",
+    "NoAnswer",
+    "Problem",
+    "Query",
+    "Range",
+    "SearchResult",
+    "Superseded",
+    "TooManyRequests",
+    "Unauthorized",
+    "Unavailable",
+    "Unreachable",
+    "Upload",
+]

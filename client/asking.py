@@ -1,0 +1,30 @@
+"""What a search asks for, from plain arguments."""
+
+from typing import TypedDict
+
+from shared.errors import Invalid
+from shared.filters import Filter
+from shared.jobs import Exclude, Lane, Query, Search
+
+
+class Options(TypedDict, total=False):
+    """The fields of a search beside where and what; the API's documentation tells of each."""
+
+    limit: int
+    filter: Filter | None
+    seen: list[int]
+    exclude: Exclude | None
+    group_by: str | None
+    group_size: int
+    payload: bool
+    lane: Lane
+    deadline_ms: int | None
+
+
+def asked(collection: str, query: str | Query, options: Options) -> Search:
+    """Words alone are a query too. Raises Invalid."""
+    try:
+        wanted = Query(text=query) if isinstance(query, str) else query
+    except ValueError as error:
+        raise Invalid(str(error), field="query") from error
+    return Search(collection=collection, query=wanted, **options)

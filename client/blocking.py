@@ -1,0 +1,146 @@
+"""The blocking client: the asynchronous one, on an event loop in a thread of its own."""
+
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self, Unpack
+
+from client.address import DEFAULT_URL
+from client.aio import INGEST_S, SEARCH_S, AsyncClipline
+from client.answers import JobPage
+from client.asking import Options
+from client.background import Background
+from client.backoff import Backoff
+from client.calls import MediaSize
+from client.frames import JobFrame
+from client.http import PATIENCE_S
+from client.typeahead import Typeahead
+from client.uploads import Upload
+from shared.jobs import (
+    Collection,
+    CollectionSpec,
+    File,
+    IngestResult,
+    Item,
+    JobView,
+    Kind,
+    Query,
+    SearchResult,
+    State,
+)
+
+
+class BlockingTypeahead:
+    """As Typeahead; whoever types asks from threads, of which only the newest gets an answer."""
+
+    def __init__(self, background: Background, typeahead: Typeahead) -> None:
+        self._background = background
+        self._typeahead = typeahead
+
+    def ask(self, text: str) -> SearchResult | None:
+        """The answer, or None when a newer asking took this one's place."""
+        return self._background.run(self._typeahead.ask(text))
+
+
+class Clipline:
+    """As AsyncClipline, method by method; any thread may use it."""
+
+    def __init__(
+        self,
+        url: str = DEFAULT_URL,
+        *,
+        key: str | None = None,
+        patience_s: float = PATIENCE_S,
+        backoff: Callable[[], Backoff] = Backoff,
+    ) -> None:
+        """Raises ValueError for an address that is none."""
+        self._aio = AsyncClipline(url, key=key, patience_s=patience_s, backoff=backoff)
+        self._background = Background()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._background.run(self._aio.close())
+        self._background.close()
+
+    def search(
+        self,
+        collection: str,
+        query: str | Query,
+        *,
+        slot: str | None = None,
+        timeout_s: float = SEARCH_S,
+        **options: Unpack[Options],
+    ) -> SearchResult:
+        return self._background.run(self._aio.search(collection, query, slot=slot, timeout_s=timeout_s, **options))
+
+    def submit(
+        self, collection: str, query: str | Query, *, timeout_s: float = SEARCH_S, **options: Unpack[Options]
+    ) -> Iterator[JobFrame]:
+        """What happens to a search, step by step: events, then the result."""
+
+        async def begin() -> AsyncIterator[JobFrame]:
+            return aiter(self._aio.submit(collection, query, timeout_s=timeout_s, **options))
+
+        return self._background.iterate(self._background.run(begin()))
+
+    def follow(self, job_id: str) -> Iterator[JobFrame]:
+        return self._background.iterate(self._aio.follow(job_id))
+
+    def typeahead(
+        self, collection: str, *, timeout_s: float = SEARCH_S, **options: Unpack[Options]
+    ) -> BlockingTypeahead:
+        return BlockingTypeahead(self._background, self._aio.typeahead(collection, timeout_s=timeout_s, **options))
+
+    def upload(
+        self, collection: str, pictures: Iterable[Upload | Path], *, timeout_s: float = INGEST_S
+    ) -> IngestResult:
+        return self._background.run(self._aio.upload(collection, pictures, timeout_s=timeout_s))
+
+    def ingest(self, collection: str, files: Sequence[File], *, timeout_s: float = INGEST_S) -> IngestResult:
+        return self._background.run(self._aio.ingest(collection, files, timeout_s=timeout_s))
+
+    def collections(self) -> list[Collection]:
+        return self._background.run(self._aio.collections())
+
+    def collection(self, name: str) -> Collection:
+        return self._background.run(self._aio.collection(name))
+
+    def create_collection(self, name: str, spec: CollectionSpec | None = None) -> None:
+        self._background.run(self._aio.create_collection(name, spec))
+
+    def drop_collection(self, name: str) -> None:
+        self._background.run(self._aio.drop_collection(name))
+
+    def item(self, collection: str, item_id: int) -> Item:
+        return self._background.run(self._aio.item(collection, item_id))
+
+    def media(self, collection: str, item_id: int, *, size: MediaSize = "thumb") -> bytes:
+        return self._background.run(self._aio.media(collection, item_id, size=size))
+
+    def jobs(
+        self,
+        *,
+        state: State | None = None,
+        kind: Kind | None = None,
+        q: str | None = None,
+        before: str | None = None,
+        limit: int | None = None,
+    ) -> JobPage:
+        return self._background.run(self._aio.jobs(state=state, kind=kind, q=q, before=before, limit=limit))
+
+    def job(self, job_id: str) -> JobView:
+        return self._background.run(self._aio.job(job_id))
+
+    def finished(self, job_id: str, *, timeout_s: float = SEARCH_S) -> JobView:
+        return self._background.run(self._aio.finished(job_id, timeout_s=timeout_s))
+
+    def cancel(self, job_id: str) -> None:
+        self._background.run(self._aio.cancel(job_id))
+
+    def retry(self, job_id: str) -> None:
+        self._background.run(self._aio.retry(job_id))

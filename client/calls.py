@@ -1,0 +1,98 @@
+"""The requests that the API takes, each as a value; who sends it is another matter."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+from urllib.parse import quote
+
+import msgspec
+
+from client.uploads import Body
+from shared.jobs import CollectionSpec, File, Search
+
+JSON = "application/json"
+MediaSize = Literal["thumb", "full"]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request. `once`: it makes a job, and repeated it must not make a second one."""
+
+    method: str
+    path: str
+    params: Mapping[str, Any] = field(default_factory=dict)
+    body: Body | None = None
+    once: bool = False
+
+
+def call(method: str, path: str, *, json: Any = None, once: bool = False, **params: Any) -> Call:
+    """Parameters that are None are left out."""
+    given = {name: value for name, value in params.items() if value is not None}
+    body = Body(msgspec.json.encode(json), JSON) if json is not None else None
+    return Call(method, path, given, body, once)
+
+
+def wire(search: Search) -> dict[str, Any]:
+    """A search as requests and frames have it: its kind goes without saying."""
+    return {name: value for name, value in msgspec.to_builtins(search).items() if name != "kind"}
+
+
+def search(search: Search) -> Call:
+    return call("POST", "/v1/search", json=wire(search), once=True)
+
+
+def upload(collection: str, body: Body) -> Call:
+    """The same pictures sent again add nothing, so nothing needs to tell that they are."""
+    return Call("POST", f"{place(collection)}/items", body=body)
+
+
+def ingest(collection: str, files: Sequence[File] | Sequence[Mapping[str, Any]]) -> Call:
+    return call("POST", f"{place(collection)}/items", json={"files": files}, once=True)
+
+
+def collections() -> Call:
+    return call("GET", "/v1/collections")
+
+
+def collection(name: str) -> Call:
+    return call("GET", place(name))
+
+
+def create_collection(name: str, spec: CollectionSpec) -> Call:
+    return call("PUT", place(name), json=spec)
+
+
+def drop_collection(name: str) -> Call:
+    return call("DELETE", place(name))
+
+
+def item(collection: str, item_id: int) -> Call:
+    return call("GET", f"{place(collection)}/items/{item_id}")
+
+
+def media(collection: str, item_id: int, size: MediaSize) -> Call:
+    return call("GET", f"{place(collection)}/items/{item_id}/media", size=size)
+
+
+def jobs(**where: Any) -> Call:
+    return call("GET", "/v1/jobs", **where)
+
+
+def job(job_id: str, *, wait_s: float | None = None) -> Call:
+    return call("GET", job_path(job_id), wait=wait_s)
+
+
+def cancel(job_id: str) -> Call:
+    return call("DELETE", job_path(job_id))
+
+
+def retry(job_id: str) -> Call:
+    return call("POST", f"{job_path(job_id)}/retry")
+
+
+def place(collection: str) -> str:
+    return f"/v1/collections/{quote(collection, safe='')}"
+
+
+def job_path(job_id: str) -> str:
+    return f"/v1/jobs/{quote(job_id, safe='')}"

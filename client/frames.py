@@ -1,0 +1,73 @@
+"""The websocket's frames as a client sees them; fields and frames that are new to it are passed over."""
+
+from typing import Any
+
+import msgspec
+
+from shared.errors import Problem
+from shared.jobs import State
+
+
+class _FromServer(msgspec.Struct, frozen=True, kw_only=True, tag_field="op"):
+    """What a server may send."""
+
+
+class Welcome(_FromServer, frozen=True, tag="welcome"):
+    session: str
+    seq: str
+    recovered: bool
+
+
+class Accepted(_FromServer, frozen=True, tag="accepted"):
+    id: str
+    job: str
+
+
+class JobEvent(_FromServer, frozen=True, tag="event"):
+    """A step of a job; `at` is ISO 8601 UTC, `position` and `stage` are told where they are known."""
+
+    seq: str
+    job: str
+    state: State
+    id: str | None = None
+    at: str | None = None
+    position: int | None = None
+    stage: str | None = None
+
+
+class JobResult(_FromServer, frozen=True, tag="result"):
+    """The one terminal frame of a job."""
+
+    seq: str
+    job: str
+    state: State
+    id: str | None = None
+    result: dict[str, Any] | None = None
+    error: Problem | None = None
+
+
+class Refused(_FromServer, frozen=True, tag="error"):
+    """A frame of ours that was not accepted."""
+
+    error: Problem
+    id: str | None = None
+    job: str | None = None
+
+
+class Pong(_FromServer, frozen=True, tag="pong"):
+    id: str | None = None
+
+
+JobFrame = JobEvent | JobResult
+ServerFrame = Welcome | Accepted | JobEvent | JobResult | Refused | Pong
+
+_decoder = msgspec.json.Decoder(ServerFrame)
+
+
+def decode(text: str | bytes) -> ServerFrame | None:
+    """None for what a newer server may say that this client does not know."""
+    try:
+        frame: ServerFrame = _decoder.decode(text)
+    except msgspec.MsgspecError:
+        return None
+    return frame

@@ -1,0 +1,235 @@
+"""Searches and jobs over one websocket: none is lost when the connection is."""
+
+import asyncio
+from asyncio import Future, Task
+from collections.abc import AsyncIterator, Callable, Coroutine
+from typing import Any
+
+import msgspec
+
+from client import calls, frames
+from client.address import Address
+from client.backoff import Backoff
+from client.connection import TOO_LARGE, Connection, Handlers
+from client.feed import Feed
+from client.frames import JobFrame, JobResult
+from client.patience import Patience
+from client.problems import Closed, NoAnswer, Unreachable, error_of, why
+from shared.errors import CliplineError, SessionNotFound, Superseded, TooLarge, TooManyRequests, Unavailable
+from shared.jobs import Search, SearchResult
+
+MAX_PENDING = 64
+
+Hear = Callable[[JobFrame], None]
+
+
+class Pending:
+    """A search whose answer is still to come; `job` is known once the server has taken it."""
+
+    def __init__(self, search: Search, slot: str | None, hear: Hear | None) -> None:
+        self.body = calls.wire(search) | ({"slot": slot} if slot else {})
+        self.slot = slot
+        self.hear = hear
+        self.id = ""
+        self.job: str | None = None
+        self.ended: Future[JobResult] = asyncio.get_running_loop().create_future()
+
+    def again(self) -> None:
+        """As if it had never been asked."""
+        self.job, self.ended = None, asyncio.get_running_loop().create_future()
+
+    def fail(self, error: CliplineError) -> None:
+        if not self.ended.done():
+            self.ended.set_exception(error)
+            # Marks it as seen: whoever asked may have left.
+            self.ended.exception()
+
+
+class Live:
+    """Connects when it is first needed; `patience_s` bounds how long a refused search is sent again."""
+
+    def __init__(
+        self, address: Address, *, key: str | None, patience_s: float, backoff: Callable[[], Backoff] = Backoff
+    ) -> None:
+        handlers = Handlers(frame=self._hear, welcome=self._resume, lost=self._lost)
+        self._connection = Connection(address, key=key, handlers=handlers, backoff=backoff())
+        self._address = address
+        self._patience_s = patience_s
+        self._backoff = backoff
+        self._running: Task[None] | None = None
+        self._chores: set[Task[None]] = set()
+        self._pending: dict[str, Pending] = {}
+        self._followed: dict[str, set[Feed]] = {}
+        self._count = 0
+
+    async def close(self) -> None:
+        """What is still open fails."""
+        self._fail_all(Closed())
+        tasks = [*self._chores, *([self._running] if self._running else [])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._running = None
+
+    async def search(
+        self, search: Search, *, slot: str | None, timeout_s: float, hear: Hear | None = None
+    ) -> SearchResult:
+        """Raises CliplineError: the server's, Superseded, NoAnswer, Unreachable, Closed."""
+        self._supersede(slot)
+        if len(self._pending) >= MAX_PENDING:
+            raise TooManyRequests(f"{MAX_PENDING} searches are open")
+        pending = Pending(search, slot, hear)
+        self._enter(pending)
+        self._start()
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await self._answer(pending)
+        except TimeoutError as error:
+            raise self._too_late(timeout_s) from error
+        finally:
+            self._leave(pending)
+
+    async def follow(self, job: str) -> AsyncIterator[JobFrame]:
+        """The job's state now, what happens to it, then its result."""
+        feed = Feed()
+        self._followed.setdefault(job, set()).add(feed)
+        self._start()
+        try:
+            await self._connection.say("watch", job=job)
+            async for frame in feed.frames():
+                yield frame
+        finally:
+            self._unfollow(job, feed)
+
+    def _unfollow(self, job: str, feed: Feed) -> None:
+        feeds = self._followed.get(job, set())
+        feeds.discard(feed)
+        if not feeds:
+            self._followed.pop(job, None)
+
+    def _start(self) -> None:
+        if self._running is None or self._running.done():
+            self._running = asyncio.create_task(self._run(), name="clipline-live")
+
+    async def _run(self) -> None:
+        try:
+            await self._connection.run()
+        except CliplineError as error:
+            self._fail_all(error)
+
+    async def _answer(self, pending: Pending) -> SearchResult:
+        patience, renewed = Patience(self._patience_s, self._backoff()), False
+        await self._ask(pending)
+        while True:
+            try:
+                return _result(await pending.ended)
+            except SessionNotFound:
+                if renewed:
+                    raise
+                renewed = True
+                self._rename(pending)
+                await self._connection.renew()
+            except (TooManyRequests, Unavailable) as error:
+                if pending.job is not None:
+                    raise
+                await patience.wait(error)
+                self._rename(pending)
+                await self._ask(pending)
+
+    def _enter(self, pending: Pending) -> None:
+        """Every asking has an id of its own: an answer to an earlier one cannot be mistaken for this one's."""
+        self._count += 1
+        pending.id = f"c{self._count}"
+        self._pending[pending.id] = pending
+
+    def _rename(self, pending: Pending) -> None:
+        self._pending.pop(pending.id, None)
+        pending.again()
+        self._enter(pending)
+
+    async def _ask(self, pending: Pending) -> None:
+        await self._connection.say("search", id=pending.id, search=pending.body)
+
+    def _leave(self, pending: Pending) -> None:
+        self._pending.pop(pending.id, None)
+        if pending.job is not None and not pending.ended.done():
+            self._do(self._connection.say("cancel", job=pending.job))
+
+    def _do(self, chore: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(chore)
+        self._chores.add(task)
+        task.add_done_callback(self._chores.discard)
+
+    def _too_late(self, timeout_s: float) -> CliplineError:
+        if self._connection.is_open:
+            return NoAnswer(f"no answer within {timeout_s:g} s")
+        return Unreachable(f"{self._address} does not answer")
+
+    def _supersede(self, slot: str | None) -> None:
+        for pending in list(self._pending.values()):
+            if slot is not None and pending.slot == slot:
+                # The server knows by itself: the newer search takes the slot there too.
+                self._pending.pop(pending.id, None)
+                pending.fail(Superseded())
+
+    async def _resume(self, *, recovered: bool) -> None:
+        for pending in list(self._pending.values()):
+            # One that was refused waits for its time.
+            if not (recovered and pending.job) and not pending.ended.done():
+                self._pending.pop(pending.id, None)
+                pending.job = None
+                self._enter(pending)
+                await self._ask(pending)
+        for job in list(self._followed):
+            await self._connection.say("watch", job=job)
+
+    def _hear(self, frame: frames.ServerFrame) -> None:
+        match frame:
+            case frames.Accepted(id=name, job=job):
+                if pending := self._pending.get(name):
+                    pending.job = job
+            case frames.JobEvent() | frames.JobResult():
+                self._told(frame)
+            case frames.Refused():
+                self._refused(frame)
+            case _:
+                return
+
+    def _told(self, frame: JobFrame) -> None:
+        for feed in list(self._followed.get(frame.job, ())):
+            feed.put(frame)
+        pending = self._pending.get(frame.id or "")
+        if pending is None:
+            return
+        if pending.hear is not None:
+            pending.hear(frame)
+        if isinstance(frame, JobResult) and not pending.ended.done():
+            pending.ended.set_result(frame)
+
+    def _refused(self, frame: frames.Refused) -> None:
+        error = error_of(frame.error)
+        for feed in list(self._followed.get(frame.job or "", ())):
+            feed.fail(error)
+        if pending := self._pending.get(frame.id or ""):
+            pending.fail(error)
+
+    def _lost(self, code: int | None) -> None:
+        if code == TOO_LARGE:
+            # Sent again, it would only close the next connection too.
+            for pending in self._pending.values():
+                if pending.job is None:
+                    pending.fail(TooLarge("the server takes 8 MiB at once"))
+
+    def _fail_all(self, error: CliplineError) -> None:
+        for pending in list(self._pending.values()):
+            pending.fail(error)
+        for feed in [feed for feeds in self._followed.values() for feed in feeds]:
+            feed.fail(error)
+
+
+def _result(frame: JobResult) -> SearchResult:
+    """Raises CliplineError with why there is none."""
+    error = why(frame.state, frame.error)
+    if error is not None:
+        raise error
+    return msgspec.convert(frame.result or {}, SearchResult)
