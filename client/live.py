@@ -34,6 +34,11 @@ class Pending:
         self.job: str | None = None
         self.ended: Future[JobResult] = asyncio.get_running_loop().create_future()
 
+    @property
+    def is_open(self) -> bool:
+        """Also when whoever waited left: that cancels the future."""
+        return not self.ended.done() or self.ended.cancelled()
+
     def again(self) -> None:
         """As if it had never been asked."""
         self.job, self.ended = None, asyncio.get_running_loop().create_future()
@@ -152,7 +157,7 @@ class Live:
 
     def _leave(self, pending: Pending) -> None:
         self._pending.pop(pending.id, None)
-        if pending.job is not None and not pending.ended.done():
+        if pending.job is not None and pending.is_open:
             self._do(self._connection.say("cancel", job=pending.job))
 
     def _do(self, chore: Coroutine[Any, Any, None]) -> None:
