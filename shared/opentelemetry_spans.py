@@ -73,8 +73,16 @@ class OpenTelemetry:
                 real.fail(getattr(error, "slug", type(error).__name__))
                 raise
 
-    def past(self, name: str, *, began_ns: int, parent: str | None = None, **attributes: Value | None) -> None:
-        ended_ns = time.time_ns()
+    def past(
+        self,
+        name: str,
+        *,
+        began_ns: int,
+        ended_ns: int | None = None,
+        parent: str | None = None,
+        **attributes: Value | None,
+    ) -> None:
+        ended_ns = ended_ns or time.time_ns()
         span = self._tracer.start_span(
             name, _place(parent), attributes=_dotted(attributes), start_time=min(began_ns, ended_ns)
         )

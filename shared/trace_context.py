@@ -44,6 +44,11 @@ def following(traceparent: str | None) -> Iterator[None]:
         _followed.reset(token)
 
 
+def follow(traceparent: str | None) -> None:
+    """The same, for the rest of the task."""
+    _followed.set(traceparent)
+
+
 def followed() -> str | None:
-    """The caller's traceparent, when it sent one."""
+    """The traceparent that is followed, if there is one."""
     return _followed.get()

@@ -40,8 +40,16 @@ class Tracing(Protocol):
     def span(self, name: str, *, role: Role = "internal", parent: str | None = None) -> AbstractContextManager[Span]:
         """Around what it stands for; an error that leaves it makes it a failed one."""
 
-    def past(self, name: str, *, began_ns: int, parent: str | None = None, **attributes: Value | None) -> None:
-        """A span that ends now and began at a time of the wall clock."""
+    def past(
+        self,
+        name: str,
+        *,
+        began_ns: int,
+        ended_ns: int | None = None,
+        parent: str | None = None,
+        **attributes: Value | None,
+    ) -> None:
+        """What is only known afterwards: nanoseconds of the wall clock; it ended now unless told otherwise."""
 
     def close(self) -> None:
         """Send what is left; takes some seconds at most."""
@@ -69,7 +77,15 @@ class Untraced:
     def span(self, name: str, *, role: Role = "internal", parent: str | None = None) -> AbstractContextManager[Span]:
         return self._nothing
 
-    def past(self, name: str, *, began_ns: int, parent: str | None = None, **attributes: Value | None) -> None:
+    def past(
+        self,
+        name: str,
+        *,
+        began_ns: int,
+        ended_ns: int | None = None,
+        parent: str | None = None,
+        **attributes: Value | None,
+    ) -> None:
         pass
 
     def close(self) -> None:

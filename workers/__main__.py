@@ -15,15 +15,19 @@ import uvloop
 from arq.connections import ArqRedis
 
 from shared import logs
-from shared.connection import connect, refuse_eviction
+from shared.connection import AWAY, connect, refuse_eviction
 from shared.errors import Unavailable
+from shared.loop_watch import LoopWatch
 from shared.settings import Settings, SettingsError, from_env
 from workers.functions import functions
+from workers.gauges import shown
 from workers.heartbeat import Heartbeat
 from workers.ingest.sources import sweep_spool
+from workers.metrics_port import metrics_port
 from workers.parts import Parts, open_parts
 from workers.tasks.collection import restore_registry
 from workers.tidying import Tidying
+from workers.traced import TracedWorker
 from workers.warmup import warm_up
 from workers.worker import Worker
 
@@ -35,52 +39,74 @@ REDIS_PAUSE_S = 1.0
 async def serve(settings: Settings, *, stop: asyncio.Event) -> None:
     """Take jobs until `stop` is set or an operator asks the worker to drain, then drain.
 
-    Raises SettingsError for a model or a store that cannot be had.
+    Raises SettingsError for a model, a store or a metrics port that cannot be had.
     """
     async with connect(settings) as redis, connect(settings, blocking=True) as blocking:
         await _wait_for(redis, stop)
         if stop.is_set():
             return
-        async with open_parts(settings, redis) as parts:
-            if await _finished(_prepare(parts), stop):
-                await _work(parts, blocking, stop)
+        async with (
+            open_parts(settings, redis) as parts,
+            metrics_port(settings.metrics_listen, parts.metrics.registry),
+        ):
+            ready = await _finished(_prepare(parts), stop)
+            while ready and not await _work(parts, blocking, stop):
+                await _wait_for(redis, stop)
 
 
-async def _work(parts: Parts, blocking: ArqRedis, stop: asyncio.Event) -> None:
-    worker = Worker(
-        functions(parts.settings),
-        redis=parts.redis,
-        blocking=blocking,
-        settings=parts.settings,
-        worker_id=f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}",
-        ctx={"parts": parts},
-    )
+async def _work(parts: Parts, blocking: ArqRedis, stop: asyncio.Event) -> bool:
+    """False when Redis went away just when arq's worker asks it how it is, which it does not survive."""
+    worker = _worker(parts, blocking)
     heartbeat = Heartbeat(worker, parts)
-    tidying = Tidying(
-        parts.redis,
-        parts.settings,
-        worker_id=worker.worker_id,
-        sweep=partial(parts.decoding.run, sweep_spool, parts.settings),
-    )
-    beats = asyncio.create_task(heartbeat.run())
-    tidies = asyncio.create_task(tidying.run())
     taking = asyncio.create_task(worker.async_run())
     stopping = asyncio.create_task(stop.wait())
     drained = asyncio.create_task(worker.drain_asked.wait())
+    beside = [asyncio.create_task(one) for one in (heartbeat.run(), _tidying(worker, parts).run(), _watch(parts).run())]
     logger.info("worker %s is ready", worker.worker_id)
     try:
-        await asyncio.wait([taking, stopping, drained], return_when=asyncio.FIRST_COMPLETED)
-        await worker.drain()
-        await asyncio.gather(taking, return_exceptions=True)
+        with shown(worker, parts):
+            await asyncio.wait([taking, stopping, drained], return_when=asyncio.FIRST_COMPLETED)
+            await worker.drain()
+            await asyncio.gather(taking, return_exceptions=True)
     finally:
-        beats.cancel()
-        tidies.cancel()
-        stopping.cancel()
-        drained.cancel()
+        for task in (*beside, stopping, drained):
+            task.cancel()
         await heartbeat.leave()
         await worker.close()
-    if not taking.cancelled() and (error := taking.exception()) is not None:
+    return _in_order(taking)
+
+
+def _worker(parts: Parts, blocking: ArqRedis) -> Worker:
+    settings, tracing = parts.settings, parts.tracing
+    what = functions(settings)
+    others: dict[str, Any] = {
+        "redis": parts.redis,
+        "blocking": blocking,
+        "settings": settings,
+        "worker_id": f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}",
+        "ctx": {"parts": parts},
+    }
+    return TracedWorker(what, tracing=tracing, **others) if tracing.on else Worker(what, **others)
+
+
+def _tidying(worker: Worker, parts: Parts) -> Tidying:
+    sweep = partial(parts.decoding.run, sweep_spool, parts.settings)
+    return Tidying(parts.redis, parts.settings, worker_id=worker.worker_id, sweep=sweep)
+
+
+def _watch(parts: Parts) -> LoopWatch:
+    return LoopWatch(parts.metrics.loop)
+
+
+def _in_order(taking: "asyncio.Task[None]") -> bool:
+    """Whether it ended because it was told to. Raises what broke it, unless that was Redis."""
+    error = None if taking.cancelled() else taking.exception()
+    if error is None:
+        return True
+    if not isinstance(error, AWAY):
         raise error
+    logger.warning("Redis went away at the worker's start: %s", error)
+    return False
 
 
 async def _finished(work: Coroutine[Any, Any, None], stop: asyncio.Event) -> bool:

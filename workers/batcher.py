@@ -9,8 +9,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Callable, Sequence
 
 import msgspec
 import numpy as np
@@ -18,37 +17,27 @@ import numpy.typing as npt
 
 from shared.errors import EncoderAway
 from shared.jobs import LANES, Lane
+from workers.batches import Batched, BatcherStats, BulkLimit, Kind
 from workers.encoders.protocol import Encoder, Matrix, Pixels
 
 logger = logging.getLogger(__name__)
 
 Vector = npt.NDArray[np.float32]  # (dim,), unit length
-Kind = Literal["text", "image"]
 
-# A batch of bulk work may hold the device this long, so that interactive work behind it does not feel it.
-BULK_BATCH_S = 0.05
 # Under a stream of interactive work that never pauses, bulk work gets one batch in so many.
 BULK_SHARE = 8
 
 
 class Embedded(msgspec.Struct, frozen=True):
-    """One vector of unit length, whether the model's context cut the text, and how many shared the batch."""
+    """One vector of unit length, whether the model's context cut the text, how many shared the batch, when it began.
+
+    `started_ns` is nanoseconds of the wall clock.
+    """
 
     vector: Vector
     truncated: bool
     batch: int
-
-
-class BatcherStats(msgspec.Struct, kw_only=True):
-    """Counters since start; `queued` is now."""
-
-    batches: int = 0
-    items: int = 0
-    largest: int = 0
-    failed: int = 0
-    dropped: int = 0
-    busy_s: float = 0.0
-    queued: int = 0
+    started_ns: int
 
 
 class _Entry(msgspec.Struct, eq=False):
@@ -58,6 +47,7 @@ class _Entry(msgspec.Struct, eq=False):
     content: str | Pixels
     loop: asyncio.AbstractEventLoop
     future: "asyncio.Future[Embedded]"
+    asked: float
 
 
 Outcome = Embedded | Exception
@@ -65,17 +55,23 @@ Batch = Sequence[_Entry]
 
 
 class Batcher:
-    """Owns an encoder's device. `max_batch` bounds a batch, `max_queued` what may wait; beyond it callers get 503."""
+    """Owns an encoder's device. `max_batch` bounds a batch, `max_queued` what may wait; beyond it callers get 503.
 
-    def __init__(self, encoder: Encoder, *, max_batch: int, max_queued: int) -> None:
+    `tell` hears of every batch, on the thread that owns the device.
+    """
+
+    def __init__(
+        self, encoder: Encoder, *, max_batch: int, max_queued: int, tell: Callable[[Batched], None] | None = None
+    ) -> None:
         self._encoder = encoder
         self._max_batch = max_batch
         self._max_queued = max_queued
         self._waiting: dict[Lane, deque[_Entry]] = {lane: deque() for lane in LANES}
         self._changed = threading.Condition()
         self._closing = False
-        self._stats = BatcherStats()
-        self._bulk_limit = _BulkLimit(max_batch)
+        self._tell = tell
+        self._stats = BatcherStats(sizes=[0] * ((max_batch - 1).bit_length() + 1))
+        self._bulk_limit = BulkLimit(max_batch)
         self._interactive_streak = 0
         # A daemon: a device that hangs must not keep a process alive that was told to end.
         self._thread = threading.Thread(target=self._own_device, name="device-owner", daemon=True)
@@ -91,7 +87,7 @@ class Batcher:
 
     def stats(self) -> BatcherStats:
         with self._changed:
-            return msgspec.structs.replace(self._stats, queued=self._queued())
+            return msgspec.structs.replace(self._stats, queued=self._queued(), sizes=list(self._stats.sizes))
 
     def close(self, *, drain: bool = False, timeout_s: float = 30.0) -> None:
         """Finish the batch on the device, and with `drain` all that waits; the rest fails with EncoderAway.
@@ -107,7 +103,7 @@ class Batcher:
 
     async def _submit(self, kind: Kind, content: str | Pixels, lane: Lane) -> Embedded:
         loop = asyncio.get_running_loop()
-        entry = _Entry(kind, content, loop, loop.create_future())
+        entry = _Entry(kind, content, loop, loop.create_future(), time.perf_counter())
         with self._changed:
             self._admit()
             self._waiting[lane].append(entry)
@@ -142,8 +138,11 @@ class Batcher:
         while (batch := self._next_batch()) is not None:
             started = time.perf_counter()
             outcomes = self._encode(batch)
-            self._count(outcomes, busy_s=time.perf_counter() - started)
+            done = _batched(batch, room=self._max_batch, started=started)
+            self._count(outcomes, done)
             _hand_back(outcomes)
+            if self._tell is not None:
+                self._tell(done)
 
     def _next_batch(self) -> Batch | None:
         """Wait for work; None when the batcher closes and nothing is left."""
@@ -187,41 +186,34 @@ class Batcher:
         return outcomes
 
     def _embed(self, batch: Batch) -> list[Embedded]:
+        started_ns = time.time_ns()
         if batch[0].kind == "text":
-            return self._embed_texts([str(entry.content) for entry in batch])
+            return self._embed_texts([str(entry.content) for entry in batch], started_ns)
         vectors = self._encoder.encode_images([entry.content for entry in batch if not isinstance(entry.content, str)])
-        return [Embedded(vector, False, len(batch)) for vector in vectors]
+        return [Embedded(vector, False, len(batch), started_ns) for vector in vectors]
 
-    def _embed_texts(self, texts: Sequence[str]) -> list[Embedded]:
+    def _embed_texts(self, texts: Sequence[str], started_ns: int) -> list[Embedded]:
         """Equal texts are encoded once."""
         row = {text: index for index, text in enumerate(dict.fromkeys(texts))}
         tokens, truncated = zip(*map(self._encoder.tokenize, row), strict=True)
         vectors: Matrix = self._encoder.encode_texts(tokens)
-        return [Embedded(vectors[row[text]], truncated[row[text]], len(texts)) for text in texts]
+        return [Embedded(vectors[row[text]], truncated[row[text]], len(texts), started_ns) for text in texts]
 
-    def _count(self, outcomes: Sequence[tuple[_Entry, Outcome]], *, busy_s: float) -> None:
+    def _count(self, outcomes: Sequence[tuple[_Entry, Outcome]], done: Batched) -> None:
         with self._changed:
-            self._stats.batches += 1
-            self._stats.items += len(outcomes)
-            self._stats.largest = max(self._stats.largest, len(outcomes))
-            self._stats.failed += sum(isinstance(outcome, Exception) for _, outcome in outcomes)
-            self._stats.busy_s += busy_s
+            self._stats.count(done, failed=sum(isinstance(outcome, Exception) for _, outcome in outcomes))
 
 
-class _BulkLimit:
-    """How many items of a kind fit into BULK_BATCH_S, by a moving average of what one took lately."""
-
-    def __init__(self, max_batch: int) -> None:
-        self._max_batch = max_batch
-        self._item_s: dict[Kind, float] = {}
-
-    def items(self, kind: Kind) -> int:
-        item_s = self._item_s.get(kind, BULK_BATCH_S)
-        return max(1, min(self._max_batch, int(BULK_BATCH_S / max(item_s, 1e-9))))
-
-    def learn(self, kind: Kind, items: int, took_s: float) -> None:
-        item_s = took_s / items
-        self._item_s[kind] = 0.7 * self._item_s.get(kind, item_s) + 0.3 * item_s
+def _batched(batch: Batch, *, room: int, started: float) -> Batched:
+    kind = batch[0].kind
+    return Batched(
+        kind=kind,
+        items=len(batch),
+        distinct=len({entry.content for entry in batch}) if kind == "text" else len(batch),
+        room=room,
+        waits_s=[started - entry.asked for entry in batch],
+        took_s=time.perf_counter() - started,
+    )
 
 
 def _hand_back(outcomes: Sequence[tuple[_Entry, Outcome]]) -> None:

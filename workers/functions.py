@@ -15,6 +15,8 @@ from shared.jobs import CollectionTask, Ingest, Items, Job, Kind, Search, kind_o
 from shared.queue import record_fields
 from shared.settings import Settings
 from shared.tenants import DEFAULT_TENANT
+from shared.trace_context import read
+from workers.observing import observed
 from workers.outcome import Running
 from workers.parts import Parts
 from workers.tasks.call import Call
@@ -47,10 +49,15 @@ def _function(kind: Kind, type_: type[J], task: Task[J], *, timeout_s: float) ->
     ) -> dict[str, Any]:
         parts: Parts = ctx["parts"]
         running: Running | None = ctx.get("running", {}).get(ctx["job_id"])
-        with logs.about(job=ctx["job_id"], tenant=tenant, trace=trace or ctx["job_id"]):
+        request_id, parent = read(trace or ctx["job_id"])
+        attempt, lane = _call(ctx, tenant, running), running.lane if running is not None else "interactive"
+        with (
+            logs.about(job=ctx["job_id"], tenant=tenant, trace=request_id),
+            observed(kind, attempt, parts, lane=lane, parent=parent),
+        ):
             try:
                 job = await _read(ctx, payload, type_, parts, adopt=trace is None)
-                return await _run(job, _call(ctx, tenant, running), parts, task, running)
+                return await _run(job, attempt, parts, task, running)
             except Exception as error:
                 _log(kind, error)
                 raise
@@ -71,6 +78,7 @@ async def _run(job: J, call: Call, parts: Parts, task: Task[J], running: Running
     answer: dict[str, Any] = msgspec.to_builtins(result, builtin_types=(bytes,))
     if running is not None and hasattr(result, "took"):
         running.took = result.took
+        parts.metrics.took(kind_of(job), result.took)
     logger.info("%s done in %.1f ms", kind_of(job), call.total_ms())
     return answer
 

@@ -1,6 +1,7 @@
 """What the tasks work with, opened together and closed together."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -9,11 +10,14 @@ from arq.connections import ArqRedis
 
 from shared.collections import Collections
 from shared.settings import Settings
+from shared.tracing import Tracing, open_tracing
 from workers.batcher import Batcher
 from workers.encoders.load import load_encoder
 from workers.encoders.protocol import Encoder
 from workers.executors import BoundedExecutor, decoding_executor
 from workers.ingest.thumbnails import Media
+from workers.metrics import Metrics
+from workers.stores.observed import ObservedStore
 from workers.stores.open import open_store
 from workers.stores.protocol import VectorStore
 from workers.upkeep import Upkeep
@@ -35,16 +39,21 @@ class Parts:
     media: Media
     decoding: BoundedExecutor
     upkeep: Upkeep
+    metrics: Metrics
+    tracing: Tracing
 
 
 @asynccontextmanager
 async def open_parts(settings: Settings, redis: ArqRedis) -> AsyncIterator[Parts]:
     """Load the model and open the store. Raises SettingsError for a model or a store that cannot be had."""
     async with AsyncExitStack() as stack:
+        metrics, tracing = Metrics(), open_tracing("clipline-worker", os.environ)
+        stack.push_async_callback(asyncio.to_thread, tracing.close)
         encoder = await asyncio.to_thread(load_encoder, settings)
-        batcher = Batcher(encoder, max_batch=settings.max_batch, max_queued=QUEUED_PER_JOB * settings.max_jobs)
+        most = QUEUED_PER_JOB * settings.max_jobs
+        batcher = Batcher(encoder, max_batch=settings.max_batch, max_queued=most, tell=metrics.batched)
         stack.push_async_callback(asyncio.to_thread, batcher.close)
-        store = await open_store(settings)
+        store = ObservedStore(await open_store(settings), metrics, tracing)
         stack.push_async_callback(store.close)
         upkeep = Upkeep(store)
         stack.push_async_callback(upkeep.close)
@@ -60,4 +69,6 @@ async def open_parts(settings: Settings, redis: ArqRedis) -> AsyncIterator[Parts
             media=Media(settings.media_path),
             decoding=decoding,
             upkeep=upkeep,
+            metrics=metrics,
+            tracing=tracing,
         )

@@ -43,6 +43,9 @@ class Gated:
             raise ArithmeticError("poisoned")
         return self._encoder.encode_texts(tokens)
 
+    def memory_bytes(self) -> dict[str, int]:
+        return self._encoder.memory_bytes()
+
     def encode_images(self, images: Sequence[Pixels]) -> Matrix:
         self._pass("image", len(images))
         return self._encoder.encode_images(images)

@@ -70,3 +70,14 @@ def size_threads() -> int:
     threads = cpus - 1 if cpus > 2 else cpus
     torch.set_num_threads(threads)
     return threads
+
+
+def memory_bytes(device: torch.device) -> dict[str, int]:
+    """Of this process (allocated, reserved) and of the whole device (free, total), where it tells; empty for a CPU."""
+    if device.type == "cuda":
+        free, total = torch.cuda.mem_get_info(device)
+        allocated, reserved = torch.cuda.memory_allocated(device), torch.cuda.memory_reserved(device)
+        return {"allocated": allocated, "reserved": reserved, "free": free, "total": total}
+    if device.type == "mps":
+        return {"allocated": torch.mps.current_allocated_memory(), "reserved": torch.mps.driver_allocated_memory()}
+    return {}

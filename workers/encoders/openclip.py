@@ -10,6 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from workers.encoders.device import memory_bytes
 from workers.encoders.preprocess import Preprocess
 from workers.encoders.protocol import EncoderInfo, Matrix, Pixels, Tokens
 from workers.encoders.text_truncation import TextTower
@@ -76,6 +77,9 @@ class OpenClipEncoder:
 
     def preprocess(self, pixels: Pixels) -> Pixels:
         return self._preprocess(pixels)
+
+    def memory_bytes(self) -> dict[str, int]:
+        return memory_bytes(self._device)
 
     @torch.inference_mode()
     def encode_texts(self, tokens: Sequence[Tokens]) -> Matrix:

@@ -39,6 +39,9 @@ class Encoder(Protocol):
     def preprocess(self, pixels: Pixels) -> Pixels:
         """Resize and crop to the model's input: (height, width, 3) of any size → `image_size` × 3, uint8."""
 
+    def memory_bytes(self) -> dict[str, int]:
+        """The device's memory, by kind: allocated, reserved, free, total; empty for a CPU."""
+
     def encode_texts(self, tokens: Sequence[Tokens]) -> Matrix:
         """(n, dim), float32."""
 

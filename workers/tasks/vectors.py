@@ -1,12 +1,14 @@
 """From a query's parts to one unit vector."""
 
 import asyncio
+import time
 
 import numpy as np
 import numpy.typing as npt
 
 from shared.errors import BadPicture, ItemNotFound
 from shared.jobs import Lane, Query
+from workers.batcher import Embedded
 from workers.ingest.decode import decode
 from workers.parts import Parts
 
@@ -53,7 +55,9 @@ def _mean(ids: list[int], examples: dict[int, Vector], *, like: Vector) -> Vecto
 async def _text(query: Query, *, lane: Lane, parts: Parts) -> tuple[Vector, bool] | None:
     if query.text is None:
         return None
+    asked_ns = time.time_ns()
     embedded = await parts.batcher.text(query.text, lane=lane)
+    _tell(parts, embedded, asked_ns)
     return embedded.vector, embedded.truncated
 
 
@@ -65,7 +69,15 @@ async def _picture(query: Query, *, lane: Lane, parts: Parts) -> Vector | None:
     except BadPicture as error:
         error.field = "query.image"
         raise
-    return (await parts.batcher.image(pixels, lane=lane)).vector
+    asked_ns = time.time_ns()
+    embedded = await parts.batcher.image(pixels, lane=lane)
+    _tell(parts, embedded, asked_ns)
+    return embedded.vector
+
+
+def _tell(parts: Parts, embedded: Embedded, asked_ns: int) -> None:
+    parts.tracing.past("wait for the batch", began_ns=asked_ns, ended_ns=embedded.started_ns)
+    parts.tracing.past("encode", began_ns=embedded.started_ns, clipline__batch__items=embedded.batch)
 
 
 def _prepare(data: bytes, parts: Parts) -> npt.NDArray[np.uint8]:

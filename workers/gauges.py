@@ -1,0 +1,72 @@
+"""What a worker shows as it is at that moment: what runs, what waits for the device, how much memory that has."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from workers.parts import Parts
+from workers.worker import Worker
+
+
+class Gauges(Collector):
+    """Reads one worker when it is asked."""
+
+    def __init__(self, worker: Worker, parts: Parts) -> None:
+        self.worker = worker
+        self.parts = parts
+
+    def collect(self) -> Iterable[Metric]:
+        yield self._info()
+        yield from self._jobs()
+        yield from self._batches()
+        yield self._memory()
+
+    def _info(self) -> Metric:
+        model = self.parts.encoder.info
+        labels = {"worker": self.worker.worker_id, "device": model.device, "model": model.model}
+        labels["precision"] = model.precision
+        family = GaugeMetricFamily("clipline_worker_info", "This worker; always 1.", labels=list(labels))
+        family.add_metric(list(labels.values()), 1.0)
+        return family
+
+    def _jobs(self) -> Iterable[Metric]:
+        running = [one.lane for one in list(self.worker.running.values())]
+        settings = self.parts.settings
+        now = GaugeMetricFamily("clipline_worker_running", "Jobs that this worker runs.", labels=["lane"])
+        most = GaugeMetricFamily("clipline_worker_places", "Jobs that it may run at once.", labels=["lane"])
+        for lane, places in (("interactive", settings.max_jobs), ("bulk", settings.max_bulk_jobs)):
+            now.add_metric([lane], sum(one == lane for one in running))
+            most.add_metric([lane], places)
+        yield now
+        yield most
+        retried = "Attempts that were handed back to be tried again."
+        yield CounterMetricFamily("clipline_worker_retried", retried, value=self.worker.jobs_retried)
+
+    def _batches(self) -> Iterable[Metric]:
+        stats = self.parts.batcher.stats()
+        yield GaugeMetricFamily("clipline_encoder_waiting", "Requests that wait for the device.", value=stats.queued)
+        dropped = "Requests that nobody waited for any more when their turn came."
+        yield CounterMetricFamily("clipline_encoder_dropped", dropped, value=stats.dropped)
+        yield CounterMetricFamily("clipline_encoder_failed", "Requests that the model failed on.", value=stats.failed)
+        busy = "Time that the device was busy; its rate is the share."
+        yield CounterMetricFamily("clipline_device_busy_seconds", busy, value=stats.busy_s)
+
+    def _memory(self) -> Metric:
+        text = "The device's memory: by tensors (allocated), by the process (reserved), free and total. None of a CPU."
+        family = GaugeMetricFamily("clipline_device_memory_bytes", text, labels=["kind"])
+        for kind, value in self.parts.encoder.memory_bytes().items():
+            family.add_metric([kind], value)
+        return family
+
+
+@contextmanager
+def shown(worker: Worker, parts: Parts) -> Iterator[None]:
+    """While entered, the registry tells of this worker."""
+    gauges = Gauges(worker, parts)
+    parts.metrics.registry.register(gauges)
+    try:
+        yield
+    finally:
+        parts.metrics.registry.unregister(gauges)
