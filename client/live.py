@@ -67,6 +67,10 @@ class Live:
         self._followed: dict[str, set[Feed]] = {}
         self._count = 0
 
+    @property
+    def is_open(self) -> bool:
+        return self._connection.is_open
+
     async def close(self) -> None:
         """What is still open fails."""
         self._fail_all(Closed())
