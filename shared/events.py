@@ -1,5 +1,6 @@
 """The stream of job events: written by the scripts, followed by API processes, replayed after a reconnect."""
 
+import asyncio
 import secrets
 from functools import lru_cache
 from sys import intern
@@ -11,6 +12,7 @@ from arq.connections import ArqRedis
 from shared import keys
 from shared.connection import BLOCK_S, redis_errors
 from shared.jobs import State
+from shared.pipe import Pipe
 
 BATCH = 500
 START = "0-0"
@@ -49,7 +51,7 @@ class Events:
 
     def __init__(self, redis: ArqRedis, *, blocking: ArqRedis | None = None) -> None:
         self.redis = redis
-        self.blocking = blocking or redis
+        self._reader = Pipe(blocking, timeout_s=3 * BLOCK_S) if blocking is not None else None
 
     async def epoch(self) -> str:
         """Changes when Redis lost the stream, so that offsets of another life are not taken for ours."""
@@ -79,9 +81,22 @@ class Events:
 
         A hole before them is not told: whoever may have fallen behind asks `require`.
         """
+        block_ms = max(1, int(block_s * 1000))
         with redis_errors():
-            found = await self.blocking.xread({keys.EVENTS: after}, count=BATCH, block=max(1, int(block_s * 1000)))
-        return [_event(entry) for entry in found[0][1]] if found else []
+            if self._reader is None:
+                found = await self.redis.xread({keys.EVENTS: after}, count=BATCH, block=block_ms)
+                return [_event(entry) for entry in found[0][1]] if found else []
+            found = await self._read(self._reader, after, block_ms)
+        return [_event((offset, dict(zip(told[::2], told[1::2], strict=True)))) for offset, told in found]
+
+    async def _read(self, reader: Pipe, after: str, block_ms: int) -> list[tuple[bytes, list[bytes]]]:
+        try:
+            found = await reader.call("XREAD", "COUNT", BATCH, "BLOCK", block_ms, "STREAMS", keys.EVENTS, after)
+        except asyncio.CancelledError:
+            # The next read must not wait behind this one.
+            reader.close()
+            raise
+        return cast(list[tuple[bytes, list[bytes]]], found[0][1]) if found else []
 
     async def between(self, after: str, until: str) -> list[Event]:
         """Every event after `after`, up to and including `until`. Raises Gap when some were trimmed meanwhile."""

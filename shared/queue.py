@@ -26,9 +26,9 @@ from shared.errors import (
     TenantBusy,
 )
 from shared.events import Events
-from shared.grouping import GroupedScript, Grouping
 from shared.jobs import FINAL, Job, JobView, Lane, Search, State, kind_of
 from shared.ledger import Ledger
+from shared.pipe import Pipe, Script
 from shared.settings import Settings
 
 BODY_TTL_MS = 86_400_000  # as arq: a job that could not start within a day is given up
@@ -63,7 +63,7 @@ class Queue:
         self._scripts: dict[str, AsyncScript] = {
             name: redis.register_script(scripts.source(name, settings)) for name in ("cancel", "retry", "drop")
         }
-        self._submit = GroupedScript(Grouping(redis), scripts.source("submit", settings))
+        self._submit = Script(Pipe(redis), scripts.source("submit", settings))
 
     async def submit(
         self,

@@ -4,12 +4,11 @@ from collections.abc import Mapping
 from time import monotonic
 
 import msgspec
-from arq.connections import ArqRedis
-from redis.commands.core import AsyncScript
 
 from shared import keys, scripts
 from shared.connection import redis_errors
 from shared.jobs import Lane
+from shared.pipe import Pipe, Script
 from shared.settings import Settings
 from workers.outcome import Running
 
@@ -31,10 +30,10 @@ class Claimed(msgspec.Struct, frozen=True, kw_only=True):
 class Claims:
     """The claim script, in the name of one worker."""
 
-    def __init__(self, redis: ArqRedis, settings: Settings, *, worker_id: str) -> None:
+    def __init__(self, pipe: Pipe, settings: Settings, *, worker_id: str) -> None:
         self.settings = settings
         self.worker_id = worker_id
-        self._claim: AsyncScript = redis.register_script(scripts.source("claim", settings))
+        self._claim = Script(pipe, scripts.source("claim", settings))
 
     async def take(self, free: Mapping[Lane, int]) -> Claimed:
         """Jobs for the free places of each lane; lanes are served in the order given. Raises QueueAway, QueueFull."""

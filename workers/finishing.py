@@ -4,13 +4,11 @@ import asyncio
 import logging
 from typing import Any
 
-from arq.connections import ArqRedis
-
 from shared import keys, scripts, wire
 from shared.clock import now_ms
 from shared.connection import redis_errors
 from shared.errors import Problem, Unavailable
-from shared.grouping import GroupedScript, Grouping
+from shared.pipe import Pipe, Script
 from shared.settings import Settings
 from workers.execution import Ended
 from workers.outcome import Running, final_state, may_be_retried, retry_in_s
@@ -23,13 +21,10 @@ TRIES = 8
 class Finishing:
     """The finish and release scripts, in the name of one worker."""
 
-    def __init__(self, redis: ArqRedis, settings: Settings, *, worker_id: str) -> None:
+    def __init__(self, pipe: Pipe, settings: Settings, *, worker_id: str) -> None:
         self.settings = settings
         self.worker_id = worker_id
-        grouping = Grouping(redis)
-        self._scripts = {
-            name: GroupedScript(grouping, scripts.source(name, settings)) for name in ("finish", "release")
-        }
+        self._scripts = {name: Script(pipe, scripts.source(name, settings)) for name in ("finish", "release")}
 
     async def end(self, running: Running, ended: Ended) -> bool:
         """End the job. False when it will be tried again instead."""

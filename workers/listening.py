@@ -9,6 +9,7 @@ from shared import keys
 from shared.connection import BLOCK_S, redis_errors
 from shared.errors import Unavailable
 from shared.fleet import DRAIN
+from shared.pipe import Pipe
 
 PAUSE_S = 0.5
 
@@ -20,23 +21,27 @@ class Wakes:
         self, *, blocking: ArqRedis, redis: ArqRedis, wants: Callable[[], bool], wake: Callable[[], None]
     ) -> None:
         self.room = asyncio.Event()
-        self._blocking = blocking
+        self._blocking = Pipe(blocking, timeout_s=3 * BLOCK_S)
         self._redis = redis
         self._wants = wants
         self._wake = wake
 
     async def listen(self) -> None:
         """Until cancelled."""
-        while True:
-            await self.room.wait()
-            try:
-                with redis_errors():
-                    await self._one()
-            except Unavailable:
-                await asyncio.sleep(PAUSE_S)
+        try:
+            while True:
+                await self.room.wait()
+                try:
+                    with redis_errors():
+                        await self._one()
+                except Unavailable:
+                    await asyncio.sleep(PAUSE_S)
+        finally:
+            # Nobody is left to hear of a token that comes now.
+            self._blocking.close()
 
     async def _one(self) -> None:
-        token = await self._blocking.blpop([keys.WAKE], timeout=BLOCK_S)
+        token = await self._blocking.call("BLPOP", keys.WAKE, BLOCK_S)
         if token is None:
             return
         if self._wants():

@@ -7,6 +7,7 @@ docs/arq.md lists what stays the same on the wire.
 import asyncio
 import logging
 import random
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
@@ -19,6 +20,7 @@ from arq.worker import Function
 from shared import keys, logs, wire
 from shared.errors import Unavailable
 from shared.jobs import LANES, Lane
+from shared.pipe import Pipe
 from shared.settings import Settings
 from workers.claiming import Claims
 from workers.execution import Again, Execution
@@ -71,7 +73,10 @@ class Worker(arq.worker.Worker):
         self.drain_asked = asyncio.Event()
         self._wake = asyncio.Event()
         self._claiming = asyncio.Lock()
-        self._claims = Claims(redis, settings, worker_id=worker_id)
+        # Lanes that filled every free place, so that more may wait there; of other lanes' new jobs tokens tell.
+        self._deep: set[Lane] = set(lanes)
+        pipe = Pipe(redis)
+        self._claims = Claims(pipe, settings, worker_id=worker_id)
         self._execution = Execution(
             {function.name: function for function in functions},
             self.ctx,
@@ -79,7 +84,7 @@ class Worker(arq.worker.Worker):
             # A backstop: retries and crashes are counted apart, in the job's record.
             max_tries=settings.max_tries + settings.max_crashes,
         )
-        self._finishing = Finishing(redis, settings, worker_id=worker_id)
+        self._finishing = Finishing(pipe, settings, worker_id=worker_id)
         self._wakes = Wakes(blocking=blocking, redis=redis, wants=self._has_room, wake=self._wake.set)
         self._control = Control(
             blocking=blocking,
@@ -150,9 +155,12 @@ class Worker(arq.worker.Worker):
             self._wakes.room.clear()
             return FALLBACK_S
         async with self._claiming:
-            claimed = await self._claims.take({lane: self._free(lane) for lane in self.lanes})
+            free = {lane: self._free(lane) for lane in self.lanes}
+            claimed = await self._claims.take(free)
             for running in claimed.jobs:
                 self._start(running)
+        taken = Counter(running.lane for running in claimed.jobs)
+        self._deep = {lane for lane, count in free.items() if taken[lane] >= count}
         if claimed.more:
             self._wake.set()
         self._wakes.room.set()
@@ -182,11 +190,12 @@ class Worker(arq.worker.Worker):
                 self.jobs_failed += 1
 
     def _ended(self, job_id: str, task: asyncio.Task[Any]) -> None:
-        self.running.pop(job_id, None)
+        ended = self.running.pop(job_id, None)
         self.tasks.pop(job_id, None)
         if not task.cancelled() and (error := task.exception()) is not None:
             logger.error("the job broke the worker's own code", exc_info=error)
-        self._wake.set()
+        if ended is None or ended.lane in self._deep:
+            self._wake.set()
 
     # -- being told to stop
 

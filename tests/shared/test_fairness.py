@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from shared import keys, wire
 from shared.connection import connect
 from shared.jobs import Query, Search
+from shared.pipe import Pipe
 from shared.queue import Queue
 from shared.settings import Settings
 from workers.claiming import Claims
@@ -40,7 +41,7 @@ async def taken(claims: Claims, count: int) -> list[str]:
 
 
 async def test_a_tenant_that_comes_late_does_not_wait_for_anothers_flood(redis: ArqRedis, settings: Settings) -> None:
-    queue, claims = Queue(redis, settings), Claims(redis, settings, worker_id="w")
+    queue, claims = Queue(redis, settings), Claims(Pipe(redis), settings, worker_id="w")
     for number in range(200):
         await queue.submit(a_search(str(number)), tenant="flood")
     await taken(claims, 50)
@@ -51,7 +52,7 @@ async def test_a_tenant_that_comes_late_does_not_wait_for_anothers_flood(redis: 
 
 async def test_shares_follow_the_weights(redis: ArqRedis, settings: Settings) -> None:
     weighted = msgspec.structs.replace(settings, tenant_weights="heavy=3")
-    queue, claims = Queue(redis, weighted), Claims(redis, weighted, worker_id="w")
+    queue, claims = Queue(redis, weighted), Claims(Pipe(redis), weighted, worker_id="w")
     owner: dict[str, str] = {}
     for number in range(60):
         for tenant in ("heavy", "light"):
@@ -70,7 +71,7 @@ async def test_each_tenants_jobs_keep_their_order_and_none_is_lost(
 ) -> None:
     await redis.flushdb()
     weighted = msgspec.structs.replace(settings, tenant_weights=weights)
-    queue, claims = Queue(redis, weighted), Claims(redis, weighted, worker_id="w")
+    queue, claims = Queue(redis, weighted), Claims(Pipe(redis), weighted, worker_id="w")
     sent: dict[str, list[str]] = {"a": [], "b": [], "c": []}
     got: list[str] = []
     for tenant, take_one in steps:
@@ -82,7 +83,7 @@ async def test_each_tenants_jobs_keep_their_order_and_none_is_lost(
 
 
 async def test_a_running_job_is_behind_what_waits_and_returns_by_itself(redis: ArqRedis, settings: Settings) -> None:
-    queue, claims = Queue(redis, settings), Claims(redis, settings, worker_id="w")
+    queue, claims = Queue(redis, settings), Claims(Pipe(redis), settings, worker_id="w")
     await queue.submit(a_search("first"), tenant="t1")
     second = await queue.submit(a_search("second"), tenant="t1")
     (running,) = (await claims.take({"interactive": 1})).jobs
@@ -94,7 +95,7 @@ async def test_a_running_job_is_behind_what_waits_and_returns_by_itself(redis: A
 
 
 async def test_a_deferred_job_is_handed_out_when_it_falls_due(redis: ArqRedis, settings: Settings) -> None:
-    queue, claims = Queue(redis, settings), Claims(redis, settings, worker_id="w")
+    queue, claims = Queue(redis, settings), Claims(Pipe(redis), settings, worker_id="w")
     sent = await queue.submit(a_search("later"), tenant="t1", defer_s=60)
     found = await claims.take({"interactive": 4})
     assert (found.jobs, found.next_s is not None and 55 < found.next_s <= 60) == ([], True)
@@ -103,7 +104,7 @@ async def test_a_deferred_job_is_handed_out_when_it_falls_due(redis: ArqRedis, s
 
 
 async def test_a_stock_clients_job_takes_its_turn(redis: ArqRedis, settings: Settings) -> None:
-    queue, claims = Queue(redis, settings), Claims(redis, settings, worker_id="w")
+    queue, claims = Queue(redis, settings), Claims(Pipe(redis), settings, worker_id="w")
     client = ArqRedis(redis.connection_pool, job_serializer=wire.encode, job_deserializer=wire.decode)
     for number in range(20):
         await queue.submit(a_search(str(number)), tenant="flood")
@@ -113,7 +114,7 @@ async def test_a_stock_clients_job_takes_its_turn(redis: ArqRedis, settings: Set
 
 
 async def test_bulk_work_has_places_of_its_own(redis: ArqRedis, settings: Settings) -> None:
-    queue, claims = Queue(redis, settings), Claims(redis, settings, worker_id="w")
+    queue, claims = Queue(redis, settings), Claims(Pipe(redis), settings, worker_id="w")
     for number in range(20):
         await queue.submit(a_search(str(number)), tenant="t1")
     bulk = await queue.submit(a_search("bulk", lane="bulk"), tenant="t1")
@@ -122,7 +123,7 @@ async def test_bulk_work_has_places_of_its_own(redis: ArqRedis, settings: Settin
 
 
 async def test_tags_begin_anew_when_nothing_waits(redis: ArqRedis, settings: Settings) -> None:
-    queue, claims = Queue(redis, settings), Claims(redis, settings, worker_id="w")
+    queue, claims = Queue(redis, settings), Claims(Pipe(redis), settings, worker_id="w")
     for number in range(5):
         await queue.submit(a_search(str(number)), tenant="t1")
     await claims.take({"interactive": 5})

@@ -6,6 +6,7 @@ from arq.connections import ArqRedis
 from shared import wire
 from shared.errors import BadPicture, Problem
 from shared.jobs import Lane
+from shared.pipe import Pipe
 from shared.settings import Settings
 from workers.claiming import Claims
 from workers.execution import Ended
@@ -21,8 +22,9 @@ class Hands:
     def __init__(self, redis: ArqRedis, settings: Settings, *, name: str, lease_s: float) -> None:
         own = msgspec.structs.replace(settings, lease_s=lease_s)
         self.name = name
-        self._claims = Claims(redis, own, worker_id=name)
-        self._finishing = Finishing(redis, own, worker_id=name)
+        pipe = Pipe(redis)
+        self._claims = Claims(pipe, own, worker_id=name)
+        self._finishing = Finishing(pipe, own, worker_id=name)
 
     async def claim(self, free: dict[Lane, int]) -> list[Running]:
         return (await self._claims.take(free)).jobs

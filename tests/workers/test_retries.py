@@ -14,8 +14,9 @@ from arq.worker import func
 from shared import keys
 from shared.connection import connect
 from shared.errors import BadPicture, JobNotFound, JobStillOpen, StoreAway
+from shared.job_filter import JobFilter
 from shared.jobs import File, Ingest, Query, Search
-from shared.ledger import JobFilter
+from shared.pipe import Pipe
 from shared.queue import Queue
 from shared.settings import Settings
 from tests.workers.fleet import eventually, lapse, running_worker
@@ -145,10 +146,10 @@ async def test_a_job_that_took_its_worker_down_twice_ends_dead(
 ) -> None:
     sent = await queue.submit(a_search(), tenant="t1")
     for name in ("first", "second"):
-        claimed = await Claims(redis, settings, worker_id=name).take({"interactive": 1})
+        claimed = await Claims(Pipe(redis), settings, worker_id=name).take({"interactive": 1})
         assert [one.job_id for one in claimed.jobs] == [sent.id]
         await lapse(redis, sent.id)
-    assert (await Claims(redis, settings, worker_id="third").take({"interactive": 1})).jobs == []
+    assert (await Claims(Pipe(redis), settings, worker_id="third").take({"interactive": 1})).jobs == []
     job = await queue.result("t1", sent.id)
     assert (job.state, [one.worker for one in job.history]) == ("dead", ["first", "second"])
     assert job.error is not None
@@ -159,7 +160,7 @@ async def test_a_job_that_took_its_worker_down_once_runs_again(
     queue: Queue, redis: ArqRedis, settings: Settings
 ) -> None:
     sent = await queue.submit(a_search(), tenant="t1")
-    await Claims(redis, settings, worker_id="gone").take({"interactive": 1})
+    await Claims(Pipe(redis), settings, worker_id="gone").take({"interactive": 1})
     await lapse(redis, sent.id)
     async with running_worker(settings, [func(fine, name="search")]):
         job = await queue.wait("t1", sent.id, timeout_s=10)
@@ -170,7 +171,7 @@ async def test_a_killed_workers_job_runs_again_when_its_lease_ends(queue: Queue,
     short = msgspec.structs.replace(settings, lease_s=0.2)
     async with connect(short) as other:
         sent = await queue.submit(a_search(), tenant="t1")
-        await Claims(other, short, worker_id="gone").take({"interactive": 1})
+        await Claims(Pipe(other), short, worker_id="gone").take({"interactive": 1})
     async with running_worker(settings, [func(fine, name="search")]):
         job = await queue.wait("t1", sent.id, timeout_s=10)
     assert (job.state, job.worker) == ("succeeded", "w1")

@@ -21,6 +21,7 @@ from shared import keys, sentinel
 from shared.connection import connect, known, redis_errors, refuse_eviction, thread_client
 from shared.errors import QueueAway, QueueFull
 from shared.jobs import Query, Search
+from shared.pipe import Pipe
 from shared.queue import Queue
 from shared.settings import Settings, SettingsError
 from tests.redis_server import RedisServer, binary
@@ -156,7 +157,7 @@ def test_a_mistake_of_ours_is_no_outage() -> None:
 async def test_the_leases_of_a_hung_loop_lapse(redis: ArqRedis, own: Settings, *, hangs: bool) -> None:
     quick = msgspec.structs.replace(own, lease_s=0.3, hang_s=0.05)
     await Queue(redis, quick).submit(a_search(), tenant="t")
-    (running,) = (await Claims(redis, quick, worker_id="w").take({"interactive": 1})).jobs
+    (running,) = (await Claims(Pipe(redis), quick, worker_id="w").take({"interactive": 1})).jobs
     keeper = LeaseKeeper(
         quick,
         worker_id="w",

@@ -1,0 +1,180 @@
+"""One connection for the calls of many tasks: each leaves at once, and answers come back in the order of the calls.
+
+Redis answers in order (RESP pipelining), so calls need no connection of their own, no lock and no turns. redis-py makes
+the connection, with its credentials, TLS, Sentinels and retries; reading and writing are ours, because its three timers
+and a visit to the pool cost more than a command.
+"""
+
+import asyncio
+import hashlib
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, cast
+
+import hiredis
+from arq.connections import ArqRedis
+from redis import exceptions
+from redis.asyncio import Connection
+
+from shared.connection import CALL_TIMEOUT_S
+
+# As many calls may wait for their answers; more are refused, since Redis does not keep up.
+CALLS_AT_MOST = 20_000
+# A call whose connection was lost is made again: after so many seconds, then after twice as many.
+TRIES, PAUSE_S = 3, 0.02
+
+
+class Pipe:
+    """Calls one Redis. `timeout_s`: an answer that takes longer ends the connection.
+
+    A call whose connection was lost is repeated, so a script must know the second call of a change for one.
+    """
+
+    def __init__(self, redis: ArqRedis, *, timeout_s: float = CALL_TIMEOUT_S) -> None:
+        self._pool = redis.connection_pool
+        self._timeout_s = timeout_s
+        self._wire: _Wire | None = None
+        self._connecting = asyncio.Lock()
+
+    async def call(self, *command: Any) -> Any:
+        """The answer, as bytes, integers and lists. Raises redis-py's errors."""
+        packed = hiredis.pack_command(command)
+        return await self._answered(lambda wire: wire.ask(packed))
+
+    async def calls(self, *commands: Sequence[Any]) -> list[Any]:
+        """The answers to commands that leave together, but not as a transaction. Raises the first error."""
+        packed = [hiredis.pack_command(tuple(command)) for command in commands]
+        return cast(list[Any], await self._answered(lambda wire: _all([wire.ask(one) for one in packed])))
+
+    def close(self) -> None:
+        """End the connection; who waits is told that it was lost. The next call makes another."""
+        if self._wire is not None:
+            self._wire.close(exceptions.ConnectionError("closed here"))
+
+    async def _answered(self, ask: Callable[["_Wire"], Awaitable[Any]]) -> Any:
+        pause_s = PAUSE_S
+        for left in reversed(range(TRIES)):
+            try:
+                wire = self._wire
+                if wire is None or wire.lost:
+                    wire = await self._connected()
+                return await ask(wire)
+            except exceptions.ConnectionError:
+                if not left:
+                    raise
+            await asyncio.sleep(pause_s)
+            pause_s *= 2
+        raise AssertionError("the last try raises")
+
+    async def _connected(self) -> "_Wire":
+        async with self._connecting:
+            if self._wire is None or self._wire.lost:
+                if self._wire is not None:
+                    await self._pool.release(self._wire.connection)
+                    self._wire = None
+                connection = await self._pool.get_connection()
+                self._wire = _Wire(connection, timeout_s=self._timeout_s)
+            return self._wire
+
+
+async def _all(asked: Sequence[asyncio.Future[Any]]) -> list[Any]:
+    answers = await asyncio.gather(*asked, return_exceptions=True)
+    for answer in answers:
+        if isinstance(answer, BaseException):
+            raise answer
+    return answers
+
+
+class _Wire(asyncio.Protocol):
+    """Takes an open connection over from its stream."""
+
+    def __init__(self, connection: Connection, *, timeout_s: float) -> None:
+        self.connection = connection
+        self.lost = False
+        self._timeout_s = timeout_s
+        self._loop = asyncio.get_running_loop()
+        self._asked: deque[tuple[asyncio.Future[Any], float]] = deque()
+        self._unsent: list[bytes] = []
+        parser = connection._parser
+        self._reader = hiredis.Reader(protocolError=exceptions.InvalidResponse, replyError=parser.parse_error)
+        self._transport: asyncio.Transport = connection._writer.transport
+        self._stream = self._transport.get_protocol()
+        self._transport.set_protocol(self)
+        self._watch = self._loop.call_later(timeout_s, self._look)
+
+    def ask(self, packed: bytes) -> asyncio.Future[Any]:
+        """Raises ConnectionError when too many wait already."""
+        if len(self._asked) >= CALLS_AT_MOST:
+            raise exceptions.ConnectionError(f"{CALLS_AT_MOST} calls wait for their answers")
+        answer = self._loop.create_future()
+        if not self._asked:
+            self._transport.write(packed)
+        else:
+            # What many tasks ask in one turn of the loop goes out in one write.
+            if not self._unsent:
+                self._loop.call_soon(self._send)
+            self._unsent.append(packed)
+        self._asked.append((answer, self._loop.time()))
+        return answer
+
+    def _send(self) -> None:
+        packed, self._unsent = self._unsent, []
+        if not self.lost:
+            self._transport.write(b"".join(packed))
+
+    def data_received(self, data: bytes) -> None:
+        self._reader.feed(data)
+        try:
+            while self._asked and (answer := self._reader.gets()) is not False:
+                self._settle(answer)
+        except exceptions.InvalidResponse as error:
+            self.close(error)
+
+    def _settle(self, answer: Any) -> None:
+        asked, _ = self._asked.popleft()
+        if not asked.done():
+            if isinstance(answer, Exception):
+                asked.set_exception(answer)
+            else:
+                asked.set_result(answer)
+        if isinstance(answer, exceptions.ReadOnlyError):
+            # It was demoted: the next call finds the new master.
+            self.close(answer)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.close(exc or EOFError("the connection was closed"))
+        self._stream.connection_lost(exc)
+
+    def _look(self) -> None:
+        """Whether the oldest call waits for too long."""
+        if self._asked and self._loop.time() - self._asked[0][1] > self._timeout_s:
+            self.close(exceptions.TimeoutError(f"no answer within {self._timeout_s:g} s"))
+        if not self.lost:
+            self._watch = self._loop.call_later(self._timeout_s / 2, self._look)
+
+    def close(self, error: Exception) -> None:
+        if self.lost:
+            return
+        self.lost = True
+        self._watch.cancel()
+        self._transport.abort()
+        told = error if isinstance(error, exceptions.TimeoutError) else exceptions.ConnectionError(str(error))
+        for asked, _ in self._asked:
+            if not asked.done():
+                asked.set_exception(told)
+        self._asked.clear()
+
+
+class Script:
+    """A Lua script, called by its digest; a Redis that does not know it is told."""
+
+    def __init__(self, pipe: Pipe, source: str) -> None:
+        self._pipe = pipe
+        self._source = source
+        self._sha = hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
+
+    async def __call__(self, *, keys: Sequence[str], args: Sequence[Any]) -> Any:
+        try:
+            return await self._pipe.call("EVALSHA", self._sha, len(keys), *keys, *args)
+        except exceptions.NoScriptError:
+            return await self._pipe.call("EVAL", self._source, len(keys), *keys, *args)
