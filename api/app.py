@@ -10,6 +10,7 @@ from pathlib import Path
 from anyio import to_thread
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from api import (
@@ -25,6 +26,7 @@ from api import (
     scrape,
     search,
     sessions,
+    sse,
 )
 from api.auth import Identify
 from api.hosts import Hosts
@@ -64,7 +66,8 @@ def create_app(settings: Settings, *, stopping: Signal | None = None) -> Starlet
         routes=routes(metrics),
         middleware=[
             Middleware(Trace, metrics=metrics, tracing=tracing),
-            Middleware(Hosts, local_only=keyring.open),
+            *_cross_origin(settings.origins),
+            Middleware(Hosts, local_only=keyring.open, origins=settings.origins),
             Middleware(Inflight, most=settings.max_inflight, metrics=metrics),
             Middleware(Identify, keyring=keyring),
         ],
@@ -74,6 +77,21 @@ def create_app(settings: Settings, *, stopping: Signal | None = None) -> Starlet
     # A slash too much is another address: it gets a problem like any other, not a redirect.
     app.router.redirect_slashes = False
     return app
+
+
+def _cross_origin(origins: frozenset[str]) -> list[Middleware]:
+    """Lets pages of these origins read the answers; keys are headers, so a browser's credentials are not asked."""
+    if not origins:
+        return []
+    return [
+        Middleware(
+            CORSMiddleware,
+            allow_origins=sorted(origins),
+            allow_methods=["GET", "POST", "PUT", "DELETE"],
+            allow_headers=["*"],
+            expose_headers=["Location", "Retry-After", "X-Request-Id"],
+        )
+    ]
 
 
 def keyring_of(settings: Settings) -> Keyring:
@@ -89,6 +107,7 @@ def routes(metrics: Metrics) -> list[BaseRoute]:
         Route("/v1/jobs/purge", operators.sweeping("purge"), methods=["POST"]),
         Route("/v1/jobs/{job_id}", jobs.show),
         Route("/v1/jobs/{job_id}", jobs.cancel, methods=["DELETE"]),
+        Route("/v1/jobs/{job_id}/events", sse.follow),
         Route("/v1/jobs/{job_id}/retry", jobs.retry, methods=["POST"]),
         Route("/v1/collections", collections.every),
         Route("/v1/collections/{name}", collections.show),

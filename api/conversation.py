@@ -8,6 +8,7 @@ import msgspec
 
 from api import auth, bodies, frames
 from api.outbox import Outbox
+from api.pace import Pace
 from api.problems import TRY_LATER
 from api.state import State
 from api.submission import submit
@@ -19,17 +20,16 @@ from shared.errors import (
     Forbidden,
     Invalid,
     JobNotFound,
+    RateLimited,
     TooManyRequests,
     Unauthorized,
     from_validation,
 )
-from shared.events import Event, order
+from shared.events import Event
 from shared.jobs import FINAL, Search
 from shared.tenants import Identity
 
 logger = logging.getLogger(__name__)
-
-MAX_OPEN = 64
 
 
 class Conversation:
@@ -40,16 +40,26 @@ class Conversation:
         self.identity = identity
         self.subscription = subscription
         self.outbox = outbox
+        assert subscription.session is not None, "a websocket has a session"
+        self.session = subscription.session
+        self.pace = Pace(state["settings"].max_frames_s)
 
     async def hear(self, text: str) -> None:
         """Raises BadRequest for what is no JSON, Unauthorized for a wrong key: both end the connection."""
+        if self.pace.allows():
+            await self._read(text)
+        else:
+            most = self.state["settings"].max_frames_s
+            self._refuse(frames.id_in(text), None, RateLimited(f"at most {most:,} frames a second", retry_after_s=1))
+        await self.outbox.eased()
+
+    async def _read(self, text: str) -> None:
         try:
             frame = frames.decode(text)
         except Invalid as error:
             self._refuse(frames.id_in(text), None, error)
         else:
             await self._answer(frame)
-        await self.outbox.eased()
 
     async def _answer(self, frame: frames.ClientFrame) -> None:
         try:
@@ -77,21 +87,23 @@ class Conversation:
                 assert_never(frame)
 
     async def _search(self, frame: frames.SearchFrame) -> None:
-        if len(self.subscription.open) >= MAX_OPEN:
-            raise TooManyRequests(f"{MAX_OPEN} searches of this connection are still open", retry_after_s=1)
-        search = self._read(frame)
+        most = self.state["settings"].max_open_searches
+        if len(self.subscription.open) >= most:
+            raise TooManyRequests(f"{most:,} searches of this connection are still open", retry_after_s=1)
+        search = self._search_in(frame)
         tenant = self.identity.tenant
         await gather(
             self.state["collections"].get(tenant, search.collection),
-            self.state["sessions"].touch(tenant, self.subscription.session),
+            self.state["sessions"].touch(tenant, self.session),
         )
         with self.subscription.holding():
             submitted = await submit(self.state, search, tenant=tenant, client_id=frame.id)
             self.subscription.open.add(submitted.id)
-            self.outbox.put(frames.Accepted(id=frame.id, job=submitted.id))
+            position = msgspec.UNSET if submitted.position is None else submitted.position
+            self.outbox.put(frames.Accepted(id=frame.id, job=submitted.id, position=position))
 
-    def _read(self, frame: frames.SearchFrame) -> Search:
-        session = self.subscription.session
+    def _search_in(self, frame: frames.SearchFrame) -> Search:
+        session = self.session
         try:
             search = msgspec.convert({"session": session, **frame.search}, Search)
         except msgspec.ValidationError as error:
@@ -103,15 +115,16 @@ class Conversation:
 
     async def _watch(self, frame: frames.Watch) -> None:
         """Registered first, read then: what happens in between comes as an event, after the snapshot."""
-        with self.subscription.holding():
-            self.subscription.watch(frame.job, frame.id)
+        with self.subscription.holding() as place:
+            self.subscription.watch(frame.job, frame.id, most=self.state["settings"].max_watches)
             try:
-                await self._show(frame)
+                await self._show(frame, place)
             except CliplineError:
                 self.subscription.unwatch(frame.job)
                 raise
 
-    async def _show(self, frame: frames.Watch) -> None:
+    async def _show(self, frame: frames.Watch, place: str) -> None:
+        """The snapshot stands where the hold began, so that who resumes there misses nothing of what is held."""
         view = await self.state["results"].get(self.identity.tenant, frame.job)
         if view is None:
             raise JobNotFound(f"no job {frame.job!r}")
@@ -119,14 +132,13 @@ class Conversation:
         self.subscription.labels[frame.job] = name
         if view.state in FINAL:
             self.subscription.remember_end(frame.job)
-        place = max(self.state["dispatcher"].position, self.subscription.boundary, key=order)
         self.outbox.put(
             Event(offset=place, job=view.id, tenant=view.tenant, state=view.state, at_ms=now_ms(), client_id=name)
         )
 
     async def _name_of(self, job: str, session: str | None) -> str | None:
         """Names are a session's own: another client's `c1` is not ours."""
-        return await self.state["snapshots"].client_id(job) if session == self.subscription.session else None
+        return await self.state["snapshots"].client_id(job) if session == self.session else None
 
     async def _cancel(self, frame: frames.Cancel) -> None:
         if not self.identity.may_write:

@@ -5,7 +5,7 @@ import logging
 import random
 from asyncio import Event as Signal
 from asyncio import Task
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from time import monotonic
 from types import TracebackType
@@ -16,7 +16,7 @@ from api.results import Results
 from api.tasks import end
 from shared.connection import BLOCK_S
 from shared.errors import JobNotFound, Unavailable
-from shared.events import BATCH, START, Event, Events, Gap, order
+from shared.events import BATCH, START, Event, Events, order
 from shared.jobs import FINAL, JobView
 
 logger = logging.getLogger(__name__)
@@ -33,6 +33,12 @@ def of_job(job_id: str) -> Topic:
 
 def of_session(tenant: str, session: str) -> Topic:
     return ("session", tenant, session)
+
+
+def _topics(event: Event) -> Iterator[Topic]:
+    yield of_job(event.job)
+    if event.session:
+        yield of_session(event.tenant, event.session)
 
 
 class Listener(Protocol):
@@ -75,6 +81,7 @@ class Dispatcher:
         self._lost = False
         self.epoch: str | None = None
         self.found_place = Signal()
+        self.on_event: Callable[[Event], None] | None = None
         self._listeners: dict[Topic, set[Listener]] = {}
         self._tasks: list[Task[None]] = []
 
@@ -145,27 +152,17 @@ class Dispatcher:
 
     async def _catch_up(self) -> None:
         """Find the place from which to follow, and have everybody look again at what they wait for."""
-        epoch, last = await self.events.place()
+        span = await self.events.span()
         first = self.epoch is None
-        whole = first or (epoch == self.epoch and not self._lost and await self._is_whole(last))
+        whole = first or (span.epoch == self.epoch and not self._lost and span.covers(self.position))
         if first or not whole:
-            self.position = last
-            self.recent.restart(last)
-        self.epoch, self._lost = epoch, False
+            self.position = span.last
+            self.recent.restart(span.last)
+        self.epoch, self._lost = span.epoch, False
         if not first:
             logger.info("events: following again%s", "" if whole else "; events between were lost")
         self.found_place.set()
         self._everybody(whole=whole)
-
-    async def _is_whole(self, last: str) -> bool:
-        """Whether everything after our position is still there."""
-        if order(self.position) > order(last):
-            return False
-        try:
-            await self.events.require(self.position)
-        except Gap:
-            return False
-        return True
 
     async def _follow(self) -> None:
         """Until the stream turns out to be another one, or to have left us behind."""
@@ -178,7 +175,9 @@ class Dispatcher:
             for event in events:
                 self.position = event.offset
                 self.recent.add(event)
-                self._tell(event)
+                if self.on_event is not None:
+                    self.on_event(event)
+                self.tell(event)
             if monotonic() - checked >= BLOCK_S:
                 checked = monotonic()
                 if not await self._is_ours():
@@ -186,23 +185,23 @@ class Dispatcher:
 
     async def _continues(self) -> bool:
         """Whether a full batch joins on to our position; of a stream that was empty then, nobody knows."""
-        return self.position != START and await self._is_whole(self.position)
+        return self.position != START and (await self.events.span()).covers(self.position)
 
     async def _is_ours(self) -> bool:
         """redis-py reconnects by itself, without a word, perhaps to a replica that had not read everything."""
-        epoch, last = await self.events.place()
-        return epoch == self.epoch and order(last) >= order(self.position)
+        span = await self.events.span()
+        return span.epoch == self.epoch and order(span.last) >= order(self.position)
 
-    def _tell(self, event: Event) -> None:
-        topics = [of_job(event.job)]
-        if event.session:
-            topics.append(of_session(event.tenant, event.session))
+    def tell(self, event: Event) -> None:
         told: set[Listener] = set()
-        for topic in topics:
+        for topic in _topics(event):
             # A set that grows or shrinks while its members are told must not break the round.
             told.update(self._listeners.get(topic, ()))
         for listener in told:
             listener.tell(event)
+
+    def is_heard(self, event: Event) -> bool:
+        return any(topic in self._listeners for topic in _topics(event))
 
     def _everybody(self, *, whole: bool) -> None:
         for listener in {listener for listeners in self._listeners.values() for listener in listeners}:

@@ -61,18 +61,25 @@ class Welcome(_FromServer, frozen=True, tag="welcome"):
 
 
 class Accepted(_FromServer, frozen=True, tag="accepted"):
+    """`position` jobs were in the lane before it."""
+
     id: str
     job: str
+    position: int | msgspec.UnsetType = msgspec.UNSET
 
 
 class Happened(_FromServer, frozen=True, tag="event"):
-    """A job changed its state; `id` is null for jobs that came without one."""
+    """A job changed its state, or its place in the queue: `position` jobs of its lane wait before it.
+
+    `id` is null for jobs that came without one.
+    """
 
     id: str | None
     seq: str
     job: str
     state: State
     at: str | None = None
+    position: int | msgspec.UnsetType = msgspec.UNSET
 
 
 class Result(_FromServer, frozen=True, tag="result", omit_defaults=True):
@@ -111,8 +118,8 @@ def decode(text: str) -> ClientFrame:
     return frame
 
 
-def encode(frame: ServerFrame) -> str:
-    return msgspec.json.encode(frame).decode()
+def encode(frame: ServerFrame) -> bytes:
+    return msgspec.json.encode(frame)
 
 
 def id_in(text: str) -> str | None:

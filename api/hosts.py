@@ -53,12 +53,18 @@ def same_origin(headers: Headers) -> bool:
         return False
 
 
+def may_call(headers: Headers, *, origins: frozenset[str]) -> bool:
+    """Our own pages may, and those of the origins that the settings name."""
+    return same_origin(headers) or headers.get("origin", "").lower() in origins
+
+
 class Hosts:
     """Refuses foreign pages: what they change by a form, and, without keys, what they read through a rebound name."""
 
-    def __init__(self, app: ASGIApp, *, local_only: bool) -> None:
+    def __init__(self, app: ASGIApp, *, local_only: bool, origins: frozenset[str]) -> None:
         self.app = app
         self.local_only = local_only
+        self.origins = origins
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         refusal = self._refusal(scope) if scope["type"] == "http" else None
@@ -73,7 +79,7 @@ class Hosts:
             return Forbidden(
                 "without API keys, only local names may be used: open http://127.0.0.1 or http://localhost"
             )
-        if scope["method"] not in SAFE and not same_origin(headers):
+        if scope["method"] not in SAFE and not may_call(headers, origins=self.origins):
             return Forbidden("a page of another origin may not change anything here")
         return None
 

@@ -1,5 +1,7 @@
 """Bounds that all callers of one process share."""
 
+import re
+
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api import problems
@@ -10,8 +12,12 @@ from shared.errors import Unavailable
 EXEMPT = frozenset({"/healthz", "/readyz", "/metrics"})
 
 
+# Streams stay open for as long as a job takes; like websockets they have a bound of their own.
+STREAM = re.compile(r"/v1/jobs/[^/]+/events")
+
+
 class Inflight:
-    """Refuses requests beyond `most` at once with 503; long polls count, websockets have a bound of their own."""
+    """Refuses requests beyond `most` at once with 503; long polls count, streams and websockets do not."""
 
     def __init__(self, app: ASGIApp, most: int, metrics: Metrics) -> None:
         self.app = app
@@ -19,7 +25,7 @@ class Inflight:
         self.metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] in EXEMPT:
+        if scope["type"] != "http" or scope["path"] in EXEMPT or STREAM.fullmatch(scope["path"]):
             await self.app(scope, receive, send)
             return
         if self.metrics.inflight >= self.most:

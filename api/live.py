@@ -1,24 +1,25 @@
-"""WS /v1/ws: who may connect, where the session resumes, and two tasks that talk."""
+"""WS /v1/ws: who may connect, where the session resumes, and who reads; the pusher writes."""
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from asyncio import Task
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from typing import Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from api import auth, frames
 from api.conversation import Conversation
-from api.hosts import host_of, is_local_name, same_origin
+from api.hosts import host_of, is_local_name, may_call
 from api.outbox import TRY_LATER, Closing, Outbox
-from api.pusher import Pusher
-from api.resume import Place, find_place
+from api.pusher import UNEXPECTED, Pusher
 from api.sequence import to_seq
+from api.sockets import EXTENSION, Sockets
 from api.state import State
 from api.subscription import Subscription
-from api.tasks import end
-from shared.errors import BadRequest, CliplineError, Invalid, Unauthorized, Unavailable
+from shared.clock import now_ms
+from shared.errors import BadRequest, Invalid, TooManyRequests, Unauthorized, Unavailable
+from shared.events import Event
 from shared.logs import about
 from shared.tenants import Identity
 
@@ -26,10 +27,22 @@ logger = logging.getLogger(__name__)
 
 NOT_JSON = 1007
 NOT_ALLOWED = 1008
-UNEXPECTED = 1011
 HELLO_S = 10.0
 PLACE_S = 2.0
 REASON_BYTES = 120  # a close frame has room for 123
+
+
+class Wire:
+    """The channel of one websocket."""
+
+    def __init__(self, socket: Sockets) -> None:
+        self.socket = socket
+
+    def push_now(self, sent: Sequence[frames.ServerFrame]) -> bool:
+        return self.socket.write_texts([frames.encode(frame) for frame in sent])
+
+    async def push(self, frame: frames.ServerFrame) -> None:
+        await self.socket.write_text(frames.encode(frame))
 
 
 class Live:
@@ -37,16 +50,13 @@ class Live:
 
     def __init__(self, on_close: Callable[[int], None]) -> None:
         self.on_close = on_close
+        self._closing: set[Task[None]] = set()
 
     async def talk(self, websocket: WebSocket[State]) -> None:
         # Accepted before it is refused: a browser is told a close code, but never why a handshake failed.
         await websocket.accept()
-        connections = websocket.state["connections"]
         try:
-            if connections.full:
-                raise Closing(TRY_LATER, f"{connections.most:,} connections are open")
-            with connections.one():
-                await self._serve(websocket)
+            await self._serve(websocket)
         except WebSocketDisconnect:
             return
         except Closing as closing:
@@ -64,23 +74,53 @@ class Live:
             await websocket.close(closing.code, reason)
 
     async def _serve(self, websocket: WebSocket[State]) -> None:
+        connections = websocket.state["connections"]
         try:
-            identity = await _identify(websocket)
-            with about(tenant=identity.tenant):
-                await _talk(websocket, identity)
+            with connections.one():
+                identity = await _identify(websocket)
+                with about(tenant=identity.tenant), connections.of_tenant(identity.tenant):
+                    await self._talk(websocket, identity)
         except Unauthorized as error:
             raise Closing(NOT_ALLOWED, error.detail) from error
         except BadRequest as error:
             raise Closing(NOT_JSON, error.detail) from error
-        except Unavailable as error:
+        except (Unavailable, TooManyRequests) as error:
             raise Closing(TRY_LATER, error.detail) from error
+
+    async def _talk(self, websocket: WebSocket[State], identity: Identity) -> None:
+        state, outbox = websocket.state, Outbox()
+        session, known = await _session(websocket, identity)
+        subscription = Subscription(state["dispatcher"], outbox, tenant=identity.tenant, session=session)
+        with subscription.registered(), state["keeper"].holding(identity.tenant, session):
+            await found_place(state)
+            snapshot = _snapshot(state, subscription) if known else None
+            after = websocket.query_params.get("after")
+            place = await state["resuming"].find(subscription, after=after, snapshot=snapshot)
+            wire = Wire(websocket.scope["extensions"][EXTENSION])
+            seq = to_seq(place.after, place.epoch)
+            await wire.push(frames.Welcome(session=session, seq=seq, recovered=place.recovered))
+            pusher = Pusher(wire, state["results"], subscription, outbox=outbox, epoch=place.epoch, after=seq)
+            outbox.on_verdict = lambda verdict: self._end(websocket, verdict)
+            try:
+                await pusher.replay(place.missed)
+                subscription.begin(place.until)
+                await _receive(websocket, Conversation(state, identity, subscription, outbox))
+            finally:
+                outbox.on_verdict = None
+                await pusher.stop()
+
+    def _end(self, websocket: WebSocket[State], verdict: Closing) -> None:
+        """The close wakes whoever reads from the socket, and whoever waits to write to it."""
+        task = asyncio.create_task(self._close(websocket, verdict))
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
 
 
 async def _identify(websocket: WebSocket[State]) -> Identity:
     """By header, or by a first frame, for browsers. Raises Unauthorized, Unavailable."""
     keyring = websocket.state["keyring"]
     local = not keyring.open or is_local_name(host_of(websocket.headers.get("host", "")))
-    if not local or not same_origin(websocket.headers):
+    if not local or not may_call(websocket.headers, origins=websocket.state["settings"].origins):
         raise Unauthorized("a page of another origin may not connect")
     key = auth.key_in(websocket.headers)
     if key is None and not keyring.open:
@@ -121,25 +161,31 @@ async def _session(websocket: WebSocket[State], identity: Identity) -> tuple[str
     return await sessions.create(identity.tenant), False
 
 
-async def _talk(websocket: WebSocket[State], identity: Identity) -> None:
-    state = websocket.state
-    session, known = await _session(websocket, identity)
-    outbox = Outbox()
-    subscription = Subscription(state["dispatcher"], outbox, tenant=identity.tenant, session=session)
-    with subscription.registered():
-        await _found_place(state)
-        after = websocket.query_params.get("after") if known else None
-        place = await find_place(state["events"], state["snapshots"], subscription, known=known, after=after)
-        pusher = Pusher(websocket.send_text, state["results"], subscription, epoch=place.epoch)
-        welcome = frames.Welcome(session=session, seq=to_seq(place.after, place.epoch), recovered=place.recovered)
-        await websocket.send_text(frames.encode(welcome))
-        conversation = Conversation(state, identity, subscription, outbox)
-        sending = _send(pusher, subscription, outbox, place)
-        await _until_one_ends(_receive(websocket, conversation), sending, _verdict(outbox), _keep(state, subscription))
+def _snapshot(state: State, subscription: Subscription) -> Callable[[str], Awaitable[list[Event]]]:
+    """The session's open jobs, as events at an offset."""
+    tenant, session = subscription.tenant, subscription.session or ""
+
+    async def read(offset: str) -> list[Event]:
+        return [
+            Event(
+                offset=offset,
+                job=job.id,
+                tenant=tenant,
+                state=job.state,
+                at_ms=now_ms(),
+                session=session,
+                client_id=job.client_id,
+            )
+            for job in await state["snapshots"].open_jobs(tenant, session)
+        ]
+
+    return read
 
 
-async def _found_place(state: State) -> None:
+async def found_place(state: State) -> None:
     """Events are only heard by who follows the stream. Raises Unavailable while Redis is away."""
+    if state["dispatcher"].found_place.is_set():
+        return
     try:
         async with asyncio.timeout(PLACE_S):
             await state["dispatcher"].found_place.wait()
@@ -148,37 +194,7 @@ async def _found_place(state: State) -> None:
 
 
 async def _receive(websocket: WebSocket[State], conversation: Conversation) -> None:
-    # A snapshot that a client asks for must not overtake what it has missed.
-    await conversation.subscription.begun.wait()
-    while True:
+    """Until the client leaves, or must."""
+    while conversation.outbox.verdict is None:
         await conversation.hear(await _text(websocket))
-
-
-async def _send(pusher: Pusher, subscription: Subscription, outbox: Outbox, place: Place) -> None:
-    await pusher.replay(place.missed)
-    subscription.begin(place.until)
-    await pusher.run(outbox)
-
-
-async def _verdict(outbox: Outbox) -> None:
-    await outbox.closed.wait()
-    raise outbox.verdict or Closing(UNEXPECTED, "")
-
-
-async def _keep(state: State, subscription: Subscription) -> None:
-    """A session lives as long as somebody is connected to it."""
-    while True:
-        await asyncio.sleep(state["settings"].session_ttl_s / 3)
-        with suppress(CliplineError):
-            await state["sessions"].touch(subscription.tenant, subscription.session)
-
-
-async def _until_one_ends(*parts: Coroutine[Any, Any, None]) -> None:
-    """Run together; whoever ends first ends all, and its error is ours."""
-    tasks = [asyncio.create_task(part) for part in parts]
-    try:
-        ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in ended:
-            task.result()
-    finally:
-        await end(tasks)
+    raise WebSocketDisconnect(conversation.outbox.verdict.code)

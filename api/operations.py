@@ -108,6 +108,15 @@ OPERATIONS: tuple[Operation, ...] = (
         errors=(*WRITING, errors.JobNotFound, errors.JobFinished),
     ),
     Operation(
+        method="get",
+        path="/v1/jobs/{job_id}/events",
+        summary="One job's events as they happen, up to its result; resumes after Last-Event-ID",
+        tag="jobs",
+        answers={200: Plain("text/event-stream", "Events with the websocket's frames as data"), 204: None},
+        errors=(*READING, errors.JobNotFound, errors.TooManyRequests),
+        headers=("Last-Event-ID",),
+    ),
+    Operation(
         method="post",
         path="/v1/jobs/{job_id}/retry",
         summary="Run an ended job again under its id",

@@ -1,14 +1,21 @@
-"""Turns a websocket's events into frames and sends them, in order."""
+"""Turns a client's events into frames and sends them, in order: at once where it can, by a task where it must wait."""
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from asyncio import Task
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Protocol
+
+from msgspec import UNSET
+from starlette.websockets import WebSocketDisconnect
 
 from api import frames
-from api.outbox import TOO_SLOW, Closing, Entry, Outbox
+from api.outbox import TOO_SLOW, Closing, Entry, Outbox, needs_result
 from api.results import Results
-from api.sequence import to_seq
+from api.sequence import following, to_seq
 from api.subscription import Subscription
+from api.tasks import end
 from shared.clock import iso
 from shared.errors import NotFound, Unavailable
 from shared.events import Event
@@ -16,43 +23,95 @@ from shared.jobs import FINAL, JobView
 
 logger = logging.getLogger(__name__)
 
+UNEXPECTED = 1011
 # So many results of one connection are in memory at a time.
 BATCH = 8
 # A client whose socket takes nothing for so long is as good as gone.
 SEND_S = 20.0
 REDIS_PAUSE_S = 0.25
 
-Send = Callable[[str], Awaitable[None]]
+
+class Channel(Protocol):
+    """The way to one client."""
+
+    def push_now(self, sent: Sequence[frames.ServerFrame]) -> bool:
+        """Send without waiting; False, and nothing is sent, when that is not possible now."""
+
+    async def push(self, frame: frames.ServerFrame) -> None:
+        """Send, after waiting until the client takes more."""
 
 
 class Pusher:
-    """The only one who writes to the socket after the welcome."""
+    """The only one who writes to the client after the welcome. An idle one has no task."""
 
-    def __init__(self, send: Send, results: Results, subscription: Subscription, *, epoch: str) -> None:
-        self._send = send
+    def __init__(
+        self, channel: Channel, results: Results, subscription: Subscription, *, outbox: Outbox, epoch: str, after: str
+    ) -> None:
+        self.channel = channel
         self.results = results
         self.subscription = subscription
+        self.outbox = outbox
         self.epoch = epoch
+        self._last_seq = after
+        self._called = False
+        self._task: Task[None] | None = None
 
     async def replay(self, events: Sequence[Event]) -> None:
-        news = [event for event in events if self.subscription.is_news(event)]
-        for start in range(0, len(news), BATCH):
-            await self._push(news[start : start + BATCH])
+        """What was missed, and then whatever the outbox gets. Raises Closing."""
+        for start in range(0, len(events), BATCH):
+            await self._push([event for event in events[start : start + BATCH] if self.subscription.is_news(event)])
+        self.outbox.on_filled = self._call
+        self._call()
 
-    async def run(self, outbox: Outbox) -> None:
-        while True:
-            await self._push(await outbox.take(BATCH))
+    async def stop(self) -> None:
+        self.outbox.on_filled = None
+        if self._task is not None:
+            await end([self._task])
+
+    def _call(self) -> None:
+        """All that one turn of the loop brings goes out together."""
+        if not self._called and self._task is None:
+            self._called = True
+            asyncio.get_running_loop().call_soon(self._send)
+
+    def _send(self) -> None:
+        self._called = False
+        if self._task is not None or self.outbox.on_filled is None:
+            return
+        while plain := self.outbox.take(self.outbox.most, plain=True):
+            made = [self._plain(entry) for entry in plain]
+            if not self.channel.push_now(made):
+                self._task = asyncio.create_task(self._drain(made))
+                return
+        if len(self.outbox):
+            self._task = asyncio.create_task(self._drain([]))
+
+    async def _drain(self, first: Sequence[frames.ServerFrame]) -> None:
+        """Until nothing waits; whatever goes wrong is the connection's verdict."""
+        try:
+            for frame in first:
+                await self._write(frame)
+            while entries := self.outbox.take(BATCH):
+                await self._push(entries)
+        except Closing as closing:
+            self.outbox.close(closing.code, closing.reason)
+        except (WebSocketDisconnect, OSError):
+            pass  # who reads from the client is told as well
+        except Exception:
+            logger.exception("pushing failed")
+            self.outbox.close(UNEXPECTED, "something went wrong on our side")
+        finally:
+            self._task = None
 
     async def _push(self, entries: Sequence[Entry]) -> None:
         views = await self._views([entry for entry in entries if isinstance(entry, Event) and entry.state in FINAL])
         for entry in entries:
-            frame = self._frame(entry, views) if isinstance(entry, Event) else entry
-            await self._write(frames.encode(frame))
+            await self._write(self._ended(entry, views) if needs_result(entry) else self._plain(entry))
 
-    async def _write(self, text: str) -> None:
+    async def _write(self, frame: frames.ServerFrame) -> None:
         try:
             async with asyncio.timeout(SEND_S):
-                await self._send(text)
+                await self.channel.push(frame)
         except TimeoutError as error:
             raise Closing(TOO_SLOW, "nothing was read for too long; reconnect to resume") from error
 
@@ -68,17 +127,36 @@ class Pusher:
                 return {event.job: view for event, view in zip(ended, found, strict=True)}
         return {}
 
-    def _frame(self, event: Event, views: dict[str, JobView | None]) -> frames.ServerFrame:
-        name = self.subscription.labels.get(event.job) or event.client_id
-        seq = to_seq(event.offset, self.epoch)
-        if event.state not in FINAL:
-            return frames.Happened(id=name, seq=seq, job=event.job, state=event.state, at=iso(event.at_ms))
-        self.subscription.unwatch(event.job)
-        view = views[event.job]
-        if view is not None and view.state != event.state:
+    def _plain(self, entry: Entry) -> frames.ServerFrame:
+        if not isinstance(entry, Event):
+            return entry
+        return happened(entry, self._name(entry), self._seq(entry))
+
+    def _ended(self, entry: Entry, views: dict[str, JobView | None]) -> frames.ServerFrame:
+        assert isinstance(entry, Event), "only events have results"
+        name, seq = self._name(entry), self._seq(entry)
+        self.subscription.unwatch(entry.job)
+        view = views[entry.job]
+        if view is not None and view.state != entry.state:
             # It was run again since: this end is history, the job's terminal frame is still to come.
-            return frames.Happened(id=name, seq=seq, job=event.job, state=event.state, at=iso(event.at_ms))
+            return happened(entry, name, seq)
         if view is None or (view.error is None and view.result is None):
             gone = NotFound("the result is no longer kept").problem()
-            return frames.Result(id=name, seq=seq, job=event.job, state=event.state, error=gone)
-        return frames.Result(id=name, seq=seq, job=event.job, state=event.state, result=view.result, error=view.error)
+            return frames.Result(id=name, seq=seq, job=entry.job, state=entry.state, error=gone)
+        return frames.Result(id=name, seq=seq, job=entry.job, state=entry.state, result=view.result, error=view.error)
+
+    def _name(self, event: Event) -> str | None:
+        return self.subscription.labels.get(event.job) or event.client_id
+
+    def _seq(self, event: Event) -> str:
+        """Each frame has a later one than the frame before, also where two tell of one moment."""
+        seq = to_seq(event.offset, self.epoch)
+        self._last_seq = seq if seq > self._last_seq else following(self._last_seq)
+        return self._last_seq
+
+
+@lru_cache(256)
+def happened(event: Event, name: str | None, seq: str) -> frames.Happened:
+    """Many who listen to one job are told in the same words."""
+    position = UNSET if event.position is None else event.position
+    return frames.Happened(id=name, seq=seq, job=event.job, state=event.state, at=iso(event.at_ms), position=position)

@@ -1,14 +1,19 @@
-"""Where a websocket's session goes on: what it missed, exactly, or an honest snapshot."""
+"""Where a client goes on: what it missed, exactly, or an honest snapshot."""
 
-from collections.abc import Sequence
+from asyncio import Semaphore
+from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 
+from api.dispatcher import Dispatcher
 from api.sequence import to_offset
-from api.snapshots import Snapshots
 from api.subscription import Subscription
-from shared.clock import now_ms
-from shared.events import Event, Events, Gap, order
+from shared.events import Event, Events, Gap, Span, order
+
+READERS = 4
+
+# What a client must know that cannot be told what it missed, as events at an offset.
+Snapshot = Callable[[str], Awaitable[Sequence[Event]]]
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,42 +26,40 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     recovered: bool
 
 
-async def find_place(
-    events: Events, snapshots: Snapshots, subscription: Subscription, *, known: bool, after: str | None
-) -> Place:
-    """`subscription` is registered already, so nothing that happens from now on is lost. Raises QueueAway."""
-    epoch, until = await events.epoch(), await events.last()
-    if known and after is None:
-        return Place(epoch=epoch, after=until, until=until, missed=(), recovered=True)
-    offset = to_offset(after, epoch) if after is not None else None
-    missed = await _missed(events, subscription, offset, until) if offset is not None else None
-    if offset is None or missed is None:
-        now = await _snapshot(snapshots, subscription, until) if known else ()
-        return Place(epoch=epoch, after=until, until=until, missed=now, recovered=False)
-    return Place(epoch=epoch, after=offset, until=until, missed=missed, recovered=True)
+class Resuming:
+    """Finds places. Most are found in what the dispatcher remembers; few read the stream at a time."""
 
+    def __init__(self, events: Events, dispatcher: Dispatcher) -> None:
+        self.events = events
+        self.dispatcher = dispatcher
+        self._readers = Semaphore(READERS)
 
-async def _missed(events: Events, subscription: Subscription, offset: str, until: str) -> list[Event] | None:
-    """The session's events after `offset`; None when some are gone, or when the place lies ahead of the stream."""
-    if order(offset) > order(until):
-        return None
-    try:
-        found = await events.between(offset, until)
-    except Gap:
-        return None
-    return [event for event in found if event.tenant == subscription.tenant and event.session == subscription.session]
+    async def find(self, subscription: Subscription, *, after: str | None, snapshot: Snapshot | None) -> Place:
+        """`subscription` is registered already, so nothing that happens from now on is lost. Raises QueueAway.
 
+        Without `after` only what is new is told; without `snapshot` there is nothing that could be resumed.
+        """
+        span = await self.events.span()
+        here = Place(epoch=span.epoch, after=span.last, until=span.last, missed=(), recovered=snapshot is not None)
+        if after is None or snapshot is None:
+            return here
+        offset = to_offset(after, span.epoch)
+        found = await self._missed(subscription, offset, span) if offset is not None else None
+        if offset is None or found is None:
+            return msgspec.structs.replace(here, missed=await snapshot(span.last), recovered=False)
+        missed, until = found
+        return msgspec.structs.replace(here, after=offset, until=until, missed=missed)
 
-async def _snapshot(snapshots: Snapshots, subscription: Subscription, until: str) -> list[Event]:
-    return [
-        Event(
-            offset=until,
-            job=job.id,
-            tenant=subscription.tenant,
-            state=job.state,
-            at_ms=now_ms(),
-            session=subscription.session,
-            client_id=job.client_id,
-        )
-        for job in await snapshots.open_jobs(subscription.tenant, subscription.session)
-    ]
+    async def _missed(self, subscription: Subscription, offset: str, span: Span) -> tuple[list[Event], str] | None:
+        """What was missed after `offset`, and until where; None when some of it is gone, or it lies ahead."""
+        if not span.covers(offset):
+            return None
+        remembered = self.dispatcher.recent.after(offset, heard=subscription.hears)
+        if self.dispatcher.epoch == span.epoch and remembered is not None:
+            return remembered, max(offset, self.dispatcher.position, key=order)
+        try:
+            async with self._readers:
+                found = await self.events.between(offset, span.last)
+        except Gap:
+            return None
+        return [event for event in found if subscription.hears(event)], span.last

@@ -7,10 +7,14 @@ from typing import TypedDict
 
 from api.connections import Connections
 from api.dispatcher import Dispatcher
+from api.keeping import Keeper
 from api.lanes import Lanes
 from api.metrics import Metrics
+from api.positions import Positions
 from api.results import Results
+from api.resume import Resuming
 from api.snapshots import Snapshots
+from api.tasks import running
 from shared.audit import Audit
 from shared.collections import Collections
 from shared.connection import connect
@@ -42,6 +46,8 @@ class State(TypedDict):
     snapshots: Snapshots
     results: Results
     dispatcher: Dispatcher
+    resuming: Resuming
+    keeper: Keeper
     connections: Connections
     metrics: Metrics
     tracing: Tracing
@@ -58,7 +64,10 @@ async def opened(
         events = Events(redis, blocking=blocking)
         results = Results(ledger)
         queue = Queue(redis, settings)
-        async with Dispatcher(events, results, stopping=stopping, keep_events=settings.keep_events) as dispatcher:
+        sessions = Sessions(redis, settings)
+        keeper = Keeper(sessions)
+        dispatcher = Dispatcher(events, results, stopping=stopping, keep_events=settings.keep_events)
+        async with dispatcher, running(keeper.run(), Positions(redis, dispatcher).run()):
             yield {
                 "settings": settings,
                 "keyring": keyring,
@@ -66,7 +75,7 @@ async def opened(
                 "ledger": ledger,
                 "events": events,
                 "collections": Collections(redis),
-                "sessions": Sessions(redis, settings),
+                "sessions": sessions,
                 "fleet": Fleet(redis),
                 "lanes": Lanes(redis, settings),
                 "sweeps": Sweeps(queue),
@@ -74,7 +83,9 @@ async def opened(
                 "snapshots": Snapshots(redis),
                 "results": results,
                 "dispatcher": dispatcher,
-                "connections": Connections(settings.max_connections),
+                "resuming": Resuming(events, dispatcher),
+                "keeper": keeper,
+                "connections": Connections(settings),
                 "metrics": metrics,
                 "tracing": tracing,
                 "identity": None,

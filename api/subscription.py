@@ -1,7 +1,5 @@
-"""What one websocket hears: its session's jobs and those it watches, each event once."""
+"""What one client hears: its session's jobs and those it watches, each event once."""
 
-from asyncio import Event as Signal
-from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -11,34 +9,37 @@ from shared.errors import TooManyRequests
 from shared.events import START, Event, order
 from shared.jobs import FINAL
 
-MAX_WATCHED = 256
 MAX_HELD = 10_000
-# So many ended jobs are remembered, in order not to tell of an end twice.
-MAX_ENDED = 2_048
+# So many ends that were shown before their event came are remembered, in order not to tell of them twice.
+MAX_SHOWN = 1_024
 
 
 class Subscription:
-    """A listener of the dispatcher; it holds back what it hears until `begin`, and while something is being read."""
+    """A listener of the dispatcher; it holds back what it hears until `begin`, and while something is being read.
 
-    def __init__(self, dispatcher: Dispatcher, outbox: Outbox, *, tenant: str, session: str) -> None:
+    Without a session it hears of what it watches alone.
+    """
+
+    def __init__(self, dispatcher: Dispatcher, outbox: Outbox, *, tenant: str, session: str | None) -> None:
         self.dispatcher = dispatcher
         self.outbox = outbox
         self.tenant = tenant
         self.session = session
         self.boundary = START
-        self.begun = Signal()
         self.open: set[str] = set()
         self.labels: dict[str, str | None] = {}
         self._held: list[Event] | None = []
-        self._ended: OrderedDict[str, None] = OrderedDict()
+        self._shown: dict[str, None] = {}
 
     @contextmanager
     def registered(self) -> Iterator[None]:
-        self.dispatcher.add(self, of_session(self.tenant, self.session))
+        if self.session is not None:
+            self.dispatcher.add(self, of_session(self.tenant, self.session))
         try:
             yield
         finally:
-            self.dispatcher.remove(self, of_session(self.tenant, self.session))
+            if self.session is not None:
+                self.dispatcher.remove(self, of_session(self.tenant, self.session))
             for job in list(self.labels):
                 self.unwatch(job)
 
@@ -46,33 +47,40 @@ class Subscription:
         """From here on events after `boundary` go out; those before it were replayed, or are of no interest."""
         self.boundary = boundary
         self._release()
-        self.begun.set()
 
     @contextmanager
-    def holding(self) -> Iterator[None]:
-        """Nobody hears of a job before its `accepted` or its snapshot: what overtakes those waits, all in its order."""
+    def holding(self) -> Iterator[str]:
+        """Nobody hears of a job before its `accepted` or its snapshot: what overtakes those waits, all in its order.
+
+        Yields the offset up to which everything has been told.
+        """
         self._held = []
         try:
-            yield
+            yield max(self.dispatcher.position, self.boundary, key=order)
         finally:
             self._release()
+
+    def hears(self, event: Event) -> bool:
+        if event.tenant != self.tenant:
+            return False
+        return event.job in self.labels or (self.session is not None and event.session == self.session)
 
     def tell(self, event: Event) -> None:
         if event.tenant != self.tenant:
             return
         if self._held is not None:
             self._hold(self._held, event)
-        elif order(event.offset) > order(self.boundary) and self.is_news(event):
+        elif self._is_later(event) and self.is_news(event):
             self.outbox.put(event)
 
     def resumed(self, *, whole: bool) -> None:
         if not whole:
             self.outbox.close(TRY_LATER, "events were lost; reconnect for a snapshot")
 
-    def watch(self, job: str, label: str | None) -> None:
+    def watch(self, job: str, label: str | None, *, most: int) -> None:
         """Raises TooManyRequests."""
-        if job not in self.labels and len(self.labels) >= MAX_WATCHED:
-            raise TooManyRequests(f"at most {MAX_WATCHED} jobs can be watched", retry_after_s=1)
+        if job not in self.labels and len(self.labels) >= most:
+            raise TooManyRequests(f"at most {most:,} jobs can be watched", retry_after_s=1)
         self.labels[job] = label
         self.dispatcher.add(self, of_job(job))
 
@@ -82,20 +90,24 @@ class Subscription:
             self.dispatcher.remove(self, of_job(job))
 
     def is_news(self, event: Event) -> bool:
-        """Whether to tell of an event: an end only once, unless the job was run again meanwhile."""
+        """Whether to tell of an event: an end that was shown is not told again, unless the job ran again meanwhile."""
+        shown = event.job in self._shown
+        if shown:
+            del self._shown[event.job]
         if event.state not in FINAL:
-            self._ended.pop(event.job, None)
             return True
         self.open.discard(event.job)
-        known = event.job in self._ended
-        self.remember_end(event.job)
-        return not known
+        return not shown
 
     def remember_end(self, job: str) -> None:
-        self._ended[job] = None
-        self._ended.move_to_end(job)
-        if len(self._ended) > MAX_ENDED:
-            self._ended.popitem(last=False)
+        """A snapshot has shown it, and its event may still come."""
+        self._shown[job] = None
+        if len(self._shown) > MAX_SHOWN:
+            del self._shown[next(iter(self._shown))]
+
+    def _is_later(self, event: Event) -> bool:
+        # A place in the queue is no event of the stream: it is told under the last offset.
+        return event.position is not None or order(event.offset) > order(self.boundary)
 
     def _hold(self, held: list[Event], event: Event) -> None:
         held.append(event)

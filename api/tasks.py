@@ -2,7 +2,8 @@
 
 import asyncio
 from asyncio import Task
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Coroutine, Iterable
+from contextlib import asynccontextmanager
 from typing import Any
 
 AGAIN_S = 0.2
@@ -18,3 +19,24 @@ async def end(tasks: Iterable[Task[Any]]) -> None:
         _, pending = await asyncio.wait(pending, timeout=AGAIN_S)
     # Seen, so that asyncio does not complain of errors that nobody asked for.
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@asynccontextmanager
+async def running(*parts: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Tasks that last as long as the block."""
+    tasks = [asyncio.create_task(part) for part in parts]
+    try:
+        yield
+    finally:
+        await end(tasks)
+
+
+async def until_one_ends(*parts: Coroutine[Any, Any, None]) -> None:
+    """Run together; whoever ends first ends all, and its error is ours."""
+    tasks = [asyncio.create_task(part) for part in parts]
+    try:
+        ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in ended:
+            task.result()
+    finally:
+        await end(tasks)

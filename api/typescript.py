@@ -118,7 +118,9 @@ def _interface(kind: type[msgspec.Struct]) -> str:
 
 def _field(kind: type[msgspec.Struct], field: inspect.Field, *, strict: bool) -> str:
     """What may be left out: in requests, which are those that forbid unknown names, all that has a default."""
-    omitted = not field.required and (kind.__struct_config__.omit_defaults or not strict)
+    # UNSET is no default in msgspec's own eyes, and no part of the type.
+    unset = not field.required and field.default is field.default_factory is msgspec.NODEFAULT
+    omitted = unset or (not field.required and (kind.__struct_config__.omit_defaults or not strict))
     type_ = FIELDS.get((kind, field.name)) or _type(field.type)
     # Whoever may leave a field out need not say null.
     shown = type_.removesuffix(" | null") if omitted and field.default is None else type_

@@ -35,6 +35,20 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     position: int | None = None
 
 
+class Span(msgspec.Struct, frozen=True, kw_only=True):
+    """The epoch of the stream, and the offsets of its oldest event and its newest."""
+
+    epoch: str
+    oldest: str | None
+    last: str
+
+    def covers(self, after: str) -> bool:
+        """Whether all events after `after` are there; START stands for all that is retained."""
+        if after == START:
+            return True
+        return self.oldest is not None and order(self.oldest) <= order(after) <= order(self.last)
+
+
 class Gap(Exception):
     """Events between the offset asked for and now are no longer there."""
 
@@ -60,15 +74,20 @@ class Events:
             found = await self.redis.get(keys.EPOCH)
         return cast(bytes, found).decode()
 
-    async def place(self) -> tuple[str, str]:
-        """Epoch and last offset, in one round trip."""
+    async def span(self) -> Span:
+        """What there is, in one round trip."""
         with redis_errors():
             async with self.redis.pipeline(transaction=False) as pipe:
                 pipe.set(keys.EPOCH, secrets.token_hex(4), nx=True)
                 pipe.get(keys.EPOCH)
+                pipe.xrange(keys.EVENTS, count=1)
                 pipe.xrevrange(keys.EVENTS, count=1)
-                _, epoch, newest = await pipe.execute()
-        return cast(bytes, epoch).decode(), newest[0][0].decode() if newest else START
+                _, epoch, oldest, newest = await pipe.execute()
+        return Span(
+            epoch=cast(bytes, epoch).decode(),
+            oldest=oldest[0][0].decode() if oldest else None,
+            last=newest[0][0].decode() if newest else START,
+        )
 
     async def last(self) -> str:
         """The offset of the newest event."""

@@ -1,6 +1,7 @@
 """Sessions: the name under which one searcher's jobs and pushes belong together."""
 
 import secrets
+from collections.abc import Sequence
 
 from arq.connections import ArqRedis
 
@@ -33,6 +34,14 @@ class Sessions:
         """Whether the session exists; if so its life starts anew."""
         with redis_errors():
             return bool(await self.redis.expire(keys.session(tenant, session_id), self.ttl_s))
+
+    async def renew(self, sessions: Sequence[tuple[str, str]]) -> None:
+        """The same for many, each a tenant and a session, in one round trip."""
+        with redis_errors():
+            async with self.redis.pipeline(transaction=False) as pipe:
+                for tenant, session_id in sessions:
+                    pipe.expire(keys.session(tenant, session_id), self.ttl_s)
+                await pipe.execute()
 
     async def require(self, tenant: str, session_id: str) -> None:
         """Raises SessionNotFound, also for another tenant's session."""

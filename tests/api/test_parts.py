@@ -78,7 +78,7 @@ async def test_a_crowd_holds_back_who_answers_and_eases() -> None:
     with anyio.move_on_after(0.01):
         await asyncio.shield(waiting)
     assert not waiting.done()
-    assert len(await outbox.take(8)) == 8
+    assert len(outbox.take(8)) == 8
     await waiting
 
 

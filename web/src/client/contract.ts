@@ -368,13 +368,15 @@ export interface Welcome {
   recovered: boolean;
 }
 
+/** `position` jobs were in the lane before it. */
 export interface AcceptedFrame {
   op: "accepted";
   id: string;
   job: string;
+  position?: number;
 }
 
-/** A job changed its state; `id` is null for jobs that came without one. */
+/** A job changed its state, or its place in the queue: `position` jobs of its lane wait before it. */
 export interface JobEvent {
   op: "event";
   id: string | null;
@@ -382,6 +384,7 @@ export interface JobEvent {
   job: string;
   state: JobState;
   at: string | null;
+  position?: number;
 }
 
 /** A job's one terminal frame, with either its result or its error. */
