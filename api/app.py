@@ -16,6 +16,7 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from api import (
     collections,
     health,
+    insight,
     items,
     jobs,
     media,
@@ -34,6 +35,7 @@ from api.limits import Inflight
 from api.live import Live
 from api.metrics import Metrics
 from api.state import State, opened
+from api.tasks import end
 from api.trace import Trace
 from shared.loop_watch import LoopWatch
 from shared.settings import Settings
@@ -56,10 +58,12 @@ def create_app(settings: Settings, *, stopping: Signal | None = None) -> Starlet
     async def lifespan(_: Starlette) -> AsyncIterator[State]:
         async with opened(settings, keyring=keyring, stopping=signal, metrics=metrics, tracing=tracing) as state:
             lag = asyncio.create_task(LoopWatch(metrics.loop).run())
+            counting = asyncio.create_task(state["accountant"].run())
+            pulses = asyncio.create_task(state["pulses"].run())
             try:
                 yield state
             finally:
-                lag.cancel()
+                await end([lag, counting, pulses])
                 await to_thread.run_sync(tracing.close)
 
     app = Starlette(
@@ -102,6 +106,7 @@ def routes(metrics: Metrics) -> list[BaseRoute]:
     return [
         Route("/v1/search", search.submit, methods=["POST"]),
         Route("/v1/jobs", jobs.recent),
+        Route("/v1/jobs/states", insight.states),
         Route("/v1/jobs/cancel", operators.sweeping("cancel"), methods=["POST"]),
         Route("/v1/jobs/replay", operators.sweeping("replay"), methods=["POST"]),
         Route("/v1/jobs/purge", operators.sweeping("purge"), methods=["POST"]),
@@ -109,6 +114,7 @@ def routes(metrics: Metrics) -> list[BaseRoute]:
         Route("/v1/jobs/{job_id}", jobs.cancel, methods=["DELETE"]),
         Route("/v1/jobs/{job_id}/events", sse.follow),
         Route("/v1/jobs/{job_id}/retry", jobs.retry, methods=["POST"]),
+        Route("/v1/jobs/{job_id}/request", insight.asked),
         Route("/v1/collections", collections.every),
         Route("/v1/collections/{name}", collections.show),
         Route("/v1/collections/{name}", collections.put, methods=["PUT"]),
@@ -123,6 +129,9 @@ def routes(metrics: Metrics) -> list[BaseRoute]:
         Route("/v1/queues/{name}/pause", operators.pause, methods=["POST"]),
         Route("/v1/queues/{name}/resume", operators.resume, methods=["POST"]),
         Route("/v1/audit", operators.audit),
+        Route("/v1/statistics", insight.overview),
+        Route("/v1/tenants", insight.tenants),
+        Route("/v1/caller", insight.caller),
         WebSocketRoute("/v1/ws", Live(on_close=metrics.close).talk),
         Route("/healthz", health.alive),
         Route("/readyz", health.ready),

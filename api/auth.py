@@ -83,7 +83,15 @@ def operator(request: Request[State]) -> Identity:
 
 
 def controller(request: Request[State]) -> Identity:
-    """Operators alone. Raises Unauthorized, Forbidden."""
+    """Operators alone, and nobody in read-only mode. Raises Unauthorized, Forbidden."""
+    identity = auditor(request)
+    if request.state["settings"].read_only:
+        raise Forbidden("read-only mode: operators may look, and change nothing (CLIPLINE_READ_ONLY)")
+    return identity
+
+
+def auditor(request: Request[State]) -> Identity:
+    """Operators alone, who may read what they did. Raises Unauthorized, Forbidden."""
     identity = reader(request)
     if not identity.may_control:
         raise Forbidden(f"the role {identity.role!r} does not control workers and queues")

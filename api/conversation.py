@@ -83,6 +83,8 @@ class Conversation:
                 self.outbox.put(frames.Pong(id=frame.id))
             case frames.Hello():
                 self._greet(frame)
+            case frames.Follow():
+                self._follow()
             case _:
                 assert_never(frame)
 
@@ -144,6 +146,11 @@ class Conversation:
         if not self.identity.may_write:
             raise Forbidden(f"the role {self.identity.role!r} may look and search, not change anything")
         await self.state["queue"].cancel(self.identity.tenant, frame.job)
+
+    def _follow(self) -> None:
+        if not self.identity.may_operate:
+            raise Forbidden(f"the role {self.identity.role!r} does not see workers and queues")
+        self.state["pulses"].add(self.outbox)
 
     def _greet(self, frame: frames.Hello) -> None:
         """A second hello changes nothing; with another key it is not allowed."""

@@ -45,7 +45,13 @@ class Ping(_FromClient, frozen=True, tag="ping"):
     id: FrameId | None = None
 
 
-ClientFrame = Hello | SearchFrame | Cancel | Watch | Ping
+class Follow(_FromClient, frozen=True, tag="follow"):
+    """Operators only: pulses from now on, while anything happens to anybody's jobs."""
+
+    id: FrameId | None = None
+
+
+ClientFrame = Hello | SearchFrame | Cancel | Watch | Ping | Follow
 
 
 class _FromServer(msgspec.Struct, frozen=True, kw_only=True, tag_field="op"):
@@ -105,7 +111,11 @@ class Pong(_FromServer, frozen=True, tag="pong", omit_defaults=True):
     id: str | None = None
 
 
-ServerFrame = Welcome | Accepted | Happened | Result | Refused | Pong
+class Pulse(_FromServer, frozen=True, tag="pulse"):
+    """Something happened: what was read before is out of date. At most two a second."""
+
+
+ServerFrame = Welcome | Accepted | Happened | Result | Refused | Pong | Pulse
 
 
 class _Named(msgspec.Struct):

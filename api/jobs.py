@@ -5,27 +5,33 @@ from starlette.responses import Response
 
 from api import auth, params
 from api.answers import answer
+from api.scope import scope_of
 from api.state import State
 from api.submission import place_of, taken_again
+from shared.clock import ms_of
+from shared.job_filter import JobFilter
 from shared.jobs import FINAL
-from shared.ledger import JobFilter
+from shared.ledger import Page
 
 
 async def show(request: Request[State]) -> Response:
     """One job; with `?wait=` when it ended, or as it is when the time is up."""
     identity = auth.reader(request)
-    wait_s = params.wait_s(request, most_s=request.state["settings"].max_wait_s)
+    wanted = params.read(request, params.JobParams)
+    scope = scope_of(request, identity, wanted.tenant)
+    wait_s = params.bounded(wanted.wait, most_s=request.state["settings"].max_wait_s)
     job_id = request.path_params["job_id"]
-    return answer(await request.state["dispatcher"].wait_for(identity.tenant, job_id, timeout_s=wait_s))
+    return answer(scope.shown(await request.state["dispatcher"].wait_for(scope.tenant, job_id, timeout_s=wait_s)))
 
 
 async def recent(request: Request[State]) -> Response:
     """The tenant's jobs, newest first, without results."""
     identity = auth.reader(request)
     wanted = params.read(request, params.JobsParams)
-    where = JobFilter(state=wanted.state, kind=wanted.kind, q=wanted.q)
-    page = await request.state["ledger"].recent(identity.tenant, where=where, before=wanted.before, limit=wanted.limit)
-    return answer(page)
+    scope = scope_of(request, identity, wanted.tenant)
+    where = _where(wanted, by_words=not scope.redacted)
+    page = await request.state["ledger"].recent(scope.tenant, where=where, before=wanted.before, limit=wanted.limit)
+    return answer(Page(jobs=[scope.shown(job) for job in page.jobs], next=page.next))
 
 
 async def cancel(request: Request[State]) -> Response:
@@ -48,3 +54,18 @@ async def retry(request: Request[State]) -> Response:
     if wait_s and view.state in FINAL:
         return answer(view, headers=place_of(job_id))
     return answer(taken_again(view), status=202, headers=place_of(job_id))
+
+
+def _where(wanted: params.JobsParams, *, by_words: bool) -> JobFilter:
+    """Hidden words cannot be looked for either: hits would tell them."""
+    return JobFilter(
+        state=wanted.state,
+        kind=wanted.kind,
+        collection=wanted.collection,
+        worker=wanted.worker,
+        error=wanted.error,
+        q=wanted.q,
+        since_ms=ms_of(wanted.since),
+        until_ms=ms_of(wanted.until),
+        by_words=by_words,
+    )

@@ -7,6 +7,7 @@ import msgspec
 from api import params
 from api.collections import CollectionList
 from api.health import Alive, Ready
+from api.insight import Caller, StateCounts
 from api.items import IngestRequest
 from api.lanes import LaneView
 from api.operators import QueueList, WorkerList
@@ -17,7 +18,10 @@ from shared.audit import AuditPage
 from shared.errors import CliplineError
 from shared.jobs import Collection, CollectionSpec, Item, JobView, Search
 from shared.ledger import Page
+from shared.requests import JobRequest
 from shared.selection import Sweep, Swept
+from shared.statistics import Statistics
+from shared.usage import TenantPage
 
 Error = type[CliplineError]
 
@@ -88,16 +92,34 @@ OPERATIONS: tuple[Operation, ...] = (
         tag="jobs",
         params=params.JobsParams,
         answers={200: Page},
-        errors=READING,
+        errors=WRITING,
     ),
     Operation(
         method="get",
         path="/v1/jobs/{job_id}",
         summary="One job; with `wait`, when it ended",
         tag="jobs",
-        params=params.WaitParams,
+        params=params.JobParams,
         answers={200: JobView},
-        errors=(*READING, errors.JobNotFound),
+        errors=(*WRITING, errors.JobNotFound),
+    ),
+    Operation(
+        method="get",
+        path="/v1/jobs/{job_id}/request",
+        summary="What a job was asked to do, as long as that is kept",
+        tag="jobs",
+        params=params.TenantParams,
+        answers={200: JobRequest},
+        errors=(*WRITING, errors.JobNotFound),
+    ),
+    Operation(
+        method="get",
+        path="/v1/jobs/states",
+        summary="How many jobs are in each state",
+        tag="jobs",
+        params=params.TenantParams,
+        answers={200: StateCounts},
+        errors=WRITING,
     ),
     Operation(
         method="delete",
@@ -259,6 +281,32 @@ OPERATIONS: tuple[Operation, ...] = (
         params=params.AuditParams,
         answers={200: AuditPage},
         errors=WRITING,
+    ),
+    Operation(
+        method="get",
+        path="/v1/statistics",
+        summary="Lanes and workers over a span of time: rates, waits, runs, errors, use of the devices",
+        tag="operators",
+        params=params.SpanParams,
+        answers={200: Statistics},
+        errors=WRITING,
+    ),
+    Operation(
+        method="get",
+        path="/v1/tenants",
+        summary="What tenants use, beside what they may",
+        tag="operators",
+        params=params.TenantsParams,
+        answers={200: TenantPage},
+        errors=WRITING,
+    ),
+    Operation(
+        method="get",
+        path="/v1/caller",
+        summary="Whose key this is, and what it allows",
+        tag="operators",
+        answers={200: Caller},
+        errors=READING,
     ),
     Operation(method="get", path="/healthz", summary="Alive", tag="probes", answers={200: Alive}, open=True),
     Operation(

@@ -9,6 +9,7 @@ from starlette.responses import Response
 from api import auth, bodies, params
 from api.answers import answer
 from api.lanes import LaneView
+from api.scope import scope_of
 from api.state import State
 from shared.audit import Action
 from shared.errors import LaneNotFound
@@ -72,7 +73,9 @@ def sweeping(verb: Verb) -> Callable[[Request[State]], Awaitable[Response]]:
         params.read(request, params.NoParams)
         most_bytes = request.state["settings"].max_body_bytes
         wanted: Sweep = await bodies.read(request, Sweep, most_bytes=most_bytes)
-        swept: Swept = await request.state["sweeps"].run(verb, identity.tenant, wanted)
+        scope = scope_of(request, identity, wanted.tenant)
+        run = request.state["sweeps"].run
+        swept: Swept = await run(verb, scope.tenant, wanted, by_words=not scope.redacted)
         target = msgspec.json.encode(wanted).decode()
         await request.state["audit"].record(identity, ACTIONS[verb], target, done=swept.done)
         return answer(swept)
@@ -82,7 +85,7 @@ def sweeping(verb: Verb) -> Callable[[Request[State]], Awaitable[Response]]:
 
 async def audit(request: Request[State]) -> Response:
     """What operators did, newest first."""
-    identity = auth.controller(request)
+    identity = auth.auditor(request)
     wanted = params.read(request, params.AuditParams)
     return answer(await request.state["audit"].recent(identity.tenant, before=wanted.before, limit=wanted.limit))
 

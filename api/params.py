@@ -6,8 +6,10 @@ import msgspec
 from starlette.requests import Request
 
 from shared.errors import BadRequest, Invalid, from_validation
-from shared.jobs import Kind
+from shared.jobs import Kind, Name
 from shared.jobs import State as JobState
+from shared.selection import Moment, Words
+from shared.steps import Span
 
 MAX_IDEMPOTENCY_KEY = 128
 
@@ -22,12 +24,44 @@ class WaitParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     wait: Wait = 0.0
 
 
+class JobParams(WaitParams, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`tenant` is for operators: whose job it is."""
+
+    tenant: Name | None = None
+
+
+class TenantParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`tenant` is for operators: whose jobs."""
+
+    tenant: Name | None = None
+
+
+class TenantsParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`after` is an earlier page's `next`."""
+
+    after: Name | None = None
+
+
+class SpanParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How far to look back."""
+
+    span: Span = "1h"
+
+
 class JobsParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`q` is the beginning of a job's id, or words of its query; `before` is an earlier page's `next`."""
+    """`q` is the beginning of a job's id, or words of its query; `error` the type of the problem that it ended with;
+    `before` is an earlier page's `next`; `tenant` is for operators.
+    """
 
     state: JobState | None = None
     kind: Kind | None = None
-    q: Annotated[str, msgspec.Meta(max_length=200)] | None = None
+    collection: Words | None = None
+    worker: Words | None = None
+    error: Words | None = None
+    q: Words | None = None
+    since: Moment | None = None
+    until: Moment | None = None
+    tenant: Name | None = None
     before: Annotated[str, msgspec.Meta(pattern=r"^\d{1,15}-[^\x00-\x1f]{1,200}$")] | None = None
     limit: Annotated[int, msgspec.Meta(ge=1, le=200)] = 50
 
@@ -60,7 +94,11 @@ def read(request: Request[Any], kind: type[Params]) -> Params:
 
 def wait_s(request: Request[Any], *, most_s: float) -> float:
     """Seconds of `?wait=`; 0 without it. Raises Invalid when it is more than the setting allows."""
-    wait = read(request, WaitParams).wait
+    return bounded(read(request, WaitParams).wait, most_s=most_s)
+
+
+def bounded(wait: float, *, most_s: float) -> float:
+    """Raises Invalid when it is more than the setting allows."""
     if wait > most_s:
         raise Invalid(f"at most {most_s:g} seconds", field="wait")
     return wait

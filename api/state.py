@@ -5,14 +5,19 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TypedDict
 
+from arq.connections import ArqRedis
+
+from api.accounting import Accountant
 from api.connections import Connections
 from api.dispatcher import Dispatcher
 from api.keeping import Keeper
 from api.lanes import Lanes
 from api.metrics import Metrics
 from api.positions import Positions
+from api.pulses import Pulses
 from api.results import Results
 from api.resume import Resuming
+from api.sampling import Sampler
 from api.snapshots import Snapshots
 from api.tasks import running
 from shared.audit import Audit
@@ -27,6 +32,7 @@ from shared.settings import Settings
 from shared.sweeps import Sweeps
 from shared.tenants import Identity, Keyring
 from shared.tracing import Tracing
+from shared.usage import Usage
 
 
 class State(TypedDict):
@@ -43,6 +49,10 @@ class State(TypedDict):
     lanes: Lanes
     sweeps: Sweeps
     audit: Audit
+    usage: Usage
+    accountant: Accountant
+    pulses: Pulses
+    redis: ArqRedis
     snapshots: Snapshots
     results: Results
     dispatcher: Dispatcher
@@ -64,6 +74,7 @@ async def opened(
         events = Events(redis, blocking=blocking)
         results = Results(ledger)
         queue = Queue(redis, settings)
+        fleet, lanes = Fleet(redis), Lanes(redis, settings)
         sessions = Sessions(redis, settings)
         keeper = Keeper(sessions)
         dispatcher = Dispatcher(events, results, stopping=stopping, keep_events=settings.keep_events)
@@ -76,10 +87,14 @@ async def opened(
                 "events": events,
                 "collections": Collections(redis),
                 "sessions": sessions,
-                "fleet": Fleet(redis),
-                "lanes": Lanes(redis, settings),
+                "fleet": fleet,
+                "lanes": lanes,
                 "sweeps": Sweeps(queue),
                 "audit": Audit(redis, settings),
+                "usage": Usage(redis, settings),
+                "accountant": Accountant(redis, settings, Sampler(lanes, fleet)),
+                "redis": redis,
+                "pulses": Pulses(dispatcher),
                 "snapshots": Snapshots(redis),
                 "results": results,
                 "dispatcher": dispatcher,

@@ -50,11 +50,13 @@ NAMES: dict[type[msgspec.Struct], str] = {
     frames.Cancel: "CancelFrame",
     frames.Watch: "WatchFrame",
     frames.Ping: "PingFrame",
+    frames.Follow: "FollowFrame",
     frames.Accepted: "AcceptedFrame",
     frames.Happened: "JobEvent",
     frames.Result: "JobResult",
     frames.Refused: "RefusedFrame",
     frames.Pong: "PongFrame",
+    frames.Pulse: "PulseFrame",
 }
 LITERALS: tuple[tuple[Any, str], ...] = ((State, "JobState"), (Kind, "JobKind"), (Lane, "Lane"))
 ALIASES = {frozenset(get_args(kind)): name for kind, name in LITERALS}
@@ -139,6 +141,7 @@ PLAIN: dict[type[inspect.Type], str] = {
     inspect.IntType: "number",
     inspect.FloatType: "number",
     inspect.BoolType: "boolean",
+    inspect.DateTimeType: "string",
     inspect.NoneType: "null",
     inspect.AnyType: "unknown",
     inspect.RawType: "unknown",

@@ -20,3 +20,8 @@ def now_iso() -> str:
     text = iso(now_ms())
     assert text is not None, "the clock stands after 1970"
     return text
+
+
+def ms_of(moment: datetime | None) -> int | None:
+    """Milliseconds since 1970 of a moment with a time zone."""
+    return None if moment is None else round(moment.timestamp() * 1000)

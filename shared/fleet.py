@@ -17,7 +17,7 @@ DRAIN_KEPT_S = 3_600
 
 
 class WorkerInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """One heartbeat."""
+    """One heartbeat; counters only grow. `batch_sizes` counts batches of 1, 2, up to 4, up to 8 … items."""
 
     id: str
     host: str
@@ -42,6 +42,10 @@ class WorkerInfo(msgspec.Struct, frozen=True, kw_only=True):
     busy_s: float = 0.0
     waiting: int = 0
     memory_bytes: int = 0
+    device_memory_bytes: int = 0
+    batch_sizes: list[int] = msgspec.field(default_factory=list)
+    cache_hits: int = 0
+    cache_misses: int = 0
 
 
 class Fleet:

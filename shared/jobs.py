@@ -231,7 +231,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class JobView(msgspec.Struct, frozen=True, kw_only=True):
-    """A job as clients see it; times are ISO 8601 UTC."""
+    """A job as clients see it; times are ISO 8601 UTC. `redacted`: what was asked and answered is not shown."""
 
     id: str
     kind: Kind
@@ -246,7 +246,9 @@ class JobView(msgspec.Struct, frozen=True, kw_only=True):
     worker: str | None = None
     text: str | None = None
     session: str | None = None
+    trace: str | None = None
     timings: Took | None = None
     result: dict[str, Any] | None = None
     error: Problem | None = None
     history: list[Attempt] = msgspec.field(default_factory=list)
+    redacted: bool = False

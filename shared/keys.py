@@ -19,6 +19,8 @@ CONTROL = PREFIX + "control"
 WORKERS = PREFIX + "workers"
 AUDIT = PREFIX + "audit"
 TENANTS = PREFIX + "tenants"
+# Hash of the accountant: how far it has read the events, and what it may say of them.
+ACCOUNT = PREFIX + "account"
 
 
 def queue(lane: Lane) -> str:
@@ -31,7 +33,7 @@ def queue(lane: Lane) -> str:
 
 
 def lane(name: Lane) -> str:
-    """Hash of a lane: `v`, the virtual time of fair queueing, and `paused`."""
+    """Hash of a lane: `paused`. Beside it `:finish`, the tenants' finish tags of fair queueing and the virtual time."""
     return f"{PREFIX}lane:{name}"
 
 
@@ -98,3 +100,23 @@ def session(tenant_name: str, session_id: str) -> str:
 def collections(tenant_name: str) -> str:
     """Hash of a tenant's collections: name → record."""
     return tenant(tenant_name) + "collections"
+
+
+def term(tenant_name: str, name: str) -> str:
+    """Sorted set of a tenant's jobs that a term leads to: job id → when it was created."""
+    return f"{tenant(tenant_name)}by:{name}"
+
+
+def tokens(tenant_name: str) -> str:
+    """Hash of a tenant's token bucket: how many are `left` and since when, `at`."""
+    return tenant(tenant_name) + "tokens"
+
+
+def counted(what: str, step_s: int, step: int) -> str:
+    """Hash of what was counted in one step of time; `what` is a lane, or the fleet."""
+    return f"{PREFIX}counted:{what}:{step_s}:{step}"
+
+
+def used(tenant_name: str, day: int) -> str:
+    """Hash of what a tenant used on one day, counted from 1970."""
+    return f"{tenant(tenant_name)}used:{day}"

@@ -9,13 +9,11 @@ from shared import keys, wire
 from shared.clock import iso
 from shared.connection import redis_errors
 from shared.errors import JobNotFound, Problem
-from shared.jobs import FINAL, Attempt, JobView, Kind, Lane, State, Took
-
-PAGE = 200
-# `q` looks at this many of the newest jobs at most, so that one request stays bounded.
-SEARCHED = 2_000
-
-Entry = tuple[str, float]  # a job's id and its score in an index
+from shared.finding import Finder
+from shared.index_walk import sizes
+from shared.job_filter import JobFilter
+from shared.jobs import FINAL, STATES, Attempt, JobView, Kind, Lane, State, Took
+from shared.pipe import Pipe
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,30 +23,12 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     next: str | None = None
 
 
-class JobFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """What `GET /v1/jobs` may ask for."""
-
-    state: State | None = None
-    kind: Kind | None = None
-    q: str | None = None
-
-    def passes(self, job: JobView) -> bool:
-        if self.kind is not None and job.kind != self.kind:
-            return False
-        if self.state is not None and job.state != self.state:
-            return False
-        if not self.q:
-            return True
-        wanted = self.q.lower()
-        words = (job.text or "").lower()
-        return job.id.lower().startswith(wanted) or all(word in words for word in wanted.split())
-
-
 class Ledger:
     """Reads job records of one Redis."""
 
     def __init__(self, redis: ArqRedis) -> None:
         self.redis = redis
+        self._pipe = Pipe(redis)
 
     async def get(self, tenant: str, job_id: str) -> JobView:
         """One job with its result while that is kept. Raises JobNotFound, also for another tenant's job."""
@@ -62,57 +42,37 @@ class Ledger:
 
         Without a transaction: Redis refuses those when it has no memory left, and who waits must be told.
         """
+        asked: list[tuple[str, str]] = []
+        for job_id in job_ids:
+            asked += [("HGETALL", keys.record(job_id)), ("GET", keys.ARQ_RESULT + job_id)]
         with redis_errors():
-            async with self.redis.pipeline(transaction=False) as pipe:
-                for job_id in job_ids:
-                    pipe.hgetall(keys.record(job_id))
-                    pipe.get(keys.ARQ_RESULT + job_id)
-                rows = await pipe.execute()
-        pairs = zip(job_ids, rows[::2], rows[1::2], strict=True)
+            rows = await self._pipe.calls(*asked)
+        records = [dict(zip(row[::2], row[1::2], strict=True)) for row in rows[::2]]
+        pairs = zip(job_ids, records, rows[1::2], strict=True)
         owner = tenant.encode()
         return {job_id: view(fields, result) for job_id, fields, result in pairs if fields.get(b"tenant") == owner}
 
     async def recent(self, tenant: str, *, where: JobFilter, before: str | None = None, limit: int = 50) -> Page:
-        """A page of jobs, newest first, without results. `before` is a cursor that an earlier page gave."""
-        index = keys.jobs(tenant) if where.state is None else keys.jobs_in(tenant, where.state)
-        size = PAGE if where.kind or where.q else limit
-        found: list[JobView] = []
-        looked, cursor = 0, before
-        while looked < SEARCHED:
-            entries = await self._below(index, cursor, size)
-            for (job_id, score), job in zip(entries, await self._plain(entries), strict=True):
-                looked += 1
-                cursor = f"{score:.0f}-{job_id}"
-                if job is not None and where.passes(job):
-                    found.append(job)
-                if len(found) >= limit:
-                    return Page(jobs=found, next=cursor)
-            if not entries:
-                return Page(jobs=found)
-        return Page(jobs=found, next=cursor)
+        """A page of jobs, newest first, without results. `before` is a cursor that an earlier page gave.
 
-    async def _plain(self, entries: list[Entry]) -> list[JobView | None]:
+        It may have fewer jobs than `limit`, or none, and still a `next`: what one page looks at is bounded.
+        """
+        found = await Finder(self.redis, tenant, where, self._plain).page(before, limit)
+        return Page(jobs=found.jobs, next=found.next)
+
+    async def counts(self, tenant: str) -> dict[State, int]:
+        """How many jobs of the tenant are in each state."""
+        found = await sizes(self.redis, [keys.jobs_in(tenant, state) for state in STATES])
+        return dict(zip(STATES, found, strict=True))
+
+    async def _plain(self, job_ids: list[str]) -> list[JobView | None]:
         """The records without results; None for what was trimmed meanwhile."""
         with redis_errors():
             async with self.redis.pipeline(transaction=False) as pipe:
-                for job_id, _ in entries:
+                for job_id in job_ids:
                     pipe.hgetall(keys.record(job_id))
                 rows = await pipe.execute()
         return [view(fields, None) if b"kind" in fields else None for fields in rows]
-
-    async def _below(self, index: str, before: str | None, size: int) -> list[Entry]:
-        """Entries below the cursor `score-id`, highest first; equal scores are ordered by id.
-
-        All that share the cursor's millisecond come in one read, however many, since no range of scores divides them.
-        """
-        score, _, last_id = (before or "+inf-").partition("-")
-        with redis_errors():
-            async with self.redis.pipeline(transaction=True) as pipe:
-                pipe.zrange(index, score, score, desc=True, byscore=True, withscores=True)
-                pipe.zrange(index, f"({score}", "-inf", desc=True, byscore=True, offset=0, num=size, withscores=True)
-                same, lower = await pipe.execute()
-        entries = [(job_id.decode(), float(at)) for job_id, at in (*same, *lower)]
-        return [entry for entry in entries[: len(same)] if entry[0] < last_id] + entries[len(same) :]
 
 
 def view(fields: dict[bytes, bytes], result: bytes | None) -> JobView:
@@ -137,6 +97,7 @@ def view(fields: dict[bytes, bytes], result: bytes | None) -> JobView:
         worker=_text(text.get("worker")),
         text=_text(text.get("text")),
         session=_text(text.get("session")),
+        trace=_text(text.get("trace")),
         timings=_unpack(text.get("timings"), Took),
         result=wire.decode_result(envelope) if envelope is not None and envelope.s and state == "succeeded" else None,
         error=_unpack(text.get("error"), Problem),

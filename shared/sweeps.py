@@ -2,9 +2,10 @@
 
 from collections.abc import Awaitable, Callable
 
+from shared.clock import ms_of
 from shared.errors import Conflict, Invalid, JobNotFound, QueueFull
+from shared.job_filter import JobFilter
 from shared.jobs import FINAL, RETRYABLE, State
-from shared.ledger import JobFilter
 from shared.queue import Queue
 from shared.selection import Sweep, Swept, Verb
 
@@ -32,15 +33,17 @@ class Sweeps:
             "purge": queue.drop,
         }
 
-    async def run(self, verb: Verb, tenant: str, wanted: Sweep) -> Swept:
-        """Raises Invalid for a state that the verb cannot be applied to, QueueAway.
+    async def run(self, verb: Verb, tenant: str, wanted: Sweep, *, by_words: bool = True) -> Swept:
+        """Raises Invalid for a state that the verb cannot be applied to, QueueAway. `by_words`: as in a JobFilter.
 
         Replaying stops where the lane is full: `next` then begins with the jobs that had no room.
         """
         state = wanted.state or DEFAULT[verb]
         if state not in ALLOWED[verb]:
             raise Invalid(f"{verb} takes {', '.join(sorted(ALLOWED[verb]))}", field="state")
-        where = JobFilter(state=state, kind=wanted.kind, q=wanted.q)
+        if wanted.ids is not None:
+            return await self._chosen(verb, tenant, wanted.ids, state)
+        where = filter_of(wanted, state=state, by_words=by_words)
         cursor, done, skipped = wanted.before, 0, 0
         for _ in range(PAGES):
             page = await self.queue.ledger.recent(
@@ -56,6 +59,11 @@ class Sweeps:
                 break
         return Swept(state=state, done=done, skipped=skipped, next=cursor)
 
+    async def _chosen(self, verb: Verb, tenant: str, job_ids: list[str], state: State) -> Swept:
+        """What the verb cannot be applied to is skipped, and so is the rest when a lane is full."""
+        done, _ = await self._act(verb, tenant, list(dict.fromkeys(job_ids)))
+        return Swept(state=state, done=done, skipped=len(set(job_ids)) - done)
+
     async def _act(self, verb: Verb, tenant: str, job_ids: list[str]) -> tuple[int, bool]:
         """How many were changed, and whether a full lane ended it."""
         done = 0
@@ -68,3 +76,17 @@ class Sweeps:
             except QueueFull:
                 return done, True
         return done, False
+
+
+def filter_of(wanted: Sweep, *, state: State, by_words: bool) -> JobFilter:
+    return JobFilter(
+        state=state,
+        kind=wanted.kind,
+        collection=wanted.collection,
+        worker=wanted.worker,
+        error=wanted.error,
+        q=wanted.q,
+        since_ms=ms_of(wanted.since),
+        until_ms=ms_of(wanted.until),
+        by_words=by_words,
+    )

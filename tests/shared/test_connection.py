@@ -11,7 +11,8 @@ from shared.connection import connect, redis_errors
 from shared.errors import QueueAway
 from shared.events import Events
 from shared.fleet import Fleet
-from shared.ledger import JobFilter, Ledger
+from shared.job_filter import JobFilter
+from shared.ledger import Ledger
 from shared.queue import Queue
 from shared.sessions import Sessions
 from shared.settings import Settings

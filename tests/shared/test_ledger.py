@@ -7,8 +7,10 @@ from hypothesis import strategies as st
 
 from shared import keys
 from shared.errors import JobNotFound
+from shared.finding import MOST_RECORDS
+from shared.job_filter import JobFilter
 from shared.jobs import STATES, CollectionTask, File, Ingest, Job, JobView, State
-from shared.ledger import SEARCHED, JobFilter, Ledger
+from shared.ledger import Ledger
 from shared.queue import Queue
 from tests.shared.examples import some
 from tests.shared.hand import Hand, a_search
@@ -86,14 +88,14 @@ async def test_a_thousand_jobs_of_one_millisecond_are_all_there(redis: ArqRedis,
 
 
 async def test_sparse_matches_are_found_far_down(redis: ArqRedis, ledger: Ledger) -> None:
-    count = SEARCHED + 500
+    count = MOST_RECORDS + 500
     ids = await put(redis, "a", [(number, "queued", "cat" if number % 499 else "dog") for number in range(count)])
     found = await pages(ledger, "a", where=JobFilter(q="dog"), limit=3)
     assert [job.id for job in found] == [one for one in ids if not int(one[1:], 16) % 499]
 
 
 async def test_one_request_looks_at_a_bounded_number_of_jobs(redis: ArqRedis, ledger: Ledger) -> None:
-    await put(redis, "a", [(number, "queued", "cat") for number in range(SEARCHED + 500)])
+    await put(redis, "a", [(number, "queued", "cat") for number in range(MOST_RECORDS + 400)])
     page = await ledger.recent("a", where=JobFilter(q="no such thing"))
     assert page.jobs == []
     assert page.next is not None

@@ -15,8 +15,8 @@ from shared.settings import PREFIX, Settings, SettingsError, from_env, to_env
 from tests.shared.examples import some
 
 FIELDS = {field.name: field for field in msgspec.structs.fields(Settings)}
-NUMBERS = sorted(name for name, field in FIELDS.items() if isinstance(field.default, int | float))
-CHOICES = ["precision", "log_level", "log_format"]
+NUMBERS = sorted(name for name, field in FIELDS.items() if type(field.default) in (int, float))
+CHOICES = ["precision", "log_level", "log_format", "operators_see", "read_only"]
 
 
 def variable(field: str) -> str:

@@ -206,6 +206,16 @@ export interface JobPage {
   next: string | null;
 }
 
+/** `payload` is null when it is no longer kept, as of jobs that succeeded; `cut` has the full length of lists. */
+export interface JobRequest {
+  payload: Payload | null;
+  cut: Record<string, number>;
+}
+
+export interface StateCounts {
+  states: Record<string, number>;
+}
+
 export interface CollectionList {
   collections: Collection[];
 }
@@ -282,11 +292,18 @@ export interface Queue {
   max_depth: number;
 }
 
-/** Which jobs: those of one state, newest first. `before` is an earlier answer's `next`. */
+/** Which jobs: those of one state that pass all the rest, newest first, or those of `ids` alone. */
 export interface Sweep {
   state?: JobState;
   kind?: JobKind;
+  collection?: string;
+  worker?: string;
+  error?: string;
   q?: string;
+  since?: string;
+  until?: string;
+  tenant?: string;
+  ids?: string[];
   before?: string;
   limit?: number;
 }
@@ -314,6 +331,108 @@ export interface AuditEntry {
   tenant: string;
   role: string;
   done: number;
+}
+
+/** Steps of `step_s` from `starts_at` on; the last one is still filling. `lost`: gaps in what could be counted. */
+export interface Statistics {
+  span: "15m" | "1h" | "24h" | "7d";
+  starts_at: string;
+  step_s: number;
+  bounds_ms: number[];
+  lanes: LaneHistory[];
+  errors: ErrorHistory[];
+  fleet: FleetHistory;
+  lost: number;
+}
+
+/** Lists have one number for each step, oldest first; `waits` one list of buckets for each step. */
+export interface LaneHistory {
+  name: Lane;
+  in_per_s: number;
+  out_per_s: number;
+  wait: Quantiles;
+  run: Quantiles;
+  came: number[];
+  left: number[];
+  wrong: number[];
+  depth: number[];
+  running: number[];
+  oldest_age_ms: number[];
+  wait_p95_ms: (number | null)[];
+  waits: number[][];
+}
+
+/** Of `count` durations, in milliseconds; null without any. */
+export interface Quantiles {
+  count: number;
+  p50_ms: number | null;
+  p95_ms: number | null;
+  p99_ms: number | null;
+}
+
+/** Jobs that ended wrong with one type of problem. */
+export interface ErrorHistory {
+  type: string;
+  counts: number[];
+}
+
+/** `device_use` is the share of the time in which devices computed; null where nobody looked. */
+export interface FleetHistory {
+  workers: number[];
+  memory_bytes: number[];
+  device_use: (number | null)[];
+  batch_mean: (number | null)[];
+  cache_hits: number;
+  cache_misses: number;
+}
+
+/** Tenants with jobs, by name; `next` is the `after` of the page after. */
+export interface TenantPage {
+  tenants: TenantUsage[];
+  limits: Limits;
+  next: string | null;
+}
+
+/** Counts are now; `tokens` are the jobs that its rate admits at once, null without a rate. */
+export interface TenantUsage {
+  name: string;
+  queued: number;
+  running: number;
+  dead: number;
+  kept: number;
+  collections: number;
+  weight: number;
+  tokens: number | null;
+  today: Used;
+  yesterday: Used;
+}
+
+/** Jobs of one day, in UTC; `run_ms` is the time that workers ran them. */
+export interface Used {
+  came: number;
+  left: number;
+  wrong: number;
+  run_ms: number;
+}
+
+/** The same for every tenant; a rate of 0 is none. */
+export interface Limits {
+  max_open: number;
+  rate: number;
+  burst: number;
+  keep_jobs: number;
+  keep_dead: number;
+}
+
+/** Who asks, and what may be done: `may_control` is false for viewers, and for everybody in read-only mode. */
+export interface Caller {
+  tenant: string;
+  role: "operator" | "user" | "viewer";
+  may_operate: boolean;
+  may_control: boolean;
+  read_only: boolean;
+  keys: boolean;
+  operators_see: string;
 }
 
 export interface Alive {
@@ -357,6 +476,12 @@ export interface WatchFrame {
 
 export interface PingFrame {
   op: "ping";
+  id?: string;
+}
+
+/** Operators only: pulses from now on, while anything happens to anybody's jobs. */
+export interface FollowFrame {
+  op: "follow";
   id?: string;
 }
 
@@ -411,5 +536,17 @@ export interface PongFrame {
   id?: string;
 }
 
-export type ClientFrame = HelloFrame | SearchFrame | CancelFrame | WatchFrame | PingFrame;
-export type ServerFrame = Welcome | AcceptedFrame | JobEvent | JobResult | RefusedFrame | PongFrame;
+/** Something happened: what was read before is out of date. At most two a second. */
+export interface PulseFrame {
+  op: "pulse";
+}
+
+export type ClientFrame = HelloFrame | SearchFrame | CancelFrame | WatchFrame | PingFrame | FollowFrame;
+export type ServerFrame =
+  | Welcome
+  | AcceptedFrame
+  | JobEvent
+  | JobResult
+  | RefusedFrame
+  | PongFrame
+  | PulseFrame;
