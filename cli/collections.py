@@ -2,22 +2,21 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 import typer
 
 from cli import table
-from cli.client import Client, connect, succeeded
 from cli.failures import Failure, Mistake
 from cli.options import DEFAULT_URL, AsJson, Key, Url, group, out
+from cli.remote import ask, connect
+from client import calls
+from client.calls import Call
 from shared.jobs import Collection, CollectionSpec
 from shared.jobs import Name as CollectionName
 
 app = group("Collections of pictures; without a command, all of them.")
-
-# A collection is made and dropped within seconds, once a worker is there.
-TIMEOUT_S = 120.0
 
 Name = Annotated[str, typer.Argument(help="The collection's name.")]
 Fields = Annotated[
@@ -47,7 +46,7 @@ def default(context: typer.Context, url: Url = DEFAULT_URL, key: Key = None, *, 
 @app.command("list")
 def list_(url: Url = DEFAULT_URL, key: Key = None, *, json: AsJson = False) -> None:
     """All collections with their counts."""
-    answer = asyncio.run(_get("/v1/collections", url, key))
+    answer = asyncio.run(ask(calls.collections(), url, key))
     if json:
         table.show_json(answer)
         return
@@ -61,7 +60,7 @@ def list_(url: Url = DEFAULT_URL, key: Key = None, *, json: AsJson = False) -> N
 @app.command()
 def show(name: Name, url: Url = DEFAULT_URL, key: Key = None) -> None:
     """One collection as JSON: count, model, payload fields."""
-    answer = asyncio.run(_get(f"/v1/collections/{checked(name)}", url, key))
+    answer = asyncio.run(ask(calls.collection(checked(name)), url, key))
     out.print(msgspec.json.format(msgspec.json.encode(answer)).decode(), markup=False)
 
 
@@ -70,7 +69,7 @@ def create(
     name: Name, field: Fields = None, group_field: GroupField = None, url: Url = DEFAULT_URL, key: Key = None
 ) -> None:
     """Make a collection; one that is the same already is left as it is."""
-    asyncio.run(_create(checked(name), spec_of(field or [], group_field), url, key))
+    asyncio.run(_change(calls.create_collection(checked(name), spec_of(field or [], group_field)), url, key))
     out.print(f"collection {name} is there")
 
 
@@ -79,7 +78,7 @@ def drop(name: Name, url: Url = DEFAULT_URL, key: Key = None, *, yes: Yes = Fals
     """Remove a collection with all of its vectors and thumbnails; the original files stay."""
     if not yes and not typer.confirm(f"Drop {name} with everything in it?"):
         raise Failure("nothing was dropped")
-    asyncio.run(_drop(checked(name), url, key))
+    asyncio.run(_change(calls.drop_collection(checked(name)), url, key))
     out.print(f"collection {name} is gone")
 
 
@@ -100,34 +99,9 @@ def checked(name: str) -> str:
         raise Mistake(f"{name!r} is no collection's name: small letters, digits, - and _, at most 63") from error
 
 
-async def ensure(client: Client, name: str, spec: CollectionSpec | None = None) -> None:
-    """Make the collection unless it is there; with `spec`, it must be the same. Raises Refused."""
-    await _settled(client, await client.call("PUT", f"/v1/collections/{name}", json=spec or CollectionSpec()))
-
-
-async def remove(client: Client, name: str) -> None:
-    await _settled(client, await client.call("DELETE", f"/v1/collections/{name}"))
-
-
-async def _settled(client: Client, answer: Any) -> None:
-    """A change that takes longer is answered with its job."""
-    if isinstance(answer, dict) and "state" in answer and "id" in answer:
-        succeeded(await client.ended(answer, timeout_s=TIMEOUT_S))
-
-
-async def _create(name: str, spec: CollectionSpec, url: str, key: str | None) -> None:
-    async with connect(url, key) as client:
-        await ensure(client, name, spec)
-
-
-async def _drop(name: str, url: str, key: str | None) -> None:
-    async with connect(url, key) as client:
-        await remove(client, name)
-
-
-async def _get(path: str, url: str, key: str | None) -> Any:
-    async with connect(url, key) as client:
-        return await client.call("GET", path)
+async def _change(call: Call, url: str, key: str | None) -> None:
+    async with connect(url, key) as http:
+        await http.changed(call)
 
 
 def _row(one: Collection) -> tuple[object, ...]:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import msgspec
 
-from cli.client import is_loopback
 from cli.failures import Mistake
+from client.address import is_loopback
 from shared.settings import PREFIX, Settings, from_env, to_env
 
 LOCAL_MODEL = "local-dir:"

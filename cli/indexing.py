@@ -9,17 +9,22 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import quote
 
 import msgspec
 
-from cli import multipart
-from cli.client import WAIT_S, Client, Refused, succeeded
+from cli.content import content_hash
 from cli.failures import Failure
+from cli.remote import told
 from cli.tally import Tally
 from cli.walk import Left, Picture
+from client import calls, uploads
+from client.calls import Call
+from client.http import Http
+from client.problems import failed
+from client.uploads import Upload
 from shared.errors import (
     BadRequest,
+    CliplineError,
     CollectionNotFound,
     Forbidden,
     Invalid,
@@ -40,8 +45,8 @@ IN_FLIGHT = 3
 JOB_S = 3_600.0
 TRIES = 2
 # The next batch would fail for the same reason.
-HOPELESS = frozenset(error.slug for error in (CollectionNotFound, ModelMismatch, Unauthorized, Forbidden))
-REFUSED_CONTENT = frozenset({TooLarge.status, Invalid.status, BadRequest.status})
+HOPELESS = (CollectionNotFound, ModelMismatch, Unauthorized, Forbidden)
+REFUSED_CONTENT = (TooLarge, Invalid, BadRequest)
 
 
 class Abandoned(Failure):
@@ -51,18 +56,15 @@ class Abandoned(Failure):
 class Indexing:
     """One run over many pictures; `advance` is told of every picture that is done."""
 
-    def __init__(
-        self, client: Client, tally: Tally, *, mode: Mode, local: bool, advance: Callable[[int], None]
-    ) -> None:
-        self._client, self._tally = client, tally
+    def __init__(self, http: Http, tally: Tally, *, mode: Mode, local: bool, advance: Callable[[int], None]) -> None:
+        self._http, self._tally = http, tally
         self._mode, self._local = mode, local
         # Who insists on references wants no file to be sent.
         self._may_upload = mode != "reference"
         self._advance = advance
-        self._path = f"/v1/collections/{quote(tally.collection, safe='')}/items"
 
     async def run(self, pictures: Sequence[Picture]) -> None:
-        """Raises Refused for what no batch would survive, Unreachable when the server stays away."""
+        """Raises CliplineError for what no batch would survive, and when the server stays away."""
         waiting = batches(pictures)
         while self._mode == "auto" and (batch := next(waiting, None)):
             await self._try_reference(batch)
@@ -74,12 +76,12 @@ class Indexing:
         for batch in waiting:
             if self._mode == "upload":
                 await self._upload(batch)
-            elif result := await self._result(batch, files=_references(batch)):
+            elif result := await self._refer(batch, _references(batch)):
                 await self._settle(batch, result)
 
     async def _try_reference(self, batch: Sequence[Picture]) -> None:
         """Find out with a real batch whether the workers see our files."""
-        result = await self._result(batch, files=_references(batch))
+        result = await self._refer(batch, _references(batch))
         if result is None:
             return
         refused = {row.source for row in (*result.skipped, *result.failed)}
@@ -98,7 +100,7 @@ class Indexing:
     async def _is_same(self, picture: Picture) -> bool:
         """Whether what the workers read under our path has the content that we read."""
         file = await self._hashed(picture)
-        result = await self._result([picture], files=[file]) if file is not None else None
+        result = await self._refer([picture], [file]) if file is not None else None
         return result is not None and not result.wanted
 
     async def _settle(self, batch: Sequence[Picture], result: IngestResult) -> None:
@@ -117,30 +119,29 @@ class Indexing:
         self._advance(len(batch) - len(files))
         known = {file["source"] for file in files}
         readable = [picture for picture in batch if picture.source in known]
-        result = await self._result(readable, files=files) if files else None
+        result = await self._refer(readable, files) if files else None
         if result is None:
             return
         wanted = frozenset(result.wanted)
         self._tally.add(result, {})
         self._advance(len(readable) - len(wanted))
-        for group in multipart.by_size(picture for picture in readable if picture.source in wanted):
+        sent = [picture for picture in readable if picture.source in wanted]
+        for group in uploads.by_size(sent, _size_bytes):
             await self._upload_group(group)
 
     async def _upload_group(self, group: Sequence[Picture]) -> None:
         """One file that is refused must not keep the others out: halve until it stands alone."""
         try:
-            body = await asyncio.to_thread(multipart.body, group)
-            result = await self._result(group, body=body)
-        except (Refused, OSError) as error:
-            if isinstance(error, Refused) and error.problem.status not in REFUSED_CONTENT:
-                raise
+            body = await uploads.read([Upload(one.source, one.path, one.payload) for one in group])
+            result = await self._result(group, calls.upload(self._tally.collection, body))
+        except (*REFUSED_CONTENT, OSError) as error:
             await self._upload_halves(group, error)
             return
         if result is not None:
             self._tally.add(result, _paths(group))
             self._advance(len(group))
 
-    async def _upload_halves(self, group: Sequence[Picture], error: Refused | OSError) -> None:
+    async def _upload_halves(self, group: Sequence[Picture], error: CliplineError | OSError) -> None:
         if len(group) == 1:
             rows = self._tally.failed if isinstance(error, OSError) else self._tally.skipped
             rows.append(Left(path=str(group[0].path), reason=_reason(error)))
@@ -153,38 +154,42 @@ class Indexing:
     async def _hashed(self, picture: Picture) -> dict[str, Any] | None:
         """How to ask about a picture; None when it cannot be read, which is counted."""
         try:
-            digest = await asyncio.to_thread(multipart.content_hash, picture.path)
+            digest = await asyncio.to_thread(content_hash, picture.path)
         except OSError as error:
             self._tally.failed.append(Left(path=str(picture.path), reason=_reason(error)))
             return None
         return _without_none({"source": picture.source, "hash": digest, "payload": picture.payload})
 
-    async def _result(self, batch: Sequence[Picture], **given: Any) -> IngestResult | None:
+    async def _refer(self, batch: Sequence[Picture], files: list[dict[str, Any]]) -> IngestResult | None:
+        return await self._result(batch, calls.ingest(self._tally.collection, files))
+
+    async def _result(self, batch: Sequence[Picture], call: Call) -> IngestResult | None:
         """The result of a job over `batch`; None when it failed for good, which is counted."""
         try:
-            return await self._job(**given)
+            return await self._job(call)
         except Abandoned as error:
             self._tally.failed += [Left(path=str(picture.path), reason=str(error)) for picture in batch]
             self._advance(len(batch))
             return None
 
-    async def _job(
-        self, *, files: list[dict[str, Any]] | None = None, body: dict[str, Any] | None = None
-    ) -> IngestResult:
-        """Submit and wait, twice if need be. Raises Abandoned, Refused, Unreachable."""
-        given: dict[str, Any] = {"body": lambda: body} if body is not None else {"json": {"files": files}}
-        why = ""
+    async def _job(self, call: Call) -> IngestResult:
+        """Submit and wait, twice if need be. Raises Abandoned, CliplineError."""
+        why: CliplineError = JobNotFound()
         for _ in range(TRIES):
-            answer = await self._client.call("POST", self._path, params={"wait": WAIT_S}, **given)
             try:
-                return msgspec.convert(succeeded(await self._client.ended(answer, timeout_s=JOB_S)), IngestResult)
-            except Refused as error:
-                if error.problem.type in HOPELESS:
-                    raise
-                why = str(error)
-                if not (error.problem.retryable or error.problem.type == JobNotFound.slug):
-                    break
-        raise Abandoned(why)
+                job = await self._http.ended(call, timeout_s=JOB_S)
+            except JobNotFound as error:
+                why = error
+                continue
+            reason = failed(job)
+            if reason is None:
+                return msgspec.convert(job.result or {}, IngestResult)
+            if isinstance(reason, HOPELESS):
+                raise reason
+            why = reason
+            if not why.retryable:
+                break
+        raise Abandoned(told(why))
 
 
 def batches(pictures: Sequence[Picture]) -> Iterator[list[Picture]]:
@@ -220,5 +225,10 @@ def _paths(batch: Sequence[Picture]) -> dict[str, Path]:
     return {picture.source: picture.path for picture in batch}
 
 
-def _reason(error: Refused | OSError) -> str:
-    return f"cannot be read: {error.strerror}" if isinstance(error, OSError) else str(error)
+def _reason(error: CliplineError | OSError) -> str:
+    return f"cannot be read: {error.strerror}" if isinstance(error, OSError) else told(error)
+
+
+def _size_bytes(picture: Picture) -> int:
+    """A file that went away is found out when it is read."""
+    return picture.path.stat().st_size if picture.path.exists() else 0

@@ -8,20 +8,23 @@ from pathlib import Path
 from time import monotonic
 from typing import Annotated
 
-import httpx
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from cli import walk
-from cli.client import Client, Refused, connect, is_loopback
-from cli.collections import checked, ensure
+from cli.collections import checked
 from cli.failures import Failure, Mistake
 from cli.indexing import Indexing, Mode
 from cli.options import DEFAULT_URL, AsJson, Key, Url, err, out
+from cli.remote import connect
 from cli.table import show_json
 from cli.tally import Report, Tally, lines
 from cli.walk import Picture
+from client import calls
+from client.address import Address
+from client.http import Http
 from shared.errors import CollectionNotFound
+from shared.jobs import CollectionSpec
 
 INTERRUPTED = 130
 # Somebody watches the first answer; after that a server may be away for a while.
@@ -100,20 +103,20 @@ class Server:
 async def _index(
     pictures: Sequence[Picture], tally: Tally, mode: Mode, server: Server, advance: Callable[[int], None]
 ) -> None:
-    async with connect(server.url, server.key, patience_s=FIRST_PATIENCE_S) as client:
-        await _require_collection(client, tally.collection, create=server.create)
-    local = is_loopback(httpx.URL(server.url).host)
-    async with connect(server.url, server.key, patience_s=PATIENCE_S) as client:
-        await Indexing(client, tally, mode=mode, local=local, advance=advance).run(pictures)
+    async with connect(server.url, server.key, patience_s=FIRST_PATIENCE_S) as http:
+        await _require_collection(http, tally.collection, create=server.create)
+    local = Address.parse(server.url).is_loopback
+    async with connect(server.url, server.key, patience_s=PATIENCE_S) as http:
+        await Indexing(http, tally, mode=mode, local=local, advance=advance).run(pictures)
 
 
-async def _require_collection(client: Client, name: str, *, create: bool) -> None:
+async def _require_collection(http: Http, name: str, *, create: bool) -> None:
     try:
-        await client.call("GET", f"/v1/collections/{name}")
-    except Refused as error:
-        if error.problem.type != CollectionNotFound.slug or not create:
+        await http.send(calls.collection(name))
+    except CollectionNotFound:
+        if not create:
             raise
-        await ensure(client, name)
+        await http.changed(calls.create_collection(name, CollectionSpec()))
 
 
 def _mode(*, upload: bool | None) -> Mode:

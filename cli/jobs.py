@@ -7,9 +7,11 @@ import msgspec
 import typer
 
 from cli import table
-from cli.client import connect, view
 from cli.failures import Failure
 from cli.options import DEFAULT_URL, AsJson, Key, Url, group, out
+from cli.remote import ask, connect
+from client import calls
+from client.calls import call
 from shared.jobs import JobView, Kind, State
 from shared.selection import Sweep, Verb
 
@@ -50,13 +52,11 @@ def list_(
     json: AsJson = False,
 ) -> None:
     """Jobs, newest first."""
-    params = {"state": state, "kind": kind, "q": find, "limit": limit}
-    given = {name: value for name, value in params.items() if value is not None}
-    page = asyncio.run(_call("GET", "/v1/jobs", url, key, params=given))
+    page = asyncio.run(ask(calls.jobs(state=state, kind=kind, q=find, limit=limit), url, key))
     if json:
         table.show_json(page)
         return
-    jobs = [view(job) for job in page["jobs"]]
+    jobs = msgspec.convert(page["jobs"], list[JobView])
     if not jobs:
         out.print("no jobs")
         return
@@ -66,20 +66,20 @@ def list_(
 @app.command()
 def show(job_id: JobId, url: Url = DEFAULT_URL, key: Key = None, *, json: AsJson = False) -> None:
     """One job: state, timings, result or error."""
-    _print(asyncio.run(_call("GET", f"/v1/jobs/{job_id}", url, key)), json=json)
+    _print(asyncio.run(ask(calls.job(job_id), url, key)), json=json)
 
 
 @app.command()
 def cancel(job_id: JobId, url: Url = DEFAULT_URL, key: Key = None) -> None:
     """Take a job back, whether it waits or runs."""
-    asyncio.run(_call("DELETE", f"/v1/jobs/{job_id}", url, key))
+    asyncio.run(ask(calls.cancel(job_id), url, key))
     out.print("cancelled")
 
 
 @app.command()
 def retry(job_id: JobId, url: Url = DEFAULT_URL, key: Key = None) -> None:
     """Run a failed job again under its id."""
-    asyncio.run(_call("POST", f"/v1/jobs/{job_id}/retry", url, key))
+    asyncio.run(ask(calls.retry(job_id), url, key))
     out.print("queued again")
 
 
@@ -155,18 +155,13 @@ def _sweep(
 async def _sweep_all(verb: Verb, wanted: Sweep, url: str, key: str | None) -> dict[str, Any]:
     """Call until nothing is left, or until a call changes nothing."""
     total: dict[str, Any] = {"state": wanted.state, "done": 0, "skipped": 0, "next": None}
-    async with connect(url, key) as client:
+    async with connect(url, key) as http:
         while True:
-            swept = await client.call("POST", f"/v1/jobs/{verb}", json=wanted)
+            swept = await http.json(call("POST", f"/v1/jobs/{verb}", json=wanted))
             total |= {name: total[name] + swept[name] for name in ("done", "skipped")}
             if not swept["next"] or not (swept["done"] or swept["skipped"]):
                 return total | {"next": swept["next"]}
             wanted = msgspec.structs.replace(wanted, before=swept["next"])
-
-
-async def _call(method: str, path: str, url: str, key: str | None, *, params: dict[str, Any] | None = None) -> Any:
-    async with connect(url, key) as client:
-        return await client.call(method, path, params=params)
 
 
 def _row(job: JobView) -> tuple[object, ...]:

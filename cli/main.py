@@ -8,6 +8,7 @@ from rich.markup import escape
 from cli import bench, collections, ingest, jobs, keys, queues, search, servers, up, workers
 from cli.failures import Failure, Mistake
 from cli.options import err
+from cli.remote import failure_of
 from shared.errors import CliplineError
 from shared.settings import SettingsError
 
@@ -43,7 +44,8 @@ def run() -> None:
     except SettingsError as error:
         sys.exit(_say(error, Mistake.code))
     except CliplineError as error:
-        sys.exit(_say(error, Failure.code))
+        ending = failure_of(error)
+        sys.exit(_say(ending, ending.code))
     except KeyboardInterrupt:
         sys.exit(130)
 

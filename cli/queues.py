@@ -1,13 +1,14 @@
 """`clipline queues`: what waits and runs in each lane; pause and resume one."""
 
 import asyncio
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from cli import table
-from cli.client import connect
 from cli.options import DEFAULT_URL, AsJson, Key, Url, group, out
+from cli.remote import ask
+from client.calls import call
 from shared.jobs import Lane
 
 app = group("What waits and runs in each queue; pause and resume one. For operators.")
@@ -27,7 +28,7 @@ def default(context: typer.Context, url: Url = DEFAULT_URL, key: Key = None, *, 
     """
     if context.invoked_subcommand is not None:
         return
-    found = asyncio.run(_call("GET", "/v1/queues", url, key))
+    found = asyncio.run(ask(call("GET", "/v1/queues"), url, key))
     if json:
         table.show_json(found)
         return
@@ -41,17 +42,12 @@ def default(context: typer.Context, url: Url = DEFAULT_URL, key: Key = None, *, 
 @app.command()
 def pause(name: Name, url: Url = DEFAULT_URL, key: Key = None) -> None:
     """Accept jobs, hand out none; those that run go on."""
-    asyncio.run(_call("POST", f"/v1/queues/{name}/pause", url, key))
+    asyncio.run(ask(call("POST", f"/v1/queues/{name}/pause"), url, key))
     out.print(f"{name} is paused")
 
 
 @app.command()
 def resume(name: Name, url: Url = DEFAULT_URL, key: Key = None) -> None:
     """Hand out jobs again."""
-    asyncio.run(_call("POST", f"/v1/queues/{name}/resume", url, key))
+    asyncio.run(ask(call("POST", f"/v1/queues/{name}/resume"), url, key))
     out.print(f"{name} goes on")
-
-
-async def _call(method: str, path: str, url: str, key: str | None) -> Any:
-    async with connect(url, key) as client:
-        return await client.call(method, path)

@@ -9,10 +9,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from cli import collections, tether
-from cli.client import Client, Refused, connect
+from cli import tether
 from cli.failures import Failure
 from cli.options import err
+from cli.remote import connect
+from client import calls
+from client.calls import Call, call
+from client.http import Http
 from shared.errors import Forbidden, NotFound
 from shared.jobs import CollectionSpec
 from shared.settings import PREFIX
@@ -24,34 +27,32 @@ PATIENCE_S = 30.0
 
 
 async def prepare(url: str, folder: Path) -> None:
-    """Build the pictures below `folder` and index those that the collection lacks. Raises Failure."""
+    """Build the pictures below `folder` and index those that the collection lacks. Raises Failure, CliplineError."""
     pictures = folder / "demo" / NAME
     await _tool("-m", "demo.collection", str(pictures))
     key = os.environ.get(PREFIX + "KEY")
-    async with connect(url, key, patience_s=PATIENCE_S) as client:
-        await _collection(client)
+    async with connect(url, key, patience_s=PATIENCE_S) as http:
+        await _collection(http)
     await _tool(*("-m", "cli.main", "ingest", str(pictures), "--collection", NAME, "--source-root", NAME, "--url", url))
 
 
-async def _collection(client: Client) -> None:
+async def _collection(http: Http) -> None:
     """Make it, afresh when another model filled it: its pictures are all ours to add again."""
-    known = await _found(client, f"/v1/collections/{NAME}")
-    fleet = await _found(client, "/v1/workers")
+    known = await _found(http, calls.collection(NAME))
+    fleet = await _found(http, call("GET", "/v1/workers"))
     serving = {worker["fingerprint"] for worker in fleet["workers"]} if fleet else set()
     if known and serving and known["model"] not in serving:
         err.print(f"{NAME} was filled with another model; its pictures are added again")
-        await collections.remove(client, NAME)
-    await collections.ensure(client, NAME, SPEC)
+        await http.changed(calls.drop_collection(NAME))
+    await http.changed(calls.create_collection(NAME, SPEC))
 
 
-async def _found(client: Client, path: str) -> dict[str, Any] | None:
+async def _found(http: Http, call: Call) -> dict[str, Any] | None:
     """None for what is not there, or not for this key."""
     try:
-        found: dict[str, Any] = await client.call("GET", path)
-    except Refused as error:
-        if error.problem.status in {Forbidden.status, NotFound.status}:
-            return None
-        raise
+        found: dict[str, Any] = await http.json(call)
+    except (Forbidden, NotFound):
+        return None
     return found
 
 

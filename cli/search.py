@@ -9,10 +9,14 @@ import msgspec
 import typer
 
 from cli import table
-from cli.client import WAIT_S, Client, connect, succeeded
 from cli.collections import checked
 from cli.failures import Mistake
 from cli.options import DEFAULT_URL, AsJson, Key, Url, out
+from cli.remote import connect
+from client import calls
+from client.answers import CollectionList
+from client.http import Http
+from client.problems import succeeded
 from shared.filters import Condition, Filter
 from shared.jobs import Query, Search, SearchResult
 
@@ -65,13 +69,10 @@ class Wanted:
 
 
 async def _search(wanted: Wanted, url: str, key: str | None, *, json: bool) -> None:
-    async with connect(url, key) as client:
-        name = checked(wanted.collection) if wanted.collection else await _only_collection(client)
+    async with connect(url, key) as http:
+        name = checked(wanted.collection) if wanted.collection else await _only_collection(http)
         search = Search(collection=name, query=_query(wanted.text), limit=wanted.limit, filter=wanted.where)
-        body = {field: value for field, value in msgspec.to_builtins(search).items() if field != "kind"}
-        wait_s = min(WAIT_S, int(wanted.timeout_s))
-        answer = await client.call("POST", "/v1/search", json=body, params={"wait": wait_s})
-        result = succeeded(await client.ended(answer, timeout_s=wanted.timeout_s))
+        result = succeeded(await http.ended(calls.search(search), timeout_s=wanted.timeout_s)).result
         if json:
             table.show_json(result)
         else:
@@ -85,10 +86,10 @@ def _query(text: str) -> Query:
         raise Mistake(f"the text: {str(error).partition(' - at')[0]}") from error
 
 
-async def _only_collection(client: Client) -> str:
-    names = [one["name"] for one in (await client.call("GET", "/v1/collections"))["collections"]]
+async def _only_collection(http: Http) -> str:
+    names = [one.name for one in (await http.read(calls.collections(), CollectionList)).collections]
     if len(names) == 1:
-        return str(names[0])
+        return names[0]
     if not names:
         raise Mistake("there is no collection yet; `clipline ingest PATH --collection NAME` makes one")
     raise Mistake(f"which collection? --collection {' | '.join(names)}")

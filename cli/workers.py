@@ -1,13 +1,14 @@
 """`clipline workers`: who is alive; drain one."""
 
 import asyncio
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from cli import table
-from cli.client import connect
 from cli.options import DEFAULT_URL, AsJson, Key, Url, group, out
+from cli.remote import ask
+from client.calls import call
 
 app = group("Live workers; drain one. For operators.")
 
@@ -26,7 +27,7 @@ def default(context: typer.Context, url: Url = DEFAULT_URL, key: Key = None, *, 
     """
     if context.invoked_subcommand is not None:
         return
-    found = asyncio.run(_call("GET", "/v1/workers", url, key))
+    found = asyncio.run(ask(call("GET", "/v1/workers"), url, key))
     if json:
         table.show_json(found)
         return
@@ -37,10 +38,5 @@ def default(context: typer.Context, url: Url = DEFAULT_URL, key: Key = None, *, 
 @app.command()
 def drain(worker_id: WorkerId, url: Url = DEFAULT_URL, key: Key = None) -> None:
     """Let a worker finish or hand back its jobs, and end; whoever supervises it may start another."""
-    asyncio.run(_call("POST", f"/v1/workers/{worker_id}/drain", url, key))
+    asyncio.run(ask(call("POST", f"/v1/workers/{worker_id}/drain"), url, key))
     out.print(f"{worker_id} drains")
-
-
-async def _call(method: str, path: str, url: str, key: str | None) -> Any:
-    async with connect(url, key) as client:
-        return await client.call(method, path)

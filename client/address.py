@@ -33,10 +33,14 @@ class Address:
     @property
     def is_loopback(self) -> bool:
         """Then no proxy for the outside world can reach it."""
-        try:
-            return ip_address(self.url.host.strip("[]")).is_loopback
-        except ValueError:
-            return self.url.host == "localhost"
+        return is_loopback(self.url.host)
 
     def __str__(self) -> str:
         return str(self.url)
+
+
+def is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"

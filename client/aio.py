@@ -6,8 +6,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, Unpack
 
-import httpx
-
 from client import calls, uploads
 from client.address import DEFAULT_URL, Address
 from client.answers import CollectionList, JobPage, added
@@ -17,7 +15,6 @@ from client.calls import MediaSize
 from client.frames import JobFrame
 from client.http import PATIENCE_S, Http
 from client.live import Live
-from client.problems import succeeded
 from client.run import Run
 from client.typeahead import Typeahead
 from client.uploads import Upload
@@ -35,11 +32,8 @@ from shared.jobs import (
 )
 
 SEARCH_S = 30.0
-# A worker makes and drops a collection within seconds, once it is there.
-CHANGE_S = 120.0
 # A batch of pictures may wait in a long queue.
 INGEST_S = 3_600.0
-ACCEPTED = 202
 
 _slots = count(1)
 
@@ -136,10 +130,10 @@ class AsyncClipline:
 
     async def create_collection(self, name: str, spec: CollectionSpec | None = None) -> None:
         """One that is there already and the same is left as it is."""
-        await self._change(await self.http.send(calls.create_collection(name, spec or CollectionSpec())))
+        await self.http.changed(calls.create_collection(name, spec or CollectionSpec()))
 
     async def drop_collection(self, name: str) -> None:
-        await self._change(await self.http.send(calls.drop_collection(name)))
+        await self.http.changed(calls.drop_collection(name))
 
     async def item(self, collection: str, item_id: int) -> Item:
         return await self.http.read(calls.item(collection, item_id), Item)
@@ -174,8 +168,3 @@ class AsyncClipline:
     async def retry(self, job_id: str) -> None:
         """Run an ended job again under its id."""
         await self.http.send(calls.retry(job_id))
-
-    async def _change(self, response: httpx.Response) -> None:
-        """A change that takes longer is answered with its job."""
-        if response.status_code == ACCEPTED:
-            succeeded(await self.http.settled(response, timeout_s=CHANGE_S))

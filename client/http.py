@@ -14,7 +14,7 @@ from client.address import Address
 from client.backoff import Backoff
 from client.calls import Call
 from client.patience import Patience
-from client.problems import PASSING, NoAnswer, Unreachable, failure_of
+from client.problems import PASSING, NoAnswer, Unreachable, failure_of, succeeded
 from shared.jobs import FINAL, JobView, State
 
 # Longer than the longest `wait`, so that the server ends a long poll, not we.
@@ -22,6 +22,8 @@ READ_S = 60.0
 CONNECT_S = 5.0
 WAIT_S = 30.0
 PATIENCE_S = 10.0
+# A worker makes and drops a collection within seconds, once it is there.
+CHANGE_S = 120.0
 
 Answer = TypeVar("Answer")
 
@@ -102,6 +104,12 @@ class Http:
         if taken.state in FINAL:
             return msgspec.json.decode(response.content, type=JobView)
         return await self.finished(taken.id, timeout_s=timeout_s)
+
+    async def changed(self, call: Call) -> None:
+        """A collection is made or dropped; a change that takes longer is answered with its job. Raises NoAnswer."""
+        response = await self.send(call)
+        if response.status_code == httpx.codes.ACCEPTED:
+            succeeded(await self.settled(response, timeout_s=CHANGE_S))
 
     async def finished(self, job_id: str, *, timeout_s: float) -> JobView:
         """A job when it ended. Raises NoAnswer when it has not within `timeout_s`."""

@@ -70,9 +70,13 @@ def why(state: State, problem: Problem | None) -> CliplineError | None:
     return error_of(problem or Problem(type=state, title=f"The job ended as {state}", status=500))
 
 
+def failed(job: JobView) -> CliplineError | None:
+    return why(job.state, job.error)
+
+
 def succeeded(job: JobView) -> JobView:
     """The job, when it has a result. Raises CliplineError with why it has none."""
-    error = why(job.state, job.error)
+    error = failed(job)
     if error is not None:
         raise error
     return job
