@@ -70,6 +70,10 @@ class Heartbeat:
             busy_s=round(stats.busy_s, 3),
             waiting=stats.queued,
             memory_bytes=_resident_bytes(),
+            device_memory_bytes=self.parts.encoder.memory_bytes().get("reserved", 0),
+            batch_sizes=stats.sizes,
+            cache_hits=stats.shared,
+            cache_misses=stats.texts - stats.shared,
         )
 
 

@@ -25,8 +25,9 @@ POLL_S = 0.1
 class _Server(TCPServer):
     allow_reuse_address = True
 
-    def __init__(self, host: str, port: int, source: Collector) -> None:
+    def __init__(self, host: str, port: int, source: Collector, *, caller_s: float) -> None:
         self.source = source
+        self.caller_s = caller_s
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         super().__init__((host, port), _Handler)
 
@@ -34,7 +35,10 @@ class _Server(TCPServer):
 class _Handler(BaseHTTPRequestHandler):
     server: _Server
     server_version, sys_version = "clipline", ""
-    timeout = CALLER_S
+
+    def setup(self) -> None:
+        self.request.settimeout(self.server.caller_s)
+        super().setup()
 
     def do_GET(self) -> None:
         if self.path.partition("?")[0] != "/metrics":
@@ -52,14 +56,14 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @asynccontextmanager
-async def metrics_port(listen: str, source: Collector) -> AsyncIterator[str | None]:
+async def metrics_port(listen: str, source: Collector, *, caller_s: float = CALLER_S) -> AsyncIterator[str | None]:
     """Serves while entered; yields the URL, None when `listen` is empty. Raises SettingsError for a port in use."""
     if not listen:
         yield None
         return
     host, _, port = listen.rpartition(":")
     try:
-        server = _Server(host.strip("[]"), int(port), source)
+        server = _Server(host.strip("[]"), int(port), source, caller_s=caller_s)
     except (OSError, OverflowError) as error:
         raise SettingsError(f"{PREFIX}METRICS_LISTEN={listen!r}: {error}") from error
     thread = threading.Thread(target=server.serve_forever, args=(POLL_S,), name="metrics", daemon=True)
