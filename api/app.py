@@ -14,6 +14,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from api import (
+    asyncapi,
     collections,
     health,
     insight,
@@ -52,6 +53,7 @@ def create_app(settings: Settings, *, stopping: Signal | None = None) -> Starlet
     metrics = Metrics()
     tracing = open_tracing("clipline-api", os.environ)
     openapi.encoded()
+    asyncapi.encoded()
     signal = stopping or Signal()
 
     @asynccontextmanager
@@ -137,6 +139,7 @@ def routes(metrics: Metrics) -> list[BaseRoute]:
         Route("/readyz", health.ready),
         Route("/metrics", scrape.exposing(metrics)),
         Route("/openapi.json", openapi.document),
+        Route("/asyncapi.json", asyncapi.document),
         Route("/", pages.search),
         Route("/dashboard", pages.dashboard),
         Route("/docs", pages.docs),

@@ -1,6 +1,7 @@
 """The OpenAPI 3.1 document, made from the types that the handlers use."""
 
 import re
+from collections.abc import Sequence
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -13,6 +14,7 @@ from api.answers import JSON
 from api.operations import OPERATIONS, Error, Operation, Plain, Upload
 from api.problems import PROBLEM_JSON
 from shared.errors import Forbidden, Problem, Unauthorized, Unavailable
+from shared.jobs import Search
 
 REF = "#/components/schemas/{name}"
 DESCRIPTION = """Search pictures by meaning. A request becomes a job; its result is pushed over the websocket at
@@ -46,11 +48,11 @@ def encoded() -> bytes:
 
 def build() -> Schema:
     types = _types()
-    schemas, components = msgspec.json.schema_components(types, ref_template=REF)
+    schemas, components = schemas_of(types)
     refs = dict(zip(types, schemas, strict=True))
     return {
         "openapi": "3.1.0",
-        "info": {"title": "Clipline", "version": _version(), "description": DESCRIPTION},
+        "info": {"title": "Clipline", "version": release(), "description": DESCRIPTION},
         "servers": [{"url": "/"}],
         "paths": _paths(refs),
         "components": {
@@ -63,7 +65,16 @@ def build() -> Schema:
     }
 
 
-def _version() -> str:
+def schemas_of(types: Sequence[Any]) -> tuple[tuple[Schema, ...], Schema]:
+    """A schema for each type, and the components that they refer to."""
+    schemas, components = msgspec.json.schema_components(types, ref_template=REF)
+    if (search := components.get(Search.__name__)) is not None:
+        # It tells jobs apart in the queue; a request that is a search need not say so.
+        search["required"].remove("kind")
+    return schemas, components
+
+
+def release() -> str:
     try:
         return version("clipline")
     except PackageNotFoundError:

@@ -73,6 +73,8 @@ def build(settings: Settings) -> Server:
         ws=Sockets,
         ws_max_size=settings.max_body_bytes,
         ws_per_message_deflate=False,
+        ws_ping_interval=settings.heartbeat_s,
+        ws_ping_timeout=settings.heartbeat_s,
         lifespan="on",
         backlog=BACKLOG,
         access_log=False,

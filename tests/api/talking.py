@@ -34,6 +34,13 @@ class Talk:
         frame: Frame = json.loads(await asyncio.wait_for(self.connection.recv(), WAIT_S))
         return frame
 
+    async def next_or_end(self) -> Frame | None:
+        """The next frame, or None when the server has closed."""
+        try:
+            return await self.next()
+        except ConnectionClosed:
+            return None
+
     async def until(self, op: str, **fields: Any) -> list[Frame]:
         """All frames up to the first one of that kind."""
         frames = []

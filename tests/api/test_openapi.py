@@ -14,7 +14,7 @@ from tests.api.conftest import Client
 from tests.api.stand_in import StandIn
 from tests.api.test_search import cat
 
-PAGES = {"/", "/dashboard", "/docs", "/favicon.svg", "/assets/{path:path}", "/openapi.json"}
+PAGES = {"/", "/dashboard", "/docs", "/favicon.svg", "/assets/{path:path}", "/openapi.json", "/asyncapi.json"}
 
 
 def test_the_document_names_exactly_the_routes_that_exist() -> None:
