@@ -9,7 +9,7 @@ from typing import Self, Unpack
 from client import calls, uploads
 from client.address import DEFAULT_URL, Address
 from client.answers import CollectionList, JobPage, added
-from client.asking import Options, asked
+from client.asking import Options, Where, asked
 from client.backoff import Backoff
 from client.calls import MediaSize
 from client.frames import JobFrame
@@ -25,10 +25,8 @@ from shared.jobs import (
     IngestResult,
     Item,
     JobView,
-    Kind,
     Query,
     SearchResult,
-    State,
 )
 
 SEARCH_S = 30.0
@@ -142,18 +140,9 @@ class AsyncClipline:
         """A picture as WebP."""
         return (await self.http.send(calls.media(collection, item_id, size))).content
 
-    async def jobs(
-        self,
-        *,
-        state: State | None = None,
-        kind: Kind | None = None,
-        q: str | None = None,
-        before: str | None = None,
-        limit: int | None = None,
-    ) -> JobPage:
-        """Newest first; `q` is an id's beginning or words of the query, `before` an earlier page's `next`."""
-        call = calls.jobs(state=state, kind=kind, q=q, before=before, limit=limit)
-        return await self.http.read(call, JobPage)
+    async def jobs(self, **where: Unpack[Where]) -> JobPage:
+        """Newest first, without results."""
+        return await self.http.read(calls.jobs(**where), JobPage)
 
     async def job(self, job_id: str) -> JobView:
         return await self.http.read(calls.job(job_id), JobView)

@@ -1,10 +1,11 @@
 """What a search asks for, from plain arguments."""
 
+from datetime import datetime
 from typing import TypedDict
 
 from shared.errors import Invalid
 from shared.filters import Filter
-from shared.jobs import Exclude, Lane, Query, Search
+from shared.jobs import Exclude, Kind, Lane, Query, Search, State
 
 
 class Options(TypedDict, total=False):
@@ -19,6 +20,24 @@ class Options(TypedDict, total=False):
     payload: bool
     lane: Lane
     deadline_ms: int | None
+
+
+class Where(TypedDict, total=False):
+    """Which jobs, and which page of them: `q` is an id's beginning or words of the query, `error` the type of the
+    problem that a job ended with, `before` an earlier page's `next`; `tenant` is for operators.
+    """
+
+    state: State
+    kind: Kind
+    collection: str
+    worker: str
+    error: str
+    q: str
+    since: datetime
+    until: datetime
+    tenant: str
+    before: str | None
+    limit: int
 
 
 def asked(collection: str, query: str | Query, options: Options) -> Search:

@@ -8,7 +8,7 @@ from typing import Self, Unpack
 from client.address import DEFAULT_URL
 from client.aio import INGEST_S, SEARCH_S, AsyncClipline
 from client.answers import JobPage
-from client.asking import Options
+from client.asking import Options, Where
 from client.background import Background
 from client.backoff import Backoff
 from client.calls import MediaSize
@@ -23,10 +23,8 @@ from shared.jobs import (
     IngestResult,
     Item,
     JobView,
-    Kind,
     Query,
     SearchResult,
-    State,
 )
 
 
@@ -122,16 +120,8 @@ class Clipline:
     def media(self, collection: str, item_id: int, *, size: MediaSize = "thumb") -> bytes:
         return self._background.run(self._aio.media(collection, item_id, size=size))
 
-    def jobs(
-        self,
-        *,
-        state: State | None = None,
-        kind: Kind | None = None,
-        q: str | None = None,
-        before: str | None = None,
-        limit: int | None = None,
-    ) -> JobPage:
-        return self._background.run(self._aio.jobs(state=state, kind=kind, q=q, before=before, limit=limit))
+    def jobs(self, **where: Unpack[Where]) -> JobPage:
+        return self._background.run(self._aio.jobs(**where))
 
     def job(self, job_id: str) -> JobView:
         return self._background.run(self._aio.job(job_id))

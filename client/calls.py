@@ -26,8 +26,8 @@ class Call:
 
 
 def call(method: str, path: str, *, json: Any = None, once: bool = False, **params: Any) -> Call:
-    """Parameters that are None are left out."""
-    given = {name: value for name, value in params.items() if value is not None}
+    """Parameters that are None are left out; moments become ISO 8601."""
+    given = {name: msgspec.to_builtins(value) for name, value in params.items() if value is not None}
     body = Body(msgspec.json.encode(json), JSON) if json is not None else None
     return Call(method, path, given, body, once)
 

@@ -21,10 +21,11 @@ class Welcome(_FromServer, frozen=True, tag="welcome"):
 class Accepted(_FromServer, frozen=True, tag="accepted"):
     id: str
     job: str
+    position: int | None = None
 
 
 class JobEvent(_FromServer, frozen=True, tag="event"):
-    """A step of a job; `at` is ISO 8601 UTC, `position` and `stage` are told where they are known."""
+    """A step of a job; `at` is ISO 8601 UTC, and `position` jobs of its lane wait before it, where that is known."""
 
     seq: str
     job: str
@@ -32,7 +33,6 @@ class JobEvent(_FromServer, frozen=True, tag="event"):
     id: str | None = None
     at: str | None = None
     position: int | None = None
-    stage: str | None = None
 
 
 class JobResult(_FromServer, frozen=True, tag="result"):

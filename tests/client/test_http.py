@@ -1,5 +1,6 @@
 """The client's verbs over HTTP: pictures, collections, items, jobs."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -73,7 +74,8 @@ async def test_jobs_are_listed_page_by_page_and_run_again(
     page = await clipline.jobs(limit=2)
     assert [job.text for job in page.jobs] == ["fail", "two"]
     assert [job.text for job in (await clipline.jobs(before=page.next)).jobs] == ["one"]
-    [failed] = (await clipline.jobs(state="failed")).jobs
+    [failed] = (await clipline.jobs(state="failed", since=datetime(2026, 1, 1, tzinfo=UTC))).jobs
+    assert (await clipline.jobs(kind="search", until=datetime(2026, 1, 1, tzinfo=UTC))).jobs == []
     with pytest.raises(JobFinished):
         await clipline.cancel(failed.id)
     await clipline.retry(failed.id)

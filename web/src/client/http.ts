@@ -28,7 +28,17 @@ export type { HttpOptions } from "./transport.ts";
 export interface JobFilter {
   state?: JobState | "";
   kind?: JobKind | "";
+  collection?: string;
+  worker?: string;
+  /** The type of the problem that a job ended with. */
+  error?: string;
+  /** An id's beginning, or words of the query. */
   q?: string;
+  /** ISO 8601. */
+  since?: string;
+  until?: string;
+  /** For operators: whose jobs. */
+  tenant?: string;
   before?: string | null;
   limit?: number;
 }
