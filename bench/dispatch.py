@@ -139,6 +139,8 @@ def main() -> None:
     parser.add_argument("--systems", nargs="+", default=[], help="only these")
     chosen = parser.parse_args()
     systems, notes = present(SYSTEMS, chosen.systems)
+    if not systems:
+        parser.error("; ".join(notes) or f"no such system; there are {', '.join(one.name for one in SYSTEMS)}")
     load_before = getloadavg()[0]
     rounds, broken = rounds_of(systems, chosen)
     report = Report(figures={name: median_of(figures) for name, figures in rounds.items() if figures})

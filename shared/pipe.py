@@ -20,6 +20,7 @@ from shared.connection import CALL_TIMEOUT_S
 
 # As many calls may wait for their answers; more are refused, since Redis does not keep up.
 CALLS_AT_MOST = 20_000
+UNSENT_BYTES_AT_MOST = 64 * 2**20
 # A call whose connection was lost is made again: after so many seconds, then after twice as many.
 TRIES, PAUSE_S = 3, 0.02
 
@@ -103,9 +104,9 @@ class _Wire(asyncio.Protocol):
         self._watch = self._loop.call_later(timeout_s, self._look)
 
     def ask(self, packed: bytes) -> asyncio.Future[Any]:
-        """Raises ConnectionError when too many wait already."""
-        if len(self._asked) >= CALLS_AT_MOST:
-            raise exceptions.ConnectionError(f"{CALLS_AT_MOST} calls wait for their answers")
+        """Raises ConnectionError when too many wait already, or too much of what was asked has not left yet."""
+        if len(self._asked) >= CALLS_AT_MOST or self._transport.get_write_buffer_size() > UNSENT_BYTES_AT_MOST:
+            raise exceptions.ConnectionError("it does not keep up: too many calls wait for their answers")
         answer = self._loop.create_future()
         if not self._asked:
             self._transport.write(packed)

@@ -1,5 +1,6 @@
 """Lua scripts, one file each: every change of several keys is one of them, and its comment names the race it closes."""
 
+import re
 from functools import cache
 from importlib.resources import files
 
@@ -7,6 +8,8 @@ from shared import wire
 from shared.errors import Cancelled, CliplineError, Expired, Superseded, WorkerLost
 from shared.settings import Settings
 
+DEFINITION = re.compile(r"^local (?:function )?(\w+)", re.MULTILINE)
+WORD = re.compile(r"\w+")
 # How a job ends that no worker ends, and what its record says then.
 PROBLEMS: dict[str, CliplineError] = {
     "cancelled": Cancelled(),
@@ -17,21 +20,37 @@ PROBLEMS: dict[str, CliplineError] = {
 
 
 def source(name: str, settings: Settings) -> str:
-    """The script's text, with the settings' bounds and the shared functions of `lib.lua` before it.
+    """The script's text, and before it what it reaches of the settings' bounds and of the functions in `lib.lua`.
 
-    The bounds are constants of the text, so that no call has to bring and unpack them.
+    The bounds are constants of the text, so that no call has to bring and unpack them. Redis runs the whole text at
+    every call: what a script does not need would cost as much as one of its commands.
     """
-    return _bounds(settings) + _texts("lib", name)
-
-
-def alone(name: str) -> str:
-    """The text of a script that needs neither bounds nor shared functions."""
-    return _texts(name)
+    script = alone(name)
+    words, needed = _words(script), [script]
+    # What is defined reaches only what was defined before.
+    for defined, text in reversed(_definitions(_bounds(settings) + alone("lib"))):
+        if defined in words:
+            words |= _words(text)
+            needed.append(text)
+    return "".join(reversed(needed))
 
 
 @cache
-def _texts(*names: str) -> str:
-    return "".join((files(__name__) / f"{name}.lua").read_text() for name in names)
+def alone(name: str) -> str:
+    """The text of a script that needs neither bounds nor shared functions."""
+    return (files(__name__) / f"{name}.lua").read_text()
+
+
+@cache
+def _definitions(text: str) -> list[tuple[str, str]]:
+    """Name and text of each local at the margin, in order; comments before the first are left out."""
+    starts = [*DEFINITION.finditer(text)]
+    ends = [*(later.start() for later in starts[1:]), len(text)]
+    return [(start[1], text[start.start() : end]) for start, end in zip(starts, ends, strict=True)]
+
+
+def _words(text: str) -> set[str]:
+    return set(WORD.findall(text))
 
 
 def _bounds(settings: Settings) -> str:
