@@ -1,9 +1,10 @@
-"""The embedded stack as a user starts it, with the sample collection; one for the whole session."""
+"""The embedded stack as a user starts it, with the sample collection; one that is observed; each once a session."""
 
 from collections.abc import Iterator
 
 import pytest
 
+from tests.e2e.observed import Observed, observing
 from tests.e2e.running import RunningStack, up
 
 __all__ = ["RunningStack"]
@@ -19,3 +20,10 @@ def demo_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStac
 @pytest.fixture
 def stack(demo_stack: RunningStack) -> RunningStack:
     return demo_stack
+
+
+@pytest.fixture(scope="session")
+def observed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Observed]:
+    """An API and a worker, with their metrics and traces."""
+    with observing(tmp_path_factory.mktemp("observed")) as running:
+        yield running
