@@ -44,7 +44,8 @@ class ApiProcess:
         plain = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
         command = [sys.executable, "-m", "api"]
         environ = {**plain, **to_env(self._settings)}
-        self._process = subprocess.Popen(command, cwd=ROOT, env=environ, stderr=subprocess.DEVNULL)
+        quiet = subprocess.DEVNULL
+        self._process = subprocess.Popen(command, cwd=ROOT, env=environ, stdin=quiet, stdout=quiet, stderr=quiet)
         ends = monotonic() + START_S
         while not self._answers():
             assert self._process.poll() is None, "the API ended"

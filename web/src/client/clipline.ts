@@ -1,5 +1,6 @@
 /** A Clipline server in one object: searches over a websocket, everything else over HTTP. */
 
+import { Backoff } from "./backoff.ts";
 import type { SocketConstructor } from "./connection.ts";
 import type { Search, SearchResult } from "./contract.ts";
 import type { JobFrame } from "./feed.ts";
@@ -15,6 +16,7 @@ export interface CliplineOptions {
   key?: string | null;
   /** For how long a busy server is asked again. */
   patienceMs?: number;
+  backoff?: () => Backoff;
   /** Where there is none, as in Node before 22: that of the package `ws`. */
   WebSocket?: SocketConstructor;
 }
@@ -25,11 +27,11 @@ export class Clipline {
   readonly http: HttpClient;
   readonly live: LiveClient;
 
-  constructor({ url = "", key = null, patienceMs = PATIENCE_MS, WebSocket }: CliplineOptions = {}) {
+  constructor({ url = "", key = null, WebSocket, ...given }: CliplineOptions = {}) {
     const base = baseOf(url);
-    const common = { key: () => key, patienceMs };
+    const common = { key: () => key, patienceMs: PATIENCE_MS, backoff: () => new Backoff(), ...given };
     this.http = new HttpClient({ ...common, base: base.href });
-    this.live = new LiveClient({ ...common, url: socketOf(base), WebSocket });
+    this.live = new LiveClient({ ...common, backoff: common.backoff(), url: socketOf(base), WebSocket });
   }
 
   /** Raises ProblemError. What is asked while the connection is away goes out when it is back. */
