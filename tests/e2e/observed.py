@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import httpx
 
@@ -32,6 +32,8 @@ class Observed:
     metrics_url: str
     collector: Collector
 
+    MAX_QUEUED: ClassVar[int] = 8
+
     def call(self, method: str, path: str, **options: Any) -> httpx.Response:
         return httpx.request(method, self.url + path, timeout=60, trust_env=False, **options)
 
@@ -45,7 +47,14 @@ class Observed:
 def observing(folder: Path) -> Iterator[Observed]:
     with ExitStack() as stack:
         redis, collector = stack.enter_context(RedisServer()), stack.enter_context(collecting())
-        settings = settings_for(redis.url, save_model(folder / "model"), folder, port=0, metrics_listen="127.0.0.1:0")
+        settings = settings_for(
+            redis.url,
+            save_model(folder / "model"),
+            folder,
+            port=0,
+            metrics_listen="127.0.0.1:0",
+            max_queued_interactive=Observed.MAX_QUEUED,
+        )
         worker = stack.enter_context(_process("workers", settings, folder, collector.environ))
         api = stack.enter_context(_process("api", settings, folder, collector.environ))
         running = Observed(api.found("listening on (http.+)"), worker.found("metrics at (http.+)"), collector)
