@@ -5,6 +5,7 @@ import type { AddressInfo } from "node:net";
 
 import { afterEach, beforeEach, expect, test } from "vitest";
 
+import { Backoff } from "../src/client/backoff.ts";
 import { HttpClient } from "../src/client/http.ts";
 import type { Problem } from "../src/client/contract.ts";
 import { problemOf } from "../src/client/problem.ts";
@@ -83,4 +84,61 @@ test("a request that was taken back is not called a failure of the server", asyn
   const stop = new AbortController();
   answer = () => stop.abort();
   await expect(new HttpClient({ base }).queues(stop.signal)).rejects.toMatchObject({ name: "AbortError" });
+});
+
+const PATIENT = { patienceMs: 60_000, backoff: (): Backoff => new Backoff({ random: () => 0 }) };
+
+/** The answers in turn, the last one for ever. */
+const answers = (...statuses: number[]): void => {
+  const left = [...statuses];
+  answer = (_, response) => {
+    const status = (left.length > 1 ? left.shift() : left[0]) ?? 200;
+    const problem = { type: "rate-limited", title: "Too fast", status, retry_after_s: 0 };
+    response.writeHead(status, { "content-type": "application/json", "retry-after": "0" });
+    response.end(JSON.stringify(status === 200 ? { id: "j1", state: "succeeded", created_at: "now" } : problem));
+  };
+};
+
+test("a server that is busy is asked again, within patience", async () => {
+  answers(429, 503, 502, 200);
+  expect((await new HttpClient({ base, ...PATIENT }).job("j1")).id).toBe("j1");
+  expect(asked).toHaveLength(4);
+  answers(429, 200);
+  expect(await problemIn(new HttpClient({ base }).job("j1"))).toMatchObject({ status: 429, retry_after_s: 0 });
+});
+
+test("a refusal that no waiting mends is told at once", async () => {
+  answers(404, 200);
+  expect(await problemIn(new HttpClient({ base, ...PATIENT }).job("j1"))).toMatchObject({ status: 404 });
+  expect(asked).toHaveLength(1);
+});
+
+test("a wish that goes beyond patience is not waited for", async () => {
+  answer = (_, response) => response.writeHead(429, { "retry-after": "3600" }).end("");
+  expect(await problemIn(new HttpClient({ base, ...PATIENT }).job("j1"))).toMatchObject({ retry_after_s: 3_600 });
+});
+
+test("who stops waiting is not kept waiting", async () => {
+  answer = (_, response) => response.writeHead(503, { "retry-after": "30" }).end("");
+  const stop = new AbortController();
+  const asking = new HttpClient({ base, ...PATIENT }).job("j1", stop.signal);
+  stop.abort();
+  await expect(asking).rejects.toMatchObject({ name: "AbortError" });
+});
+
+test("a search that is repeated keeps its idempotency key, another has another", async () => {
+  answers(503, 200);
+  const client = new HttpClient({ base, ...PATIENT });
+  await client.search({ collection: "a", query: { text: "b" } });
+  await client.search({ collection: "a", query: { text: "b" } });
+  const keys = asked.map(({ headers }) => headers["idempotency-key"]);
+  expect(keys).toHaveLength(3);
+  expect(keys[0]).toBe(keys[1]);
+  expect(keys[2]).not.toBe(keys[0]);
+  expect(asked[0]?.headers["content-type"]).toBe("application/json");
+});
+
+test("a job that does not end in time is given up", async () => {
+  json(200, { id: "j1", state: "running", created_at: "now" });
+  expect(await problemIn(new HttpClient({ base }).finished("j1", { timeoutMs: 20 }))).toMatchObject({ type: "timed-out" });
 });
