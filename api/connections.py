@@ -1,9 +1,8 @@
 """The bounds on open websockets and event streams."""
 
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 
+from api.counted import Counted
 from shared.errors import TooManyRequests, Unavailable
 from shared.settings import Settings
 
@@ -16,29 +15,21 @@ class Connections:
     def __init__(self, settings: Settings) -> None:
         self.most = settings.max_connections
         self.most_of_tenant = settings.tenant_max_connections
-        self.now = 0
+        self._all: Counter[None] = Counter()
         self._by_tenant: Counter[str] = Counter()
 
-    @contextmanager
-    def one(self) -> Iterator[None]:
-        """Raises Unavailable."""
+    @property
+    def now(self) -> int:
+        return self._all[None]
+
+    def one(self) -> Counted[None]:
+        """To be entered at once. Raises Unavailable."""
         if self.now >= self.most:
             raise Unavailable(f"{self.most:,} connections are open", retry_after_s=RETRY_S)
-        self.now += 1
-        try:
-            yield
-        finally:
-            self.now -= 1
+        return Counted(self._all, None)
 
-    @contextmanager
-    def of_tenant(self, tenant: str) -> Iterator[None]:
-        """Raises TooManyRequests."""
+    def of_tenant(self, tenant: str) -> Counted[str]:
+        """To be entered at once. Raises TooManyRequests."""
         if self._by_tenant[tenant] >= self.most_of_tenant:
             raise TooManyRequests(f"{self.most_of_tenant:,} connections of yours are open", retry_after_s=RETRY_S)
-        self._by_tenant[tenant] += 1
-        try:
-            yield
-        finally:
-            self._by_tenant[tenant] -= 1
-            if not self._by_tenant[tenant]:
-                del self._by_tenant[tenant]
+        return Counted(self._by_tenant, tenant)

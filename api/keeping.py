@@ -3,9 +3,8 @@
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 
+from api.counted import Counted
 from shared.errors import CliplineError
 from shared.sessions import Sessions
 
@@ -21,15 +20,8 @@ class Keeper:
         self.sessions = sessions
         self._held: Counter[tuple[str, str]] = Counter()
 
-    @contextmanager
-    def holding(self, tenant: str, session: str) -> Iterator[None]:
-        self._held[tenant, session] += 1
-        try:
-            yield
-        finally:
-            self._held[tenant, session] -= 1
-            if not self._held[tenant, session]:
-                del self._held[tenant, session]
+    def holding(self, tenant: str, session: str) -> Counted[tuple[str, str]]:
+        return Counted(self._held, (tenant, session))
 
     async def run(self) -> None:
         while True:

@@ -91,7 +91,7 @@ class Live:
         state, outbox = websocket.state, Outbox()
         session, known = await _session(websocket, identity)
         subscription = Subscription(state["dispatcher"], outbox, tenant=identity.tenant, session=session)
-        with subscription.registered(), state["keeper"].holding(identity.tenant, session):
+        with subscription, state["keeper"].holding(identity.tenant, session):
             await found_place(state)
             snapshot = _snapshot(state, subscription) if known else None
             after = websocket.query_params.get("after")

@@ -8,6 +8,8 @@ from typing import Any
 from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
+from api.lean import LeanFlag, LeanQueue
+
 GOING_AWAY = 1001
 # After our close a peer that reads nothing may keep the connection, and its buffers, for so long.
 LINGER_S = 15.0
@@ -20,6 +22,11 @@ class Sockets(WebSocketsSansIOProtocol):
     """Says 1001 when the process ends, and lets no stalled peer hold back a close or a connection."""
 
     _linger: TimerHandle | None = None
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.queue = LeanQueue()  # type: ignore[assignment]
+        self.writable = LeanFlag()  # type: ignore[assignment]
 
     def handle_connect(self, event: Any) -> None:
         super().handle_connect(event)
@@ -62,6 +69,10 @@ class Sockets(WebSocketsSansIOProtocol):
             self.writable.set()
             self._abort_later()
         await super().send(message)
+        if message["type"] == "websocket.accept":
+            # Nobody looks at the handshake again; its headers would stay as long as the connection does.
+            self.request.headers.clear()
+            del self.request, self.response
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._linger is not None:

@@ -82,7 +82,7 @@ class EventStream(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         connections = self.state["connections"]
         subscription = Subscription(self.state["dispatcher"], Outbox(), tenant=self.tenant, session=None)
-        with connections.one(), connections.of_tenant(self.tenant), subscription.registered():
+        with connections.one(), connections.of_tenant(self.tenant), subscription:
             subscription.watch(self.job_id, None, most=1)
             await found_place(self.state)
             place = await self.state["resuming"].find(subscription, after=self.after, snapshot=self._snapshot)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Self
 
 from api.dispatcher import Dispatcher, of_job, of_session
 from api.outbox import TOO_SLOW, TRY_LATER, Outbox
@@ -15,7 +16,9 @@ MAX_SHOWN = 1_024
 
 
 class Subscription:
-    """A listener of the dispatcher; it holds back what it hears until `begin`, and while something is being read.
+    """A listener of the dispatcher while it is entered.
+
+    It holds back what it hears until `begin`, and while something is being read.
 
     Without a session it hears of what it watches alone.
     """
@@ -31,17 +34,16 @@ class Subscription:
         self._held: list[Event] | None = []
         self._shown: dict[str, None] = {}
 
-    @contextmanager
-    def registered(self) -> Iterator[None]:
+    def __enter__(self) -> Self:
         if self.session is not None:
             self.dispatcher.add(self, of_session(self.tenant, self.session))
-        try:
-            yield
-        finally:
-            if self.session is not None:
-                self.dispatcher.remove(self, of_session(self.tenant, self.session))
-            for job in list(self.labels):
-                self.unwatch(job)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.session is not None:
+            self.dispatcher.remove(self, of_session(self.tenant, self.session))
+        for job in list(self.labels):
+            self.unwatch(job)
 
     def begin(self, boundary: str) -> None:
         """From here on events after `boundary` go out; those before it were replayed, or are of no interest."""

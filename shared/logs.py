@@ -1,9 +1,7 @@
 """Logs: one line an event, with the job, the tenant and the trace that it belongs to."""
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from datetime import UTC, datetime
 
 import msgspec
@@ -15,16 +13,27 @@ _tenant: ContextVar[str] = ContextVar("tenant", default="-")
 _trace: ContextVar[str] = ContextVar("trace", default="-")
 
 
-@contextmanager
-def about(*, job: str | None = None, tenant: str | None = None, trace: str | None = None) -> Iterator[None]:
-    """Every line logged inside carries these."""
-    given = [(_job, job), (_tenant, tenant), (_trace, trace)]
-    tokens = [(variable, variable.set(value)) for variable, value in given if value is not None]
-    try:
-        yield
-    finally:
-        for variable, token in tokens:
+class _About:
+    """Small, because every open connection is inside of two."""
+
+    __slots__ = ("_given", "_tokens")
+
+    def __init__(self, *given: tuple[ContextVar[str], str | None]) -> None:
+        self._given = given
+        self._tokens: list[tuple[ContextVar[str], Token[str]]] = []
+
+    def __enter__(self) -> None:
+        self._tokens = [(variable, variable.set(value)) for variable, value in self._given if value is not None]
+        del self._given
+
+    def __exit__(self, *_: object) -> None:
+        for variable, token in self._tokens:
             variable.reset(token)
+
+
+def about(*, job: str | None = None, tenant: str | None = None, trace: str | None = None) -> _About:
+    """Every line logged inside carries these."""
+    return _About((_job, job), (_tenant, tenant), (_trace, trace))
 
 
 def current_trace() -> str:
