@@ -86,7 +86,8 @@ async def test_a_crowd_holds_back_who_answers_and_eases() -> None:
 async def test_results_are_read_once_for_all_who_wait(settings: Settings) -> None:
     async with connect(settings) as redis:
         job = Search(collection="things", query=Query(text="a"))
-        ids = [(await Queue(redis, settings).submit(job, tenant="default")).id for _ in range(100)]
+        queue = Queue(redis, settings)
+        ids = [(await queue.submit(job, tenant="default")).id for _ in range(100)]
         results = Results(Ledger(redis))
         asked = [("default", one) for one in ids * 3] + [("other", ids[0]), ("default", "nothing")]
         before = await redis.info("commandstats")
