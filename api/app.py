@@ -30,6 +30,7 @@ from api import (
     sessions,
     sse,
 )
+from api.arrival import Arrival
 from api.auth import Identify
 from api.hosts import Hosts
 from api.limits import Inflight
@@ -76,6 +77,7 @@ def create_app(settings: Settings, *, stopping: Signal | None = None) -> Starlet
             Middleware(Hosts, local_only=keyring.open, origins=settings.origins),
             Middleware(Inflight, most=settings.max_inflight, metrics=metrics),
             Middleware(Identify, keyring=keyring),
+            Middleware(Arrival, pause_s=settings.body_pause_s, total_s=settings.body_timeout_s),
         ],
         exception_handlers=problems.HANDLERS,
         lifespan=lifespan,

@@ -58,7 +58,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
 
 READING: tuple[Error, ...] = (errors.Invalid, errors.QueueAway)
 WRITING: tuple[Error, ...] = (*READING, errors.Forbidden)
-BODY: tuple[Error, ...] = (errors.BadRequest, errors.TooLarge, errors.UnsupportedMediaType)
+BODY: tuple[Error, ...] = (errors.BadRequest, errors.RequestTimeout, errors.TooLarge, errors.UnsupportedMediaType)
 ENQUEUED = {202: Accepted, 200: JobView}
 ADMISSION: tuple[Error, ...] = (errors.QueueFull, errors.TenantBusy, errors.RateLimited)
 IDEMPOTENT = ("Idempotency-Key",)

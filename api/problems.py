@@ -19,6 +19,7 @@ from shared.errors import (
     Problem,
     QueueAway,
     QueueFull,
+    RequestTimeout,
     TooManyRequests,
     Unauthorized,
     Unavailable,
@@ -35,6 +36,9 @@ def answer(problem: Problem, *, headers: dict[str, str] | None = None) -> Respon
     headers = dict(headers or {})
     if problem.retry_after_s is not None:
         headers["Retry-After"] = str(problem.retry_after_s)
+    if problem.status == RequestTimeout.status:
+        # What still comes of the body must not be taken for a request.
+        headers["Connection"] = "close"
     if problem.status == Unauthorized.status:
         headers["WWW-Authenticate"] = 'Bearer realm="clipline"'
     return Response(msgspec.json.encode(problem), status_code=problem.status, headers=headers, media_type=PROBLEM_JSON)

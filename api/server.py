@@ -13,6 +13,7 @@ from types import FrameType
 import uvicorn
 
 from api.app import create_app, keyring_of
+from api.arrival import protocol
 from api.hosts import is_loopback
 from api.sockets import Sockets
 from shared.connection import connect, refuse_eviction
@@ -69,7 +70,7 @@ def build(settings: Settings) -> Server:
         host=settings.host,
         port=settings.port,
         loop="uvloop",
-        http="httptools",
+        http=protocol(settings.body_pause_s),
         ws=Sockets,
         ws_max_size=settings.max_body_bytes,
         ws_per_message_deflate=False,
@@ -79,7 +80,8 @@ def build(settings: Settings) -> Server:
         backlog=BACKLOG,
         access_log=False,
         log_config=None,
-        proxy_headers=False,
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=settings.trusted_proxies,
         server_header=False,
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=GRACE_S,

@@ -7,6 +7,7 @@ CliplineError                    500
 ├── NotFound                     404
 │   ├── JobNotFound  CollectionNotFound  ItemNotFound  SessionNotFound  LaneNotFound  WorkerNotFound
 ├── MethodNotAllowed             405
+├── RequestTimeout               408  the body did not arrive in time
 ├── Conflict                     409
 │   ├── CollectionDiffers  JobFinished  JobStillOpen  JobNotRetryable  KeyReused  ModelMismatch
 ├── TooLarge                     413
@@ -110,6 +111,13 @@ class WorkerNotFound(NotFound):
 
 class MethodNotAllowed(CliplineError):
     status, slug, title = 405, "method-not-allowed", "This address does not take that method"
+
+
+class RequestTimeout(CliplineError):
+    """The connection is closed after the answer."""
+
+    status, slug, title = 408, "request-timeout", "The request did not arrive in time"
+    retryable = True
 
 
 class Conflict(CliplineError):

@@ -34,6 +34,7 @@ STATUSES = {
         "WorkerNotFound",
     },
     405: {"MethodNotAllowed"},
+    408: {"RequestTimeout"},
     409: {
         *("Conflict", "CollectionDiffers", "JobFinished", "JobNotRetryable", "KeyReused", "ModelMismatch"),
         *("Cancelled", "Superseded", "JobStillOpen"),
