@@ -154,14 +154,6 @@ def test_nothing_comes_from_another_origin_and_the_policy_holds(browser: Browser
     assert refused == []
 
 
-def test_the_jobs_page_lists_what_was_asked(page: Page) -> None:
-    ask(page, "a lighthouse nobody painted")
-    page.goto("/dashboard")
-    expect(page.get_by_test_id("jobs")).to_contain_text("a lighthouse nobody painted")
-    expect(page.get_by_test_id("worker")).to_have_count(1)
-    expect(page.get_by_test_id("queue")).to_have_count(2)
-
-
 def test_a_dead_api_is_told_as_a_failure_not_as_no_results(browser: Browser, demo_stack: RunningStack) -> None:
     def refuse(route: Route) -> None:
         problem = '{"type":"queue-away","title":"Redis does not answer","status":503,"detail":"try again soon"}'

@@ -3,51 +3,110 @@
 import type { VNode } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 
-import type { JobState } from "../client/contract.ts";
-import { STATES } from "./view.ts";
+import type { Change, View } from "./view.ts";
+import { KINDS, STATES } from "./view.ts";
 
-const SETTLE_MS = 200;
+const SETTLE_MS = 250;
 
-export interface FiltersProps {
-  state: JobState | "";
-  q: string;
-  onState: (state: JobState | "") => void;
-  onQ: (q: string) => void;
+interface FiltersProps {
+  view: View;
+  change: Change;
+  collections: readonly string[];
 }
 
-export function Filters({ state, q, onState, onQ }: FiltersProps): VNode {
-  const [typed, setTyped] = useState(q);
+export function Filters({ view, change, collections }: FiltersProps): VNode {
+  const set = (part: Partial<View>): void => change({ ...part, trail: [] }, { replace: true });
+  const more = view.worker !== "" || view.error !== "" || view.since !== "" || view.until !== "";
+  return (
+    <div class="filters" role="search" aria-label="Jobs">
+      <Words label="Words of the request, or the start of an id" hint="Words or id" value={view.q} onText={(q) => set({ q })} testid="jobs-q" />
+      {view.tab === "jobs" && (
+        <Choice label="State" none="every state" value={view.state} of={STATES} onChoice={(state) => set({ state })} testid="jobs-state" />
+      )}
+      <Choice label="Kind" none="every kind" value={view.kind} of={KINDS} onChoice={(kind) => set({ kind })} testid="jobs-kind" />
+      <Choice
+        label="Collection"
+        none="every collection"
+        value={view.collection}
+        of={collections.includes(view.collection) || view.collection === "" ? collections : [view.collection, ...collections]}
+        onChoice={(collection) => set({ collection })}
+        testid="jobs-collection"
+      />
+      <details class="more" open={more}>
+        <summary>More</summary>
+        <div class="filters">
+          <Words label="Worker's id" hint="Worker" value={view.worker} onText={(worker) => set({ worker })} testid="jobs-worker" />
+          <Words label="Type of error" hint="Error type" value={view.error} onText={(error) => set({ error })} testid="jobs-error" />
+          <Time label="from" value={view.since} onTime={(since) => set({ since })} />
+          <Time label="to" value={view.until} onTime={(until) => set({ until })} />
+        </div>
+      </details>
+    </div>
+  );
+}
+
+interface WordsProps {
+  label: string;
+  hint: string;
+  value: string;
+  onText: (text: string) => void;
+  testid: string;
+}
+
+/** Asks when the typing pauses. */
+function Words({ label, hint, value, onText, testid }: WordsProps): VNode {
+  const [typed, setTyped] = useState(value);
   const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
-  useEffect(() => setTyped(q), [q]);
+  useEffect(() => setTyped(value), [value]);
   useEffect(() => () => clearTimeout(timer.current), []);
   const type = (text: string): void => {
     setTyped(text);
     clearTimeout(timer.current);
-    timer.current = setTimeout(() => onQ(text.trim()), SETTLE_MS);
+    timer.current = setTimeout(() => onText(text.trim()), SETTLE_MS);
   };
   return (
-    <div class="filters" role="search">
-      <input
-        type="search"
-        aria-label="Words of the request, or the start of an id"
-        placeholder="Words or id"
-        value={typed}
-        onInput={(event) => type(event.currentTarget.value)}
-        data-testid="jobs-q"
-      />
-      <select
-        aria-label="State"
-        value={state}
-        onChange={(event) => onState(STATES.find((known) => known === event.currentTarget.value) ?? "")}
-        data-testid="jobs-state"
-      >
-        <option value="">every state</option>
-        {STATES.map((known) => (
-          <option key={known} value={known}>
-            {known}
-          </option>
-        ))}
-      </select>
-    </div>
+    <input
+      type="search"
+      aria-label={label}
+      placeholder={hint}
+      value={typed}
+      onInput={(event) => type(event.currentTarget.value)}
+      data-testid={testid}
+    />
+  );
+}
+
+interface ChoiceProps<T extends string> {
+  label: string;
+  none: string;
+  value: T | "";
+  of: readonly T[];
+  onChoice: (chosen: T | "") => void;
+  testid: string;
+}
+
+export function Choice<T extends string>({ label, none, value, of, onChoice, testid }: ChoiceProps<T>): VNode {
+  return (
+    <select
+      aria-label={label}
+      value={value}
+      onChange={(event) => onChoice(of.find((known) => known === event.currentTarget.value) ?? "")}
+      data-testid={testid}
+    >
+      {none !== "" && <option value="">{none}</option>}
+      {of.map((known) => (
+        <option key={known} value={known}>
+          {known}
+        </option>
+      ))}
+    </select>
+  );
+}
+
+function Time({ label, value, onTime }: { label: string; value: string; onTime: (time: string) => void }): VNode {
+  return (
+    <label class="time">
+      {label} <input type="datetime-local" value={value} onChange={(event) => onTime(event.currentTarget.value)} />
+    </label>
   );
 }

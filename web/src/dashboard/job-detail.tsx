@@ -1,113 +1,133 @@
 /** One job: what was asked, what became of it, and what can be done about it. */
 
-import type { ComponentChildren, VNode } from "preact";
-import { useCallback, useState } from "preact/hooks";
+import type { VNode } from "preact";
+import { useCallback } from "preact/hooks";
 
-import type { Job, Problem } from "../client/contract.ts";
-import type { HttpClient } from "../client/http.ts";
-import { problemOf } from "../client/problem.ts";
-import { duration, moment, plain } from "../ui/format.ts";
+import type { Job, JobRequest } from "../client/contract.ts";
+import type { SweepVerb } from "../client/http.ts";
+import { ago, moment } from "../ui/format.ts";
 import { Icon } from "../ui/icons.tsx";
 import { Modal } from "../ui/modal.tsx";
-import { Failure } from "../ui/notice.tsx";
 import { StateBadge } from "../ui/state-badge.tsx";
 import { requestOf } from "./job-list.tsx";
+import { Attempts, ErrorBox, Fact, RequestOf, ResultOf } from "./job-parts.tsx";
+import { http, job as load, requestOfJob } from "./operators.ts";
+import { Status } from "./status.tsx";
+import { Timeline } from "./timeline.tsx";
+import { useActions } from "./use-action.tsx";
 import { usePolled } from "./use-polled.ts";
 
 export interface JobDetailProps {
-  http: HttpClient;
   id: string;
-  onChanged: () => void;
+  tenant: string;
   onClose: () => void;
 }
 
-export function JobDetail({ http, id, onChanged, onClose }: JobDetailProps): VNode {
-  const { data: job, problem, refresh } = usePolled(useCallback((signal: AbortSignal) => http.job(id, signal), [http, id]));
-  const changed = (): void => {
-    refresh();
-    onChanged();
-  };
+interface Whole {
+  job: Job;
+  asked: JobRequest;
+}
+
+const NOTHING: JobRequest = { payload: null, cut: {} };
+
+export function JobDetail({ id, tenant, onClose }: JobDetailProps): VNode {
+  const whole = usePolled(
+    useCallback(
+      async (signal: AbortSignal): Promise<Whole> => {
+        const job = await load(id, tenant, signal);
+        return { job, asked: job.redacted ? NOTHING : await requestOfJob(id, tenant, signal) };
+      },
+      [id, tenant],
+    ),
+  );
+  const { data, refresh, atMs } = whole;
   return (
     <Modal label={`Job ${id}`} class="job-detail" onClose={onClose} testid="job-detail">
       <div class="detail-head">
-        <h2>{job === null ? "Job" : `${job.kind}: ${requestOf(job)}`}</h2>
+        <h2>{data === null ? "Job" : `${data.job.kind}: ${requestOf(data.job)}`}</h2>
         <button type="button" class="round" aria-label="Close" onClick={onClose} data-first>
           <Icon name="close" />
         </button>
       </div>
-      {job === null && problem === null && <p class="soft">Loading…</p>}
-      {problem !== null && <Failure problem={problem} onRetry={refresh} />}
-      {job !== null && <Facts job={job} />}
-      {job !== null && <Actions http={http} job={job} onChanged={changed} />}
+      <Status polled={whole} />
+      {data !== null && <Shown whole={data} nowMs={atMs} tenant={tenant} onChanged={refresh} />}
     </Modal>
+  );
+}
+
+function Shown({ whole, nowMs, tenant, onChanged }: { whole: Whole; nowMs: number; tenant: string; onChanged: () => void }): VNode {
+  const { job, asked } = whole;
+  return (
+    <>
+      <p class="detail-state">
+        <StateBadge state={job.state} />
+        <span class="soft">{ago(job.created_at, nowMs)}</span>
+        {job.redacted && <span class="soft">Query and result of another tenant are not shown.</span>}
+      </p>
+      {job.error && <ErrorBox error={job.error} />}
+      <Timeline job={job} nowMs={nowMs} />
+      <Facts job={job} />
+      {job.history.length > 0 && <Attempts history={job.history} />}
+      {!job.redacted && <RequestOf job={job} asked={asked} />}
+      {job.result !== null && <ResultOf job={job} />}
+      <Buttons whole={whole} tenant={tenant} onChanged={onChanged} />
+    </>
   );
 }
 
 function Facts({ job }: { job: Job }): VNode {
   return (
-    <>
-      <p>
-        <StateBadge state={job.state} />
-      </p>
-      {job.error && <ErrorOf error={job.error} />}
-      <dl class="facts">
-        <Fact name="id">
-          <code>{job.id}</code>
-        </Fact>
-        <Fact name="lane">{job.lane}</Fact>
-        <Fact name="collection">{job.collection}</Fact>
-        <Fact name="created">{moment(job.created_at)}</Fact>
-        <Fact name="started">{job.started_at && moment(job.started_at)}</Fact>
-        <Fact name="finished">{job.finished_at && moment(job.finished_at)}</Fact>
-        <Fact name="stages">{stagesOf(job)}</Fact>
-        <Fact name="attempts">{job.attempts}</Fact>
-        <Fact name="worker">{job.worker}</Fact>
-        <Fact name="result">{resultOf(job.result)}</Fact>
-      </dl>
-    </>
+    <dl class="facts">
+      <Fact name="id">
+        <code data-testid="job-id">{job.id}</code>
+      </Fact>
+      <Fact name="lane">{job.lane}</Fact>
+      <Fact name="collection">{job.collection}</Fact>
+      <Fact name="tenant">{job.tenant}</Fact>
+      <Fact name="created">{moment(job.created_at)}</Fact>
+      <Fact name="finished">{job.finished_at && moment(job.finished_at)}</Fact>
+      <Fact name="attempts">{job.attempts}</Fact>
+      <Fact name="worker">{job.worker && <code>{job.worker}</code>}</Fact>
+      <Fact name="session">{job.session && <code>{job.session}</code>}</Fact>
+      <Fact name="trace">{job.trace && <code data-testid="trace">{job.trace}</code>}</Fact>
+    </dl>
   );
 }
 
-function Fact({ name, children }: { name: string; children?: ComponentChildren }): VNode | null {
-  if (children === undefined || children === null || children === "") return null;
-  return (
-    <div>
-      <dt>{name}</dt>
-      <dd>{children}</dd>
-    </div>
-  );
-}
-
-function ErrorOf({ error }: { error: Problem }): VNode {
-  return (
-    <div class="error-box" data-testid="job-error">
-      <strong>{error.title}</strong>
-      {error.detail && error.detail !== error.title && <p>{error.detail}</p>}
-    </div>
-  );
-}
-
-function Actions({ http, job, onChanged }: { http: HttpClient; job: Job; onChanged: () => void }): VNode {
-  const [problem, setProblem] = useState<Problem | null>(null);
-  const [busy, setBusy] = useState(false);
-  const act = (action: Promise<void>): void => {
-    setBusy(true);
-    setProblem(null);
-    action
-      .then(onChanged, (error: unknown) => setProblem(problemOf(error)))
-      .finally(() => setBusy(false));
-  };
+function Buttons({ whole, tenant, onChanged }: { whole: Whole; tenant: string; onChanged: () => void }): VNode {
+  const { ask, may } = useActions();
+  const { job } = whole;
   const open = job.state === "queued" || job.state === "running";
+  const sweep = (verb: SweepVerb, said: string) => async (): Promise<string> => {
+    const { done } = await http.sweep(verb, { ids: [job.id], ...(tenant !== "" && { tenant }) });
+    onChanged();
+    return done === 1 ? said : "The job had changed meanwhile; nothing was done.";
+  };
   return (
     <div class="actions">
-      {problem !== null && <Failure problem={problem} />}
-      {open && (
-        <button type="button" disabled={busy} onClick={() => act(http.cancel(job.id))} data-testid="cancel-job">
-          Cancel
+      <a class="button" href={jsonOf(whole)} download={`job-${job.id}.json`} data-testid="download-job">
+        Download as JSON
+      </a>
+      {may && open && (
+        <button
+          type="button"
+          onClick={() =>
+            ask({ title: "Cancel this job?", text: requestOf(job), verb: "Cancel job", danger: true, act: sweep("cancel", "The job is cancelled.") })
+          }
+          data-testid="cancel-job"
+        >
+          Cancel job
         </button>
       )}
-      {!open && job.state !== "succeeded" && (
-        <button type="button" disabled={busy} onClick={() => act(http.retry(job.id))} data-testid="retry-job">
+      {may && !open && job.state !== "succeeded" && (
+        <button
+          type="button"
+          class="primary"
+          onClick={() =>
+            ask({ title: "Run this job again?", text: requestOf(job), verb: "Run again", act: sweep("replay", "The job is queued again.") })
+          }
+          data-testid="retry-job"
+        >
           Run again
         </button>
       )}
@@ -115,14 +135,7 @@ function Actions({ http, job, onChanged }: { http: HttpClient; job: Job; onChang
   );
 }
 
-function stagesOf({ timings }: Job): string {
-  const stages = Object.entries<number>({ ...timings });
-  return stages.map(([name, ms]) => `${name.replace(/_ms$/, "")} ${duration(ms)}`).join(" · ");
-}
-
-/** Long lists by their length: the pictures themselves are for the search page. */
-function resultOf(result: unknown): string {
-  if (typeof result !== "object" || result === null) return "";
-  const parts = Object.entries(result).filter(([name]) => name !== "took");
-  return parts.map(([name, value]) => `${name}: ${Array.isArray(value) ? value.length : plain(value)}`).join(", ");
+/** Bytes in the address: a download needs no other origin and no policy of its own. */
+function jsonOf({ job, asked }: Whole): string {
+  return `data:application/json;charset=utf-8,${encodeURIComponent(JSON.stringify({ ...job, request: asked.payload }, null, 2))}`;
 }

@@ -11,16 +11,39 @@ export interface JobListProps {
   jobs: readonly Job[];
   nowMs: number;
   filtered: boolean;
+  /** Whether an older page may still have some. */
+  more: boolean;
+  chosen: ReadonlySet<string>;
+  /** Without it nothing can be chosen. */
+  onChoose: ((ids: readonly string[], chosen: boolean) => void) | null;
   onOpen: (id: string) => void;
 }
 
-export function JobList({ jobs, nowMs, filtered, onOpen }: JobListProps): VNode {
-  if (jobs.length === 0) return <NoJobs filtered={filtered} />;
+export function JobList(props: JobListProps): VNode {
+  const { jobs, nowMs, filtered, more, chosen, onChoose, onOpen } = props;
+  if (jobs.length === 0) return <NoJobs filtered={filtered} more={more} />;
+  const ids = jobs.map(({ id }) => id);
+  const all = ids.every((id) => chosen.has(id));
   return (
     <div class="table-wrap">
       <table class="jobs" data-testid="jobs">
         <thead>
           <tr>
+            {onChoose && (
+              <th scope="col" class="choose">
+                <input
+                  type="checkbox"
+                  aria-label="Choose all on this page"
+                  checked={all}
+                  onChange={() => onChoose(ids, !all)}
+                  data-testid="choose-page"
+                />
+                <span class="narrow-only" aria-hidden="true">
+                  {" "}
+                  all on this page
+                </span>
+              </th>
+            )}
             <th scope="col">Request</th>
             <th scope="col">State</th>
             <th scope="col">Lane</th>
@@ -31,7 +54,7 @@ export function JobList({ jobs, nowMs, filtered, onOpen }: JobListProps): VNode 
         </thead>
         <tbody>
           {jobs.map((job) => (
-            <Row key={job.id} job={job} nowMs={nowMs} onOpen={onOpen} />
+            <Row key={job.id} job={job} nowMs={nowMs} chosen={chosen.has(job.id)} onChoose={onChoose} onOpen={onOpen} />
           ))}
         </tbody>
       </table>
@@ -39,21 +62,41 @@ export function JobList({ jobs, nowMs, filtered, onOpen }: JobListProps): VNode 
   );
 }
 
-function Row({ job, nowMs, onOpen }: { job: Job; nowMs: number; onOpen: (id: string) => void }): VNode {
+interface RowProps {
+  job: Job;
+  nowMs: number;
+  chosen: boolean;
+  onChoose: JobListProps["onChoose"];
+  onOpen: (id: string) => void;
+}
+
+function Row({ job, nowMs, chosen, onChoose, onOpen }: RowProps): VNode {
+  const took = tookMs(job);
   return (
-    <tr data-testid="job" data-id={job.id}>
+    <tr data-testid="job" data-id={job.id} class={chosen ? "chosen" : undefined}>
+      {onChoose && (
+        <td class="choose">
+          <input
+            type="checkbox"
+            aria-label={`Choose ${requestOf(job)}`}
+            checked={chosen}
+            onChange={() => onChoose([job.id], !chosen)}
+          />
+        </td>
+      )}
       <td class="request">
         <button type="button" class="row-link" title={job.id} onClick={() => onOpen(job.id)}>
           <span class="kind">{job.kind}</span>
           <span class="words">{requestOf(job)}</span>
+          {job.error && <span class="why">{job.error.type}</span>}
         </button>
       </td>
       <td>
         <StateBadge state={job.state} />
       </td>
-      <td>{job.lane}</td>
-      <td>{job.collection}</td>
-      <td class="number">{tookMs(job) === null ? "" : duration(tookMs(job) ?? 0)}</td>
+      <td class="lane">{job.lane}</td>
+      <td class="collection">{job.collection}</td>
+      <td class="number">{took === null ? "" : duration(took)}</td>
       <td class="number">
         <time dateTime={job.created_at} title={moment(job.created_at)}>
           {ago(job.created_at, nowMs)}
@@ -63,26 +106,35 @@ function Row({ job, nowMs, onOpen }: { job: Job; nowMs: number; onOpen: (id: str
   );
 }
 
-function NoJobs({ filtered }: { filtered: boolean }): VNode {
+function NoJobs({ filtered, more }: { filtered: boolean; more: boolean }): VNode {
+  if (more) {
+    return (
+      <Notice icon="empty" title="None so far" testid="no-jobs">
+        <p>Nothing among those that were looked at. Older ones come with “Older”.</p>
+      </Notice>
+    );
+  }
   return filtered ? (
     <Notice icon="empty" title="No such jobs" testid="no-jobs">
-      <p>None of the jobs that are kept matches the words and the state.</p>
+      <p>None of the jobs that are kept matches. Words are whole words; an id may be cut short.</p>
     </Notice>
   ) : (
-    <Notice icon="empty" title="No jobs yet" testid="no-jobs">
-      <p>Each search and each ingest is listed here from the moment it is accepted.</p>
+    <Notice icon="empty" title="No jobs here" testid="no-jobs">
+      <p>Each search and each ingest is listed from the moment it is accepted.</p>
     </Notice>
   );
 }
 
 /** In the searcher's words, or what it was about where there are none. */
-export function requestOf({ text, kind, collection }: Job): string {
-  if (text != null && text !== "") return text;
-  return kind === "search" ? "by picture" : collection;
+export function requestOf({ text, kind, collection, id, redacted }: Job): string {
+  if (redacted) return "hidden";
+  if (text !== null && text !== "") return text;
+  if (kind === "search") return "by picture";
+  return collection === "" ? id : collection;
 }
 
 /** From acceptance to the end, as the person waited. */
 export function tookMs({ created_at, finished_at, timings }: Job): number | null {
-  if (timings?.total_ms) return timings.total_ms;
-  return finished_at == null ? null : Math.max(0, Date.parse(finished_at) - Date.parse(created_at));
+  if (timings !== null && timings.total_ms > 0) return timings.total_ms;
+  return finished_at === null ? null : Math.max(0, Date.parse(finished_at) - Date.parse(created_at));
 }

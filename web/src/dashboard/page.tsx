@@ -1,147 +1,163 @@
-/** The jobs page, put together. */
+/** The dashboard, put together. */
 
 import type { VNode } from "preact";
-import { useCallback, useEffect } from "preact/hooks";
+import { useCallback, useEffect, useMemo, useState } from "preact/hooks";
 
-import type { JobPage, Problem, Queue, Worker } from "../client/contract.ts";
-import { HttpClient } from "../client/http.ts";
+import type { Caller, Problem } from "../client/contract.ts";
+import { problemOf } from "../client/problem.ts";
 import type { Access } from "../ui/access.ts";
 import { useAccess } from "../ui/access.ts";
 import { Header } from "../ui/header.tsx";
 import { KeyDialog } from "../ui/key-dialog.tsx";
 import { readKey } from "../ui/key.ts";
-import { Failure } from "../ui/notice.tsx";
-import { Filters } from "./filters.tsx";
-import { Queues, Workers } from "./fleet.tsx";
+import { Failure, Notice } from "../ui/notice.tsx";
+import { Media } from "../ui/picture.tsx";
 import { JobDetail } from "./job-detail.tsx";
-import { JobList } from "./job-list.tsx";
-import type { Polled } from "./use-polled.ts";
-import { usePolled } from "./use-polled.ts";
-import type { View } from "./view.ts";
-import { useView } from "./view.ts";
-
-const PAGE = 50;
-const FORBIDDEN = 403;
-const http = new HttpClient({ key: readKey });
-
-interface Fleet {
-  queues: Queue[];
-  workers: Worker[];
-}
+import { Jobs } from "./jobs.tsx";
+import { caller, http } from "./operators.ts";
+import { Overview } from "./overview.tsx";
+import { Collections, Tenants, Trail } from "./places.tsx";
+import { ActionsOf, useAsking } from "./use-action.tsx";
+import { PulseOf, useOwnPulse, usePulseState } from "./use-pulse.ts";
+import type { Change, Tab, View } from "./view.ts";
+import { TABS, tabOf, useView, writeView } from "./view.ts";
+import { Workers } from "./workers.tsx";
 
 export function DashboardPage(): VNode {
   const access = useAccess();
   return (
     <>
       <Header page="dashboard" onForgetKey={access.key === null ? undefined : access.forget} />
-      <Dashboard key={access.round} access={access} />
+      <Entered key={access.round} access={access} />
       {access.asking && <KeyDialog wrong={access.wrong} onKey={access.accept} onClose={access.dismiss} />}
     </>
   );
 }
 
-function Dashboard({ access }: { access: Access }): VNode {
-  const [view, change] = useView();
-  const jobs = useJobs(view);
-  const fleet = usePolled(loadFleet);
+/** Who looks decides what is there to be seen. */
+function Entered({ access }: { access: Access }): VNode {
+  const [who, setWho] = useState<Caller | null>(null);
+  const [problem, setProblem] = useState<Problem | null>(null);
   const { check } = access;
-  useEffect(() => {
-    if (jobs.problem !== null) check(jobs.problem);
-  }, [jobs.problem, check]);
+  const ask = useCallback(() => {
+    setProblem(null);
+    caller(new AbortController().signal).then(setWho, (error: unknown) => {
+      const found = problemOf(error);
+      setProblem(found);
+      check(found);
+    });
+  }, [check]);
+  useEffect(ask, [ask]);
+  if (problem !== null) return <main class="dashboard"><Failure problem={problem} onRetry={ask} /></main>;
+  if (who === null) return <main class="dashboard"><p class="soft">Loading…</p></main>;
+  return who.may_operate ? <Dashboard who={who} /> : <ForOperators role={who.role} />;
+}
+
+function ForOperators({ role }: { role: string }): VNode {
   return (
     <main class="dashboard">
-      <h1>Jobs</h1>
-      <FleetRow fleet={fleet} jobsProblem={jobs.problem} />
-      <div class="list-head">
-        <Filters
-          state={view.state}
-          q={view.q}
-          onState={(state) => change({ state, trail: [] })}
-          onQ={(q) => change({ q, trail: [] }, { replace: true })}
-        />
-        <Freshness polled={jobs} />
-      </div>
-      {jobs.problem !== null && <Failure problem={jobs.problem} onRetry={jobs.refresh} />}
-      {jobs.data === null && jobs.problem === null && <p class="soft">Loading…</p>}
-      {jobs.data !== null && <Listed page={jobs.data} nowMs={jobs.atMs} view={view} change={change} />}
-      {view.job !== null && (
-        <JobDetail
-          key={view.job}
-          http={http}
-          id={view.job}
-          onChanged={jobs.refresh}
-          onClose={() => change({ job: null })}
-        />
-      )}
+      <Notice icon="key" title="The dashboard is for operators" testid="forbidden">
+        <p>This key has the role {role}. An operator's or a viewer's shows queues, workers and jobs.</p>
+      </Notice>
     </main>
   );
 }
 
-const loadFleet = async (signal: AbortSignal): Promise<Fleet> => {
-  const [queues, workers] = await Promise.all([http.queues(signal), http.workers(signal)]);
-  return { queues, workers };
-};
-
-function useJobs({ state, q, trail }: View): Polled<JobPage> {
-  const before = trail.at(-1) ?? null;
-  return usePolled(
-    useCallback((signal: AbortSignal) => http.jobs({ state, q, before, limit: PAGE }, signal), [state, q, before]),
+function Dashboard({ who }: { who: Caller }): VNode {
+  const [view, change] = useView();
+  const pulse = useOwnPulse();
+  const { actions, dialog, said } = useAsking(who);
+  const media = useMemo(() => ({ http, key: readKey() }), []);
+  return (
+    <PulseOf.Provider value={pulse}>
+      <ActionsOf.Provider value={actions}>
+        <Media.Provider value={media}>
+          <Tabs view={view} change={change} who={who} />
+          <main class="dashboard">
+            <p class="said" role="status" data-testid="said">{said}</p>
+            <Shown view={view} change={change} />
+            {view.job !== null && (
+              <JobDetail key={view.job} id={view.job} tenant={view.tenant} onClose={() => change({ job: null })} />
+            )}
+          </main>
+          {dialog}
+        </Media.Provider>
+      </ActionsOf.Provider>
+    </PulseOf.Provider>
   );
 }
 
-/** One notice is enough where everything fails for the same reason. */
-function FleetRow({ fleet, jobsProblem }: { fleet: Polled<Fleet>; jobsProblem: Problem | null }): VNode | null {
-  if (fleet.problem?.status === FORBIDDEN) return <p class="soft">Queues and workers are shown to operators.</p>;
-  if (fleet.problem !== null && jobsProblem === null) return <Failure problem={fleet.problem} onRetry={fleet.refresh} />;
-  if (fleet.data === null) return null;
+const NAMES: Record<Tab, string> = {
+  overview: "Overview",
+  jobs: "Jobs",
+  dead: "Dead letters",
+  workers: "Workers",
+  collections: "Collections",
+  tenants: "Tenants",
+  trail: "Trail",
+};
+
+function Tabs({ view, change, who }: { view: View; change: Change; who: Caller }): VNode {
+  // Viewers may not read what operators did.
+  const shown = TABS.filter((tab) => tab !== "trail" || who.role === "operator");
+  const go = (event: MouseEvent, tab: Tab): void => {
+    if (event.metaKey || event.ctrlKey || event.shiftKey) return;
+    event.preventDefault();
+    change(tabOf(view, tab));
+  };
   return (
-    <div class="fleet">
-      <Queues queues={fleet.data.queues} />
-      <Workers workers={fleet.data.workers} nowMs={fleet.atMs} />
+    <div class="tabs">
+      <nav aria-label="Dashboard">
+        {shown.map((tab) => (
+          <a
+            key={tab}
+            href={writeView(tabOf(view, tab))}
+            aria-current={tab === view.tab ? "page" : undefined}
+            onClick={(event) => go(event, tab)}
+            data-testid={`tab-${tab}`}
+          >
+            {NAMES[tab]}
+          </a>
+        ))}
+      </nav>
+      <Standing view={view} change={change} who={who} />
     </div>
   );
 }
 
-function Freshness({ polled }: { polled: Polled<unknown> }): VNode {
-  const stale = polled.problem !== null && polled.data !== null;
+/** Whether what is shown is live, and what may be done with it. */
+function Standing({ view, change, who }: { view: View; change: Change; who: Caller }): VNode {
+  const state = usePulseState();
   return (
-    <p class={stale ? "fresh bad" : "fresh soft"} data-testid="freshness">
-      {stale ? `As of ${new Date(polled.atMs).toLocaleTimeString("en-GB")}` : "Live"}
-    </p>
+    <div class="standing">
+      {view.tenant !== "" && view.tenant !== who.tenant && (
+        <button type="button" class="chip" onClick={() => change({ tenant: "", trail: [] })} title="Back to your own tenant">
+          tenant {view.tenant} ✕
+        </button>
+      )}
+      {who.read_only && <span class="badge badge-warn">read-only</span>}
+      {!who.read_only && !who.may_control && <span class="badge badge-soft">{who.role}</span>}
+      <span class={state === "open" ? "live" : "live live-off"} role="status" data-testid="live" data-state={state}>
+        {state === "open" ? "Live" : "Reconnecting…"}
+      </span>
+    </div>
   );
 }
 
-interface ListedProps {
-  page: JobPage;
-  nowMs: number;
-  view: View;
-  change: (change: Partial<View>) => void;
-}
-
-function Listed({ page, nowMs, view, change }: ListedProps): VNode {
-  const { trail } = view;
-  const next = page.next;
-  return (
-    <>
-      <JobList
-        jobs={page.jobs}
-        nowMs={nowMs}
-        filtered={view.q !== "" || view.state !== ""}
-        onOpen={(job) => change({ job })}
-      />
-      <nav class="pager" aria-label="Pages of jobs">
-        <button type="button" disabled={trail.length === 0} onClick={() => change({ trail: trail.slice(0, -1) })}>
-          Newer
-        </button>
-        <button
-          type="button"
-          disabled={next === null}
-          onClick={() => next !== null && change({ trail: [...trail, next] })}
-          data-testid="older"
-        >
-          Older
-        </button>
-      </nav>
-    </>
-  );
+function Shown({ view, change }: { view: View; change: Change }): VNode {
+  switch (view.tab) {
+    case "overview":
+      return <Overview span={view.span} onSpan={(span) => change({ span }, { replace: true })} />;
+    case "jobs":
+    case "dead":
+      return <Jobs key={view.tab} view={view} change={change} />;
+    case "workers":
+      return <Workers change={change} />;
+    case "collections":
+      return <Collections change={change} />;
+    case "tenants":
+      return <Tenants change={change} />;
+    case "trail":
+      return <Trail />;
+  }
 }

@@ -30,6 +30,14 @@ export function age(seconds: number): string {
   return `${Math.floor(seconds / DAY_S)} d`;
 }
 
+const UNITS = ["B", "KiB", "MiB", "GiB", "TiB"] as const;
+
+export function bytes(value: number): string {
+  const power = Math.min(UNITS.length - 1, Math.floor(Math.log2(Math.max(1, value)) / 10));
+  const scaled = value / 2 ** (10 * power);
+  return `${scaled < 10 && power > 0 ? scaled.toFixed(1) : Math.round(scaled)} ${UNITS[power] ?? "B"}`;
+}
+
 export function ago(iso: string, nowMs: number): string {
   const seconds = Math.max(0, (nowMs - Date.parse(iso)) / SECOND_MS);
   if (seconds < 1.5) return "just now";

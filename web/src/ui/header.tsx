@@ -8,7 +8,7 @@ export type PageName = "search" | "dashboard" | "docs";
 
 const PAGES: readonly [PageName, string, string][] = [
   ["search", "./", "Search"],
-  ["dashboard", "./dashboard", "Jobs"],
+  ["dashboard", "./dashboard", "Dashboard"],
   ["docs", "./docs", "API"],
 ];
 
