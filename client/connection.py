@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlencode
@@ -29,9 +29,9 @@ MAX_FRAME_BYTES = 64 * 2**20
 
 
 class Welcomed(Protocol):
-    """Told of each welcome; `recovered` when nothing was missed."""
+    """Told of each welcome; `recovered` when nothing was missed. Returns what is to be said now."""
 
-    def __call__(self, *, recovered: bool) -> Awaitable[None]: ...
+    def __call__(self, *, recovered: bool) -> Coroutine[Any, Any, None]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +115,13 @@ class Connection:
             raise OSError("the server did not say welcome")
         recovered = self._welcomed(first)
         self._socket = socket
-        await self._on.welcome(recovered=recovered)
-        while True:
-            self._hear(await socket.recv())
+        # Beside the reading: a server that still replays hears us only when we have read it all.
+        resuming = asyncio.create_task(self._on.welcome(recovered=recovered))
+        try:
+            while True:
+                self._hear(await socket.recv())
+        finally:
+            resuming.cancel()
 
     def _target(self) -> str:
         if self._session is None:

@@ -181,15 +181,21 @@ class Live:
                 self._pending.pop(pending.id, None)
                 pending.fail(Superseded())
 
-    async def _resume(self, *, recovered: bool) -> None:
-        for pending in list(self._pending.values()):
-            # One that was refused waits for its time.
-            if not (recovered and pending.job) and not pending.ended.done():
-                self._pending.pop(pending.id, None)
-                pending.job = None
-                self._enter(pending)
+    def _resume(self, *, recovered: bool) -> Coroutine[Any, Any, None]:
+        """Chosen at once: whoever asks from now on is heard by the open connection."""
+        # One that was refused waits for its time.
+        waiting = [one for one in self._pending.values() if not (recovered and one.job) and not one.ended.done()]
+        for pending in waiting:
+            self._pending.pop(pending.id, None)
+            pending.job = None
+            self._enter(pending)
+        return self._say_again(waiting, list(self._followed))
+
+    async def _say_again(self, waiting: list[Pending], followed: list[str]) -> None:
+        for pending in waiting:
+            if pending.id in self._pending:
                 await self._ask(pending)
-        for job in list(self._followed):
+        for job in followed:
             await self._connection.say("watch", job=job)
 
     def _hear(self, frame: frames.ServerFrame) -> None:
