@@ -3,7 +3,7 @@
 from prometheus_client import Counter, Gauge, Histogram
 from starlette.types import Scope
 
-from shared.metrics import WAIT_BUCKETS_S, LoopMeters, new_registry
+from shared.metrics import WAIT_BUCKETS_S, Labelled, LoopMeters, new_registry
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"})
 # Refused before it was routed, or an address that does not exist: callers invent those, labels must stay few.
@@ -17,12 +17,14 @@ class Metrics:
         self.registry = new_registry()
         self.inflight = 0
         self.loop = LoopMeters(self.registry)
-        self._answers = Histogram(
-            "clipline_http_request_duration_seconds",
-            "HTTP answers by route and status; a long poll's wait included.",
-            ["method", "route", "status"],
-            registry=self.registry,
-            buckets=WAIT_BUCKETS_S,
+        self._answers = Labelled(
+            Histogram(
+                "clipline_http_request_duration_seconds",
+                "HTTP answers by route and status; a long poll's wait included.",
+                ["method", "route", "status"],
+                registry=self.registry,
+                buckets=WAIT_BUCKETS_S,
+            )
         )
         self._refused = Counter(
             "clipline_refused",
@@ -39,7 +41,7 @@ class Metrics:
     def answered(self, scope: Scope, *, status: int, took_s: float) -> None:
         """Count one answer. The route is its template, so that ids are no labels."""
         method = scope["method"] if scope["method"] in METHODS else "other"
-        self._answers.labels(method, route_of(scope), str(status)).observe(took_s)
+        self._answers.of(method, route_of(scope), str(status)).observe(took_s)
 
     def refuse(self, reason: str) -> None:
         """Count work that is told to come back later; `reason` is a problem's type."""

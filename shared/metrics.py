@@ -1,7 +1,7 @@
 """What API and workers measure alike: a registry for each process, buckets, and the text that Prometheus reads."""
 
 from collections.abc import Iterable
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, disable_created_metrics
 from prometheus_client.core import Metric
@@ -46,6 +46,23 @@ def exposition(source: Collector, accept: str) -> tuple[bytes, str]:
     registry = CollectorRegistry(auto_describe=False)
     registry.register(source)
     return encode(registry), content_type
+
+
+Meter = TypeVar("Meter", Counter, Histogram)
+
+
+class Labelled(Generic[Meter]):
+    """A metric's series by their labels; the library's own look-up costs more than counting."""
+
+    def __init__(self, metric: Meter) -> None:
+        self._metric: Meter = metric
+        self._series: dict[tuple[str, ...], Meter] = {}
+
+    def of(self, *labels: str) -> Meter:
+        found = self._series.get(labels)
+        if found is None:
+            found = self._series[labels] = self._metric.labels(*labels)
+        return found
 
 
 class LoopMeters:

@@ -3,7 +3,7 @@
 from prometheus_client import Counter, Histogram
 
 from shared.jobs import Kind, Lane, Took
-from shared.metrics import STAGE_BUCKETS_S, WAIT_BUCKETS_S, LoopMeters, new_registry
+from shared.metrics import STAGE_BUCKETS_S, WAIT_BUCKETS_S, Labelled, LoopMeters, new_registry
 from workers.batches import Batched
 
 ITEM_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
@@ -16,88 +16,104 @@ class Metrics:
     def __init__(self) -> None:
         registry = self.registry = new_registry()
         self.loop = LoopMeters(registry)
-        self._wait = Histogram(
-            "clipline_job_wait_seconds",
-            "From when a job was due to its start.",
-            ["kind", "lane"],
-            registry=registry,
-            buckets=WAIT_BUCKETS_S,
+        self._wait = Labelled(
+            Histogram(
+                "clipline_job_wait_seconds",
+                "From when a job was due to its start.",
+                ["kind", "lane"],
+                registry=registry,
+                buckets=WAIT_BUCKETS_S,
+            )
         )
-        self._run = Histogram(
-            "clipline_job_run_seconds",
-            "Runs of jobs, by how they ended: succeeded, stopped, or the problem's type.",
-            ["kind", "outcome"],
-            registry=registry,
-            buckets=WAIT_BUCKETS_S,
+        self._run = Labelled(
+            Histogram(
+                "clipline_job_run_seconds",
+                "Runs of jobs, by how they ended: succeeded, stopped, or the problem's type.",
+                ["kind", "outcome"],
+                registry=registry,
+                buckets=WAIT_BUCKETS_S,
+            )
         )
-        self._stage = Histogram(
-            "clipline_job_stage_seconds",
-            "Stages of jobs that succeeded: encode, search, and in total since they were due.",
-            ["kind", "stage"],
-            registry=registry,
-            buckets=STAGE_BUCKETS_S,
+        self._stage = Labelled(
+            Histogram(
+                "clipline_job_stage_seconds",
+                "Stages of jobs that succeeded: encode, search, and in total since they were due.",
+                ["kind", "stage"],
+                registry=registry,
+                buckets=STAGE_BUCKETS_S,
+            )
         )
-        self._items = Histogram(
-            "clipline_batch_items", "Requests in a batch.", ["kind"], registry=registry, buckets=ITEM_BUCKETS
+        self._items = Labelled(
+            Histogram("clipline_batch_items", "Requests in a batch.", ["kind"], registry=registry, buckets=ITEM_BUCKETS)
         )
-        self._fill = Histogram(
-            "clipline_batch_fill_ratio",
-            "Share of the largest batch allowed.",
-            ["kind"],
-            registry=registry,
-            buckets=FILL_BUCKETS,
+        self._fill = Labelled(
+            Histogram(
+                "clipline_batch_fill_ratio",
+                "Share of the largest batch allowed.",
+                ["kind"],
+                registry=registry,
+                buckets=FILL_BUCKETS,
+            )
         )
-        self._batch_wait = Histogram(
-            "clipline_batch_wait_seconds",
-            "How long requests waited for the device.",
-            ["kind"],
-            registry=registry,
-            buckets=STAGE_BUCKETS_S,
+        self._batch_wait = Labelled(
+            Histogram(
+                "clipline_batch_wait_seconds",
+                "How long requests waited for the device.",
+                ["kind"],
+                registry=registry,
+                buckets=STAGE_BUCKETS_S,
+            )
         )
-        self._batch_run = Histogram(
-            "clipline_batch_run_seconds",
-            "How long batches held the device.",
-            ["kind"],
-            registry=registry,
-            buckets=STAGE_BUCKETS_S,
+        self._batch_run = Labelled(
+            Histogram(
+                "clipline_batch_run_seconds",
+                "How long batches held the device.",
+                ["kind"],
+                registry=registry,
+                buckets=STAGE_BUCKETS_S,
+            )
         )
-        self._cache = Counter(
-            "clipline_cache_requests",
-            "Texts by where their vector came from: miss, encoded; shared, another request of the same batch.",
-            ["cache", "outcome"],
-            registry=registry,
+        self._cache = Labelled(
+            Counter(
+                "clipline_cache_requests",
+                "Texts by where their vector came from: miss, encoded; shared, another request of the same batch.",
+                ["cache", "outcome"],
+                registry=registry,
+            )
         )
-        self._store = Histogram(
-            "clipline_store_seconds",
-            "Calls of the vector store; ok, or the problem's type.",
-            ["call", "outcome"],
-            registry=registry,
-            buckets=STAGE_BUCKETS_S,
+        self._store = Labelled(
+            Histogram(
+                "clipline_store_seconds",
+                "Calls of the vector store; ok, or the problem's type.",
+                ["call", "outcome"],
+                registry=registry,
+                buckets=STAGE_BUCKETS_S,
+            )
         )
 
     def waited(self, kind: Kind, lane: Lane, waited_s: float) -> None:
-        self._wait.labels(kind, lane).observe(waited_s)
+        self._wait.of(kind, lane).observe(waited_s)
 
     def ran(self, kind: Kind, outcome: str, took_s: float) -> None:
-        self._run.labels(kind, outcome).observe(took_s)
+        self._run.of(kind, outcome).observe(took_s)
 
     def took(self, kind: Kind, took: Took) -> None:
         """The stages of a job that succeeded; one that it did not have is left out."""
         for stage, ms in (("encode", took.encode_ms), ("search", took.search_ms), ("total", took.total_ms)):
             if ms:
-                self._stage.labels(kind, stage).observe(ms / 1000)
+                self._stage.of(kind, stage).observe(ms / 1000)
 
     def batched(self, batch: Batched) -> None:
         """Called by the thread that owns the device, when the batch is handed back."""
-        self._items.labels(batch.kind).observe(batch.items)
-        self._fill.labels(batch.kind).observe(batch.items / batch.room)
-        self._batch_run.labels(batch.kind).observe(batch.took_s)
-        waits = self._batch_wait.labels(batch.kind)
+        self._items.of(batch.kind).observe(batch.items)
+        self._fill.of(batch.kind).observe(batch.items / batch.room)
+        self._batch_run.of(batch.kind).observe(batch.took_s)
+        waits = self._batch_wait.of(batch.kind)
         for waited_s in batch.waits_s:
             waits.observe(waited_s)
         if batch.kind == "text":
-            self._cache.labels("text", "miss").inc(batch.distinct)
-            self._cache.labels("text", "shared").inc(batch.items - batch.distinct)
+            self._cache.of("text", "miss").inc(batch.distinct)
+            self._cache.of("text", "shared").inc(batch.items - batch.distinct)
 
     def stored(self, call: str, outcome: str, took_s: float) -> None:
-        self._store.labels(call, outcome).observe(took_s)
+        self._store.of(call, outcome).observe(took_s)
