@@ -29,7 +29,7 @@ MAX_FRAME_BYTES = 64 * 2**20
 
 
 class Welcomed(Protocol):
-    """Told of each welcome; `recovered` when nothing was missed. Returns what is to be said now."""
+    """Told of each welcome; `recovered` when nothing was missed."""
 
     def __call__(self, *, recovered: bool) -> Coroutine[Any, Any, None]: ...
 
@@ -54,6 +54,7 @@ class Connection:
         self._socket: ClientConnection | None = None
         self._session: str | None = None
         self._after: str | None = None
+        self.welcomes = 0
 
     @property
     def is_open(self) -> bool:
@@ -135,6 +136,7 @@ class Connection:
         if not recovered or self._after is None:
             self._after = welcome.seq
         self._session = welcome.session
+        self.welcomes += 1
         self._backoff.reset()
         return recovered
 

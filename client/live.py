@@ -1,53 +1,26 @@
 """Searches and jobs over one websocket: none is lost when the connection is."""
 
 import asyncio
-from asyncio import Future, Task
+from asyncio import Task
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
 import msgspec
 
-from client import calls, frames
+from client import frames
 from client.address import Address
 from client.backoff import Backoff
 from client.connection import TOO_LARGE, Connection, Handlers
 from client.feed import Feed
 from client.frames import JobFrame, JobResult
 from client.patience import Patience
+from client.pending import Hear, Pending
 from client.problems import Closed, NoAnswer, Unreachable, error_of, why
 from shared.errors import CliplineError, SessionNotFound, Superseded, TooLarge, TooManyRequests, Unavailable
 from shared.jobs import Search, SearchResult
 
 MAX_PENDING = 64
-
-Hear = Callable[[JobFrame], None]
-
-
-class Pending:
-    """A search whose answer is still to come; `job` is known once the server has taken it."""
-
-    def __init__(self, search: Search, slot: str | None, hear: Hear | None) -> None:
-        self.body = calls.wire(search) | ({"slot": slot} if slot else {})
-        self.slot = slot
-        self.hear = hear
-        self.id = ""
-        self.job: str | None = None
-        self.ended: Future[JobResult] = asyncio.get_running_loop().create_future()
-
-    @property
-    def is_open(self) -> bool:
-        """Also when whoever waited left: that cancels the future."""
-        return not self.ended.done() or self.ended.cancelled()
-
-    def again(self) -> None:
-        """As if it had never been asked."""
-        self.job, self.ended = None, asyncio.get_running_loop().create_future()
-
-    def fail(self, error: CliplineError) -> None:
-        if not self.ended.done():
-            self.ended.set_exception(error)
-            # Marks it as seen: whoever asked may have left.
-            self.ended.exception()
+REPLAYED = "replayed"
 
 
 class Live:
@@ -65,6 +38,7 @@ class Live:
         self._chores: set[Task[None]] = set()
         self._pending: dict[str, Pending] = {}
         self._followed: dict[str, set[Feed]] = {}
+        self._replayed = asyncio.Event()
         self._count = 0
 
     @property
@@ -157,6 +131,7 @@ class Live:
         self._enter(pending)
 
     async def _ask(self, pending: Pending) -> None:
+        pending.said = self._connection.welcomes
         await self._connection.say("search", id=pending.id, search=pending.body)
 
     def _leave(self, pending: Pending) -> None:
@@ -181,22 +156,24 @@ class Live:
                 self._pending.pop(pending.id, None)
                 pending.fail(Superseded())
 
-    def _resume(self, *, recovered: bool) -> Coroutine[Any, Any, None]:
-        """Chosen at once: whoever asks from now on is heard by the open connection."""
-        # One that was refused waits for its time.
-        waiting = [one for one in self._pending.values() if not (recovered and one.job) and not one.ended.done()]
-        for pending in waiting:
-            self._pending.pop(pending.id, None)
-            pending.job = None
-            self._enter(pending)
-        return self._say_again(waiting, list(self._followed))
-
-    async def _say_again(self, waiting: list[Pending], followed: list[str]) -> None:
-        for pending in waiting:
-            if pending.id in self._pending:
-                await self._ask(pending)
-        for job in followed:
+    async def _resume(self, *, recovered: bool) -> None:
+        for job in list(self._followed):
             await self._connection.say("watch", job=job)
+        if recovered:
+            # Its answer comes after the replay, which tells of all that was accepted.
+            self._replayed.clear()
+            await self._connection.say("ping", id=REPLAYED)
+            await self._replayed.wait()
+        for pending in list(self._pending.values()):
+            if self._is_unheard(pending, recovered=recovered):
+                self._rename(pending)
+                await self._ask(pending)
+
+    def _is_unheard(self, pending: Pending, *, recovered: bool) -> bool:
+        """Not told over this connection, and not known from before; one that was refused waits for its time."""
+        known = bool(recovered and pending.job)
+        told = pending.said == self._connection.welcomes
+        return not (known or told or pending.ended.done()) and pending.id in self._pending
 
     def _hear(self, frame: frames.ServerFrame) -> None:
         match frame:
@@ -207,6 +184,8 @@ class Live:
                 self._told(frame)
             case frames.Refused():
                 self._refused(frame)
+            case frames.Pong(id=name) if name == REPLAYED:
+                self._replayed.set()
             case _:
                 return
 
@@ -216,6 +195,7 @@ class Live:
         pending = self._pending.get(frame.id or "")
         if pending is None:
             return
+        pending.job = frame.job
         if pending.hear is not None:
             pending.hear(frame)
         if isinstance(frame, JobResult) and not pending.ended.done():

@@ -1,0 +1,44 @@
+"""A search whose answer is still to come."""
+
+import asyncio
+from asyncio import Future
+from collections.abc import Callable
+
+from client import calls
+from client.frames import JobFrame, JobResult
+from shared.errors import CliplineError
+from shared.jobs import Search
+
+Hear = Callable[[JobFrame], None]
+
+
+class Pending:
+    """A search whose answer is still to come; `job` is known once the server has taken it, `said` is the welcome
+    after which it was told.
+    """
+
+    def __init__(self, search: Search, slot: str | None, hear: Hear | None) -> None:
+        self.body = calls.wire(search) | ({"slot": slot} if slot else {})
+        self.slot = slot
+        self.hear = hear
+        self.id = ""
+        self.job: str | None = None
+        self.said = 0
+        self.ended: Future[JobResult] = asyncio.get_running_loop().create_future()
+
+    @property
+    def is_open(self) -> bool:
+        """Also when whoever waited left: that cancels the future."""
+        return not self.ended.done() or self.ended.cancelled()
+
+    def again(self) -> None:
+        """As if it had never been asked."""
+        self.job = None
+        if self.ended.done():
+            self.ended = asyncio.get_running_loop().create_future()
+
+    def fail(self, error: CliplineError) -> None:
+        if not self.ended.done():
+            self.ended.set_exception(error)
+            # Marks it as seen: whoever asked may have left.
+            self.ended.exception()
