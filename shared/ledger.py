@@ -42,15 +42,25 @@ class Ledger:
 
         Without a transaction: Redis refuses those when it has no memory left, and who waits must be told.
         """
+        found = await self._rows(job_ids)
+        torn = [job_id for job_id, (fields, result) in found.items() if result is not None and not _is_final(fields)]
+        if torn:
+            # They ended between the two reads, and their records know it by now; those that a stock worker ran do not.
+            found |= await self._rows(torn)
+        owner = tenant.encode()
+        return {
+            job_id: view(fields, result) for job_id, (fields, result) in found.items() if fields.get(b"tenant") == owner
+        }
+
+    async def _rows(self, job_ids: list[str]) -> dict[str, tuple[dict[bytes, bytes], bytes | None]]:
+        """Record and result of each job."""
         asked: list[tuple[str, str]] = []
         for job_id in job_ids:
             asked += [("HGETALL", keys.record(job_id)), ("GET", keys.ARQ_RESULT + job_id)]
         with redis_errors():
             rows = await self._pipe.calls(*asked)
         records = [dict(zip(row[::2], row[1::2], strict=True)) for row in rows[::2]]
-        pairs = zip(job_ids, records, rows[1::2], strict=True)
-        owner = tenant.encode()
-        return {job_id: view(fields, result) for job_id, fields, result in pairs if fields.get(b"tenant") == owner}
+        return dict(zip(job_ids, zip(records, rows[1::2], strict=True), strict=True))
 
     async def recent(self, tenant: str, *, where: JobFilter, before: str | None = None, limit: int = 50) -> Page:
         """A page of jobs, newest first, without results. `before` is a cursor that an earlier page gave.
@@ -73,6 +83,10 @@ class Ledger:
                     pipe.hgetall(keys.record(job_id))
                 rows = await pipe.execute()
         return [view(fields, None) if b"kind" in fields else None for fields in rows]
+
+
+def _is_final(fields: dict[bytes, bytes]) -> bool:
+    return fields.get(b"state", b"").decode() in FINAL
 
 
 def view(fields: dict[bytes, bytes], result: bytes | None) -> JobView:
