@@ -16,8 +16,8 @@ from shared.job_filter import Group, JobFilter, groups_of
 from shared.jobs import JobView
 
 ROUND = 500
-# One page looks at so many entries of an index, and at so many records; the next one goes on from there.
-MOST_ENTRIES = 5_000
+# One page asks so many times whether a job is in an index, and looks at so many records; the next one goes on.
+MOST_LOOKUPS = 8_000
 MOST_RECORDS = 500
 BASE = "b"
 
@@ -54,12 +54,12 @@ class Finder:
             place = Place(float(self.where.until_ms))
         found: list[JobView] = []
         looked = 0
-        while looked < MOST_ENTRIES and self._records < MOST_RECORDS:
+        while looked < MOST_LOOKUPS and self._records < MOST_RECORDS:
             entries = await self._next(place)
             if not entries:
                 return Found(found)
             place = await self._look(entries, found, limit)
-            looked += len(entries)
+            looked += len(entries) * self._indexes
             if len(found) >= limit:
                 break
         return Found(found, place.cursor(walk))
@@ -68,6 +68,11 @@ class Finder:
     def _by_creation(self) -> bool:
         """Whether the walked index is ordered by creation; that of a state is by when the job came to it."""
         return self.walked is not None or self.where.state is None
+
+    @property
+    def _indexes(self) -> int:
+        """How many are asked about each entry, the walked one included."""
+        return 2 + sum(len(group.names) for group in self.groups)
 
     async def _smallest(self) -> str:
         """The base, unless a group of terms is clearly smaller."""
@@ -116,43 +121,30 @@ class Finder:
         return Place(entries[-1][1], entries[-1][0])
 
     async def _candidates(self, entries: list[Entry]) -> list[Entry]:
-        """Without those that the indexes know not to pass."""
-        created = await self._created(entries)
-        maybe = [one for one in entries if one[0] in created and self.where.covers(created[one[0]])]
-        known = [one for one in maybe if self.groups and self.account.covers(created[one[0]])]
-        passing = await self._passing([job_id for job_id, _ in known])
-        out = {job_id for job_id, _ in known} - passing
-        return [one for one in maybe if one[0] not in out]
-
-    async def _created(self, entries: list[Entry]) -> dict[str, float]:
-        """When each was created, without those that are no longer in the ledger."""
-        if self._by_creation:
-            return dict(entries)
-        if not self.groups and self.where.since_ms is None and self.where.until_ms is None:
-            return dict.fromkeys((job_id for job_id, _ in entries), 0.0)
-        [scores] = await members(self.redis, [keys.jobs(self.tenant)], [job_id for job_id, _ in entries])
-        return {job_id: at for (job_id, _), at in zip(entries, scores, strict=True) if at is not None}
-
-    async def _passing(self, job_ids: list[str]) -> set[str]:
-        """Those that are in an index of every group, and in that of the state."""
-        if not job_ids:
-            return set()
-        indexes = [keys.term(self.tenant, name) for group in self.groups for name in group.names]
+        """Without those that the indexes know not to pass: one round trip, however many indexes there are."""
+        job_ids = [job_id for job_id, _ in entries]
+        terms = [keys.term(self.tenant, name) for group in self.groups for name in group.names]
+        by_creation = [] if self._by_creation else [keys.jobs(self.tenant)]
         by_state = [self.base] if self.walked is not None and self.where.state is not None else []
-        columns = await members(self.redis, indexes + by_state, job_ids)
-        if by_state:
-            in_state = columns.pop()
-            job_ids, columns = _kept(job_ids, columns, in_state)
+        columns = await members(self.redis, by_creation + by_state + terms, job_ids)
+        created = columns.pop(0) if by_creation else [score for _, score in entries]
+        in_state = columns.pop(0) if by_state else None
+        kept = []
+        for row, entry in enumerate(entries):
+            at = created[row]
+            if at is None or not self.where.covers(at):
+                continue
+            scores = [column[row] for column in columns]
+            known = bool(self.groups) and self.account.covers(at)
+            passes = (in_state is None or in_state[row] is not None) and self._meets(entry[0], scores)
+            if passes or not known:
+                kept.append(entry)
+        return kept
+
+    def _meets(self, job_id: str, scores: list[float | None]) -> bool:
+        """Whether the job is in an index of every group."""
         for group in self.groups:
-            mine, columns = columns[: len(group.names)], columns[len(group.names) :]
-            takes = [1.0 if group.takes(one, [column[n] for column in mine]) else None for n, one in enumerate(job_ids)]
-            job_ids, columns = _kept(job_ids, columns, takes)
-        return set(job_ids)
-
-
-def _kept(
-    job_ids: list[str], columns: list[list[float | None]], by: list[float | None]
-) -> tuple[list[str], list[list[float | None]]]:
-    """Rows whose score in `by` is not None."""
-    rows = [n for n, score in enumerate(by) if score is not None]
-    return [job_ids[n] for n in rows], [[column[n] for n in rows] for column in columns]
+            mine, scores = scores[: len(group.names)], scores[len(group.names) :]
+            if not group.takes(job_id, mine):
+                return False
+        return True
