@@ -1,7 +1,6 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 
 import type { ConnectionState } from "../src/client/connection.ts";
-import type { JobEvent, JobResult } from "../src/client/contract.ts";
 import { LiveClient } from "../src/client/live.ts";
 import { found, ScriptedServer } from "./scripted-server.ts";
 
@@ -109,73 +108,6 @@ test("a refused search is its own problem alone", async () => {
   expect((await good).hits?.[0]?.id).toBe(2);
 });
 
-test("after a lost connection the session resumes after the last frame, and the answer arrives", async () => {
-  live.connect();
-  const searching = live.search(CAT);
-  const visit = await server.welcomed();
-  const { id } = await visit.take();
-  visit.say({ op: "event", id, seq: "41", job: `job-${id}`, state: "running" });
-  visit.drop();
-  const again = await server.visit();
-  again.welcome("s1", { recovered: true, seq: "99" });
-  again.answer(id, found(7), "42");
-  expect((await searching).hits?.[0]?.id).toBe(7);
-  expect(Object.fromEntries(again.query)).toEqual({ session: "s1", after: "41" });
-  expect(again.heard.size).toBe(0);
-});
-
-test("a connection that is lost during a replay resumes at the replay's place, not at its end", async () => {
-  live.connect();
-  const visit = await server.welcomed();
-  visit.drop();
-  const second = await server.visit();
-  second.welcome("s1", { recovered: true, seq: "99" });
-  second.drop();
-  expect((await server.visit()).query.get("after")).toBe("0");
-});
-
-test("what was not accepted is asked again after a reconnect", async () => {
-  live.connect();
-  const searching = live.search(CAT);
-  const visit = await server.welcomed();
-  const first = await visit.heard.next();
-  visit.drop();
-  const again = await server.visit();
-  again.welcome("s1", { recovered: true });
-  const second = await again.take();
-  expect(second.id).not.toBe(first.id);
-  again.answer(second.id, found(7));
-  expect((await searching).hits?.[0]?.id).toBe(7);
-});
-
-test("what a session could not recover is asked again, and the old asking's end is not taken for an answer", async () => {
-  live.connect();
-  const searching = live.search(CAT, { slot: "main" });
-  const visit = await server.welcomed();
-  const first = await visit.take();
-  visit.drop();
-  const again = await server.visit();
-  again.welcome("s2");
-  const second = await again.take();
-  again.say({ op: "result", id: first.id, seq: "5", job: "old", state: "superseded" });
-  again.answer(second.id, found(7), "6");
-  expect((await searching).hits?.[0]?.id).toBe(7);
-  expect(second.search.session).toBe("s2");
-});
-
-test("a session that the server forgot is replaced by a new one", async () => {
-  live.connect();
-  const searching = live.search(CAT, { slot: "main" });
-  const visit = await server.welcomed();
-  const first = await visit.heard.next();
-  visit.say({ op: "error", id: first.id, error: { type: "session-not-found", title: "x", status: 404 } });
-  const again = await server.visit();
-  expect(again.query.has("session")).toBe(false);
-  again.welcome("s2");
-  again.answer((await again.take()).id, found(7));
-  expect((await searching).hits?.[0]?.id).toBe(7);
-});
-
 test("a search that is too large for the server is not sent again", async () => {
   live.connect();
   const searching = problemOf(live.search(CAT));
@@ -211,26 +143,6 @@ test("more searches than the bound are refused on this side", async () => {
   expect(await problemOf(live.search(CAT))).toBe("too-many-requests");
   live.close();
   expect(new Set(await Promise.all(open))).toEqual(new Set(["closed"]));
-});
-
-test("a watched job is watched again after a reconnect", async () => {
-  live.connect();
-  const visit = await server.welcomed();
-  const seen: string[] = [];
-  const ended = new Promise<void>((resolve) => {
-    live.watch("j1", (frame: JobEvent | JobResult) => {
-      seen.push(frame.state);
-      if (frame.op === "result") resolve();
-    });
-  });
-  expect(await visit.heard.next()).toEqual({ op: "watch", job: "j1" });
-  visit.say({ op: "event", id: null, seq: "1", job: "j1", state: "running" });
-  visit.drop();
-  const again = await server.welcomed();
-  expect(await again.heard.next()).toEqual({ op: "watch", job: "j1" });
-  again.say({ op: "result", id: null, seq: "2", job: "j1", state: "succeeded" });
-  await ended;
-  expect(seen.at(-1)).toBe("succeeded");
 });
 
 test("the state is told as it changes", async () => {

@@ -51,7 +51,13 @@ export class Visit {
   constructor(peer: Peer, url: string) {
     this.#peer = peer;
     this.query = new URL(url, "ws://local").searchParams;
-    peer.on("message", (data: Buffer) => this.heard.put(JSON.parse(data.toString()) as Heard));
+    peer.on("message", (data: Buffer) => this.#hear(JSON.parse(data.toString()) as Heard));
+  }
+
+  /** A ping that wants an answer gets one: whoever sends it waits for that. */
+  #hear(frame: Heard): void {
+    if (frame.op === "ping" && frame.id !== undefined) this.say({ op: "pong", id: frame.id });
+    else this.heard.put(frame);
   }
 
   say(frame: Said): void {

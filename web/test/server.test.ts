@@ -1,6 +1,6 @@
 /** The client against a real API, Redis and worker. */
 
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import { WebSocket } from "ws";
 
 import { Backoff } from "../src/client/backoff.ts";
@@ -14,14 +14,16 @@ import { Stand } from "./stand.ts";
 const LONG_MS = 120_000;
 const SEARCHES = 8;
 
+vi.setConfig({ testTimeout: LONG_MS, hookTimeout: LONG_MS });
+
 let stand: Stand;
 let clipline: Clipline;
 
 beforeAll(async () => {
   stand = await Stand.start();
-}, LONG_MS);
+});
 
-afterAll(() => stand.stop(), LONG_MS);
+afterAll(() => stand.stop());
 
 beforeEach(async () => {
   await stand.tell("shut");
@@ -122,7 +124,7 @@ test("searches that run while the API is killed are answered when it is back, ea
   for (const frames of seen) expect(await rest(frames)).toEqual(["succeeded"]);
   const kept = await Promise.all(jobs.map((job) => clipline.http.job(job)));
   expect(kept.map(({ attempts }) => attempts)).toEqual(jobs.map(() => 1));
-}, LONG_MS);
+});
 
 async function rest(frames: AsyncIterator<JobFrame, undefined>): Promise<string[]> {
   const states: string[] = [];
@@ -138,7 +140,7 @@ test("what is asked while the API is away goes out when it is back", async () =>
   const [found, collections] = await asked;
   expect(labelOf(found)).toBe("a");
   expect(collections.map(({ name }) => name)).toContain("pictograms");
-}, LONG_MS);
+});
 
 test("a wrong key is refused, the right one is not", async () => {
   const stranger = connect({ url: stand.keyedUrl, key: "wrong" });
@@ -148,7 +150,7 @@ test("a wrong key is refused, the right one is not", async () => {
   const known = connect({ url: stand.keyedUrl, key: stand.key, patienceMs: LONG_MS });
   expect(labelOf(await known.search(about("x")))).toBe("x");
   known.close();
-}, LONG_MS);
+});
 
 test("a limit is waited for as the server says, and no longer than patience", async () => {
   const patient = connect({ url: stand.keyedUrl, key: stand.key, patienceMs: LONG_MS });
@@ -160,7 +162,7 @@ test("a limit is waited for as the server says, and no longer than patience", as
   const outcomes = await Promise.all(["four", "five", "six"].map((text) => typeOf(hasty.search(about(text)))));
   expect(outcomes).toContain("rate-limited");
   hasty.close();
-}, LONG_MS);
+});
 
 test("everything else goes over HTTP: collections, pictures, jobs, queues", async () => {
   const { http } = clipline;

@@ -54,6 +54,7 @@ export class Connection {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #heartbeat: ReturnType<typeof setInterval> | undefined;
   #heard = true;
+  #welcomes = 0;
 
   constructor(options: ConnectionOptions, handlers: ConnectionHandlers) {
     const defaults = { key: () => null, connect: opening(options.WebSocket) };
@@ -68,6 +69,11 @@ export class Connection {
 
   get session(): string | null {
     return this.#session;
+  }
+
+  /** How often the server has said welcome: what was sent before the last time may not have arrived. */
+  get welcomes(): number {
+    return this.#welcomes;
   }
 
   /** Connect, or connect at once instead of waiting for the next attempt. */
@@ -135,6 +141,7 @@ export class Connection {
     // Of a resumed session the replay is still to come: our own place counts until its frames arrive.
     if (!recovered || this.#after === null) this.#after = welcome.seq;
     this.#session = welcome.session;
+    this.#welcomes += 1;
     this.#backoff.reset();
     this.#beat();
     this.#enter("open");

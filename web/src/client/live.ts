@@ -25,6 +25,7 @@ interface Watcher {
 }
 
 const MAX_PENDING = 64;
+const REPLAYED = "replayed";
 
 export class LiveClient {
   readonly #connection: Connection;
@@ -123,6 +124,7 @@ export class LiveClient {
     pending.job = null;
     const { slot } = pending.options;
     const session = slot === undefined ? {} : { slot, session: this.session ?? undefined };
+    pending.said = this.#connection.welcomes;
     this.#connection.send({ op: "search", id, search: { ...pending.search, ...session } });
   }
 
@@ -137,9 +139,18 @@ export class LiveClient {
     for (const [id, pending] of this.#pending) if (pending.options.slot === slot) this.#fail(id, superseded());
   }
 
+  /** The answer to the ping comes after the replay, which tells of all that was accepted. */
   #resume(recovered: boolean): void {
-    for (const [id, pending] of [...this.#pending]) if (!recovered || pending.job === null) this.#again(id, pending);
     for (const job of this.#watched.keys()) this.#connection.send({ op: "watch", job });
+    if (recovered) this.#connection.send({ op: "ping", id: REPLAYED });
+    else this.#sayAgain(() => true);
+  }
+
+  #sayAgain(lost: (pending: Pending) => boolean): void {
+    const { welcomes } = this.#connection;
+    for (const [id, pending] of [...this.#pending]) {
+      if (pending.said !== welcomes && !pending.waits && lost(pending)) this.#again(id, pending);
+    }
   }
 
   #again(id: string, pending: Pending): void {
@@ -157,6 +168,8 @@ export class LiveClient {
         return this.#told(frame);
       case "error":
         return this.#refused(frame);
+      case "pong":
+        return frame.id === REPLAYED ? this.#sayAgain(({ job }) => job === null) : undefined;
       default:
         return undefined;
     }
@@ -170,6 +183,7 @@ export class LiveClient {
   #told(frame: JobFrame): void {
     this.#watched.get(frame.job)?.forEach(({ told }) => told(frame));
     const pending = this.#pending.get(frame.id ?? "");
+    if (pending) pending.job = frame.job;
     if (frame.op === "result") this.#pending.delete(frame.id ?? "");
     pending?.hear(frame);
   }

@@ -23,6 +23,8 @@ export class Pending {
   /** Set once the server has taken the job. */
   job: string | null = null;
   renewed = false;
+  /** The welcome after which it was sent. */
+  said = 0;
   readonly #began = Date.now();
   readonly #timer: ReturnType<typeof setTimeout>;
   readonly #abort: () => void;
@@ -44,6 +46,11 @@ export class Pending {
     signal?.addEventListener("abort", this.#abort);
   }
 
+  /** Whether it was refused, and will be sent again at its time. */
+  get waits(): boolean {
+    return this.#again !== undefined;
+  }
+
   hear(frame: JobFrame): void {
     this.options.onFrame?.(frame);
     if (frame.op === "event") this.options.onEvent?.(frame);
@@ -63,7 +70,10 @@ export class Pending {
     const waitMs = (problem.retry_after_s + Math.random()) * 1_000;
     if (Date.now() + waitMs > this.#began + patienceMs) return false;
     clearTimeout(this.#again);
-    this.#again = setTimeout(send, waitMs);
+    this.#again = setTimeout(() => {
+      this.#again = undefined;
+      send();
+    }, waitMs);
     return true;
   }
 
