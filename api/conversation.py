@@ -28,6 +28,7 @@ from shared.errors import (
 from shared.events import Event
 from shared.jobs import FINAL, Search
 from shared.tenants import Identity
+from shared.trace_context import followed, following, trace_id
 
 logger = logging.getLogger(__name__)
 
@@ -98,7 +99,9 @@ class Conversation:
             self.state["collections"].get(tenant, search.collection),
             self.state["sessions"].touch(tenant, self.session),
         )
-        with self.subscription.holding():
+        # As a header would be: one that is none is passed over, and the handshake's counts for all.
+        parent = frame.traceparent if trace_id(frame.traceparent) else followed()
+        with self.subscription.holding(), following(parent):
             submitted = await submit(self.state, search, tenant=tenant, client_id=frame.id)
             self.subscription.open.add(submitted.id)
             position = msgspec.UNSET if submitted.position is None else submitted.position

@@ -23,10 +23,11 @@ class Hello(_FromClient, frozen=True, tag="hello"):
 
 
 class SearchFrame(_FromClient, frozen=True, tag="search"):
-    """`search` is what POST /v1/search takes; its session is the connection's."""
+    """`search` is what POST /v1/search takes; its session is the connection's. `traceparent` is W3C's."""
 
     id: FrameId
     search: dict[str, Any]
+    traceparent: Annotated[str, msgspec.Meta(max_length=256)] | None = None
 
 
 class Cancel(_FromClient, frozen=True, tag="cancel"):

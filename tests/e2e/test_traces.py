@@ -1,6 +1,9 @@
 """One search, several processes, one tree of spans."""
 
+import json
 import re
+
+from websockets.sync.client import connect
 
 from tests.collector import Received
 from tests.e2e.observed import Observed
@@ -84,3 +87,18 @@ def test_a_refused_request_is_no_failed_span_and_probes_are_none(observed: Obser
     [span] = observed.collector.of("d" * 32)
     assert (span.name, span.failed) == ("GET /v1/jobs/{job_id}", False)
     assert not observed.collector.of("c" * 32)
+
+
+def test_a_search_over_a_websocket_belongs_to_its_frame_s_trace(observed: Observed) -> None:
+    observed.call("PUT", "/v1/collections/shapes", json={})
+    trace = "e" * 32
+    frame = {"op": "search", "id": "c1", "search": SEARCH, "traceparent": f"00-{trace}-{CALLER}-01"}
+    with connect(observed.url.replace("http", "ws") + "/v1/ws", proxy=None) as socket:
+        socket.send(json.dumps(frame))
+        while json.loads(socket.recv(WITHIN_S))["op"] != "result":
+            pass
+    wanted = PARENTS.keys() - {"POST /v1/search"}
+    until(lambda: {span.name for span in observed.collector.of(trace)} == wanted, WITHIN_S)
+    spans = {span.name: span for span in observed.collector.of(trace)}
+    assert spans["enqueue search"].parent == CALLER
+    assert spans["run search"].parent == spans["enqueue search"].id

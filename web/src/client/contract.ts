@@ -454,11 +454,12 @@ export interface HelloFrame {
   key: string;
 }
 
-/** `search` is what POST /v1/search takes; its session is the connection's. */
+/** `search` is what POST /v1/search takes; its session is the connection's. `traceparent` is W3C's. */
 export interface SearchFrame {
   op: "search";
   id: string;
   search: Search;
+  traceparent?: string;
 }
 
 export interface CancelFrame {
