@@ -97,7 +97,7 @@ async def working(settings: Settings) -> AsyncIterator[StandIn]:
         stand_in = StandIn(settings, Collections(redis))
         functions = stand_in.functions()
         worker = Worker(functions, redis=redis, blocking=blocking, settings=settings, worker_id="w1")
-        await Fleet(redis).beat(_info())
+        await Fleet(redis).beat(heartbeat())
         running = asyncio.create_task(worker.async_run())
         try:
             yield stand_in
@@ -108,7 +108,7 @@ async def working(settings: Settings) -> AsyncIterator[StandIn]:
             await worker.close()
 
 
-def _info() -> WorkerInfo:
+def heartbeat() -> WorkerInfo:
     return WorkerInfo(
         id="w1",
         host="here",
