@@ -14,6 +14,7 @@ from shared.index_walk import sizes
 from shared.job_filter import JobFilter
 from shared.jobs import FINAL, STATES, Attempt, JobView, Kind, Lane, State, Took
 from shared.pipe import Pipe
+from shared.trace_context import read
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,7 +112,7 @@ def view(fields: dict[bytes, bytes], result: bytes | None) -> JobView:
         worker=_text(text.get("worker")),
         text=_text(text.get("text")),
         session=_text(text.get("session")),
-        trace=_text(text.get("trace")),
+        trace=read(text["trace"].decode())[0] if text.get("trace") else None,
         timings=_unpack(text.get("timings"), Took),
         result=wire.decode_result(envelope) if envelope is not None and envelope.s and state == "succeeded" else None,
         error=_unpack(text.get("error"), Problem),

@@ -32,6 +32,7 @@ def search(observed: Observed, trace: str = TRACE, **headers: str) -> dict[str, 
     given = {"traceparent": f"00-{trace}-{CALLER}-01", **headers}
     answer = observed.call("POST", "/v1/search?wait=30", json=SEARCH, headers=given)
     assert answer.json()["state"] == "succeeded", answer.text
+    assert answer.json()["trace"] == answer.headers["x-request-id"] == trace
     collector = observed.collector
     until(lambda: {span.name for span in collector.of(trace)} >= PARENTS.keys(), WITHIN_S, lambda: collector.of(trace))
     return {span.name: span for span in collector.of(trace)}
