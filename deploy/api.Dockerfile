@@ -23,6 +23,6 @@ FROM python:3.11-slim
 WORKDIR /app
 COPY constraints.txt ./
 COPY --from=wheel /wheel /wheel
-RUN pip install --no-cache-dir -c constraints.txt /wheel/*.whl && rm -r /wheel
+RUN pip install --no-cache-dir -c constraints.txt "$(ls /wheel/*.whl)[otel]" && rm -r /wheel
 EXPOSE 8000
 CMD ["clipline", "api"]

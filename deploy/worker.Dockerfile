@@ -16,5 +16,5 @@ FROM python:3.11-slim
 WORKDIR /app
 COPY constraints.txt ./
 COPY --from=wheel /wheel /wheel
-RUN pip install --no-cache-dir -c constraints.txt "$(ls /wheel/*.whl)[worker]" && rm -r /wheel
+RUN pip install --no-cache-dir -c constraints.txt "$(ls /wheel/*.whl)[worker,otel]" && rm -r /wheel
 CMD ["clipline", "worker"]
