@@ -72,6 +72,6 @@ class Lanes:
             async with self.redis.pipeline(transaction=True) as pipe:
                 # Together, so that no worker wakes up to a lane that is still paused.
                 pipe.hdel(keys.lane(lane), "paused")
-                pipe.rpush(keys.WAKE, *["1"] * WOKEN)
-                pipe.ltrim(keys.WAKE, -256, -1)
+                pipe.rpush(keys.wake(lane), *["1"] * WOKEN)
+                pipe.ltrim(keys.wake(lane), -256, -1)
                 await pipe.execute()

@@ -14,7 +14,6 @@ ARQ_ABORT = "arq:abort"
 PREFIX = "clipline:"
 EVENTS = PREFIX + "events"
 EPOCH = PREFIX + "epoch"
-WAKE = PREFIX + "wake"
 CONTROL = PREFIX + "control"
 WORKERS = PREFIX + "workers"
 AUDIT = PREFIX + "audit"
@@ -35,6 +34,11 @@ def queue(lane: Lane) -> str:
 def lane(name: Lane) -> str:
     """Hash of a lane: `paused`. Beside it `:finish`, the tenants' finish tags of fair queueing and the virtual time."""
     return f"{PREFIX}lane:{name}"
+
+
+def wake(name: Lane) -> str:
+    """List of tokens, one for each job that came: idle workers block on it."""
+    return f"{PREFIX}wake:{name}"
 
 
 def lane_jobs(name: Lane, state: Literal["queued", "running"]) -> str:

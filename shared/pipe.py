@@ -9,6 +9,7 @@ import asyncio
 import hashlib
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Any, cast
 
 import hiredis
@@ -39,18 +40,23 @@ class Pipe:
 
     async def call(self, *command: Any) -> Any:
         """The answer, as bytes, integers and lists. Raises redis-py's errors."""
-        packed = hiredis.pack_command(command)
+        packed = _packed(*command)
         return await self._answered(lambda wire: wire.ask(packed))
 
     async def calls(self, *commands: Sequence[Any]) -> list[Any]:
         """The answers to commands that leave together, but not as a transaction. Raises the first error."""
-        packed = [hiredis.pack_command(tuple(command)) for command in commands]
+        packed = [_packed(*command) for command in commands]
         return cast(list[Any], await self._answered(lambda wire: _all([wire.ask(one) for one in packed])))
 
     def close(self) -> None:
         """End the connection; who waits is told that it was lost. The next call makes another."""
         if self._wire is not None:
             self._wire.close(exceptions.ConnectionError("closed here"))
+
+    async def unblock(self, other: "Pipe") -> None:
+        """End what this one waits for in Redis, through another: a blocking command answers as when its time is up."""
+        if self._wire is not None and self._wire.number is not None:
+            await other.call("CLIENT", "UNBLOCK", self._wire.number)
 
     async def _answered(self, ask: Callable[["_Wire"], Awaitable[Any]]) -> Any:
         pause_s = PAUSE_S
@@ -71,11 +77,19 @@ class Pipe:
         async with self._connecting:
             if self._wire is None or self._wire.lost:
                 if self._wire is not None:
+                    await self._wire.connection.disconnect(nowait=True)
                     await self._pool.release(self._wire.connection)
                     self._wire = None
                 connection = await self._pool.get_connection()
                 self._wire = _Wire(connection, timeout_s=self._timeout_s)
+                with suppress(exceptions.ResponseError):  # it may be forbidden
+                    self._wire.number = await self._wire.ask(_packed("CLIENT", "ID"))
             return self._wire
+
+
+def _packed(*command: Any) -> bytes:
+    packed: bytes = hiredis.pack_command(command)
+    return packed
 
 
 async def _all(asked: Sequence[asyncio.Future[Any]]) -> list[Any]:
@@ -91,6 +105,7 @@ class _Wire(asyncio.Protocol):
 
     def __init__(self, connection: Connection, *, timeout_s: float) -> None:
         self.connection = connection
+        self.number: int | None = None
         self.lost = False
         self._timeout_s = timeout_s
         self._loop = asyncio.get_running_loop()
@@ -174,8 +189,12 @@ class Script:
         self._source = source
         self._sha = hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
 
-    async def __call__(self, *, keys: Sequence[str], args: Sequence[Any]) -> Any:
+    async def __call__(self, *, keys: Sequence[str], args: Sequence[Any], after: Sequence[Any] = ()) -> Any:
+        """The script's answer. `after`: a command that goes before it, in the same trip."""
+        command = ("EVALSHA", self._sha, len(keys), *keys, *args)
         try:
-            return await self._pipe.call("EVALSHA", self._sha, len(keys), *keys, *args)
+            if not after:
+                return await self._pipe.call(*command)
+            return (await self._pipe.calls(after, command))[1]
         except exceptions.NoScriptError:
             return await self._pipe.call("EVAL", self._source, len(keys), *keys, *args)

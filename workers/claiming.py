@@ -13,6 +13,8 @@ from shared.settings import Settings
 from workers.outcome import Running
 
 CLAIM_AT_MOST = 64
+# To Redis, zero would be for ever.
+SHORTEST_S = 0.001
 # What the script answers of each job.
 FIELDS = 9
 # arq cancels a job at its timeout; the lease outlives that by what the cancelling may take.
@@ -35,14 +37,19 @@ class Claims:
         self.worker_id = worker_id
         self._claim = Script(pipe, scripts.source("claim", settings))
 
-    async def take(self, free: Mapping[Lane, int]) -> Claimed:
-        """Jobs for the free places of each lane; lanes are served in the order given. Raises QueueAway, QueueFull."""
+    async def take(self, free: Mapping[Lane, int], *, wait_s: float = 0.0) -> Claimed:
+        """Jobs for the free places of each lane; lanes are served in the order given.
+
+        Waits up to `wait_s` for news of those lanes first. Raises QueueAway, QueueFull.
+        """
         wanted = {lane: max(0, min(count, CLAIM_AT_MOST)) for lane, count in free.items()}
         pairs = [part for lane, count in wanted.items() for part in (lane, count)]
+        wait = ("BLPOP", *(keys.wake(lane) for lane in wanted), f"{wait_s:.3f}") if wait_s >= SHORTEST_S else ()
         with redis_errors():
             answer = await self._claim(
                 keys=[keys.queue(lane) for lane in wanted],
                 args=[self.worker_id, int(self.settings.lease_s * 1000), *pairs],
+                after=wait,
             )
         next_ms, stopped_early, *found = answer
         jobs = [self._running(*found[start : start + FIELDS]) for start in range(0, len(found), FIELDS)]

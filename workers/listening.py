@@ -1,4 +1,4 @@
-"""Hears what Redis calls out to a worker: there is work, stop that job, drain."""
+"""Hears what Redis calls out to a worker: stop that job, drain."""
 
 import asyncio
 from collections.abc import Callable
@@ -9,47 +9,8 @@ from shared import keys
 from shared.connection import BLOCK_S, redis_errors
 from shared.errors import Unavailable
 from shared.fleet import DRAIN
-from shared.pipe import Pipe
 
 PAUSE_S = 0.5
-
-
-class Wakes:
-    """Takes tokens from the wake list, one for each new job, while the worker has room."""
-
-    def __init__(
-        self, *, blocking: ArqRedis, redis: ArqRedis, wants: Callable[[], bool], wake: Callable[[], None]
-    ) -> None:
-        self.room = asyncio.Event()
-        self._blocking = Pipe(blocking, timeout_s=3 * BLOCK_S)
-        self._redis = redis
-        self._wants = wants
-        self._wake = wake
-
-    async def listen(self) -> None:
-        """Until cancelled."""
-        try:
-            while True:
-                await self.room.wait()
-                try:
-                    with redis_errors():
-                        await self._one()
-                except Unavailable:
-                    await asyncio.sleep(PAUSE_S)
-        finally:
-            # Nobody is left to hear of a token that comes now.
-            self._blocking.close()
-
-    async def _one(self) -> None:
-        token = await self._blocking.call("BLPOP", keys.WAKE, BLOCK_S)
-        if token is None:
-            return
-        if self._wants():
-            self._wake()
-        else:
-            # Not for us, who are full: pass the token on.
-            self.room.clear()
-            await self._redis.lpush(keys.WAKE, *token[1:])
 
 
 class Control:

@@ -6,10 +6,7 @@ docs/arq.md lists what stays the same on the wire.
 
 import asyncio
 import logging
-import random
-from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -18,7 +15,7 @@ from arq.connections import ArqRedis
 from arq.worker import Function
 
 from shared import keys, logs, wire
-from shared.errors import Unavailable
+from shared.connection import BLOCK_S
 from shared.jobs import LANES, Lane
 from shared.pipe import Pipe
 from shared.settings import Settings
@@ -26,13 +23,11 @@ from workers.claiming import Claims
 from workers.execution import Again, Execution
 from workers.finishing import Finishing
 from workers.lease import LOST, LeaseKeeper
-from workers.listening import Control, Wakes
+from workers.listening import Control
 from workers.outcome import Running
+from workers.taking import FALLBACK_S, Taking
 
 logger = logging.getLogger(__name__)
-
-# Covers lost wake-ups.
-FALLBACK_S = 0.5
 
 
 class Worker(arq.worker.Worker):
@@ -71,12 +66,8 @@ class Worker(arq.worker.Worker):
         self.lanes = tuple(lanes)
         self.ctx["running"] = self.running
         self.drain_asked = asyncio.Event()
-        self._wake = asyncio.Event()
-        self._claiming = asyncio.Lock()
-        # Lanes that filled every free place, so that more may wait there; of other lanes' new jobs tokens tell.
-        self._deep: set[Lane] = set(lanes)
-        pipe = Pipe(redis)
-        self._claims = Claims(pipe, settings, worker_id=worker_id)
+        self._serving: list[asyncio.Task[None]] = []
+        self._pipe = Pipe(redis)
         self._execution = Execution(
             {function.name: function for function in functions},
             self.ctx,
@@ -84,8 +75,8 @@ class Worker(arq.worker.Worker):
             # A backstop: retries and crashes are counted apart, in the job's record.
             max_tries=settings.max_tries + settings.max_crashes,
         )
-        self._finishing = Finishing(pipe, settings, worker_id=worker_id)
-        self._wakes = Wakes(blocking=blocking, redis=redis, wants=self._has_room, wake=self._wake.set)
+        self._finishing = Finishing(self._pipe, settings, worker_id=worker_id)
+        self._takings = {lane: self._taking(lane, Pipe(blocking, timeout_s=3 * BLOCK_S)) for lane in self.lanes}
         self._control = Control(
             blocking=blocking,
             worker_id=worker_id,
@@ -103,17 +94,20 @@ class Worker(arq.worker.Worker):
     async def main(self) -> None:
         """Run until cancelled, or in burst mode until the first lane is empty."""
         self._lease.start()
-        listeners = [asyncio.create_task(one.listen()) for one in (self._wakes, self._control)]
+        self._serving = [asyncio.create_task(one.serve()) for one in self._takings.values()]
+        listening = asyncio.create_task(self._control.listen())
         try:
             await super().main()
         finally:
-            await _cancel_all(listeners)
+            await _cancel_all([*self._serving, listening])
 
     async def drain(self) -> None:
         """Take no more jobs, give the running ones `drain_s`, hand the rest back to the queue."""
         self.allow_pick_jobs = False
-        async with self._claiming:
-            tasks = list(self.tasks.values())
+        await asyncio.gather(*(one.stop(self._pipe) for one in self._takings.values()))
+        if self._serving:
+            await asyncio.wait(self._serving, timeout=2 * FALLBACK_S)
+        tasks = list(self.tasks.values())
         if tasks:
             logger.info("draining: %d jobs still run", len(tasks))
             await asyncio.wait(tasks, timeout=self.settings.drain_s)
@@ -122,7 +116,8 @@ class Worker(arq.worker.Worker):
                 running.task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         if self.main_task is not None:
-            await _cancel_all([self.main_task])
+            # Seldom: it does the same to tasks of its own, and must not be disturbed while it does.
+            await _cancel_all([self.main_task], every_s=10 * FALLBACK_S)
 
     async def close(self) -> None:
         """Stop renewing leases; the connections belong to whoever opened them."""
@@ -130,46 +125,33 @@ class Worker(arq.worker.Worker):
 
     # -- taking jobs
 
+    def _taking(self, lane: Lane, pipe: Pipe) -> Taking:
+        settings = self.settings
+        return Taking(
+            lane,
+            places=settings.max_bulk_jobs if lane == "bulk" else settings.max_jobs,
+            pipe=pipe,
+            claims=Claims(pipe, settings, worker_id=self.worker_id),
+            start=self._start,
+            hand_back=partial(self._finishing.hand_back, counted=False),
+        )
+
     async def _poll_iteration(self) -> None:
-        self._wake.clear()
-        pause_s = FALLBACK_S
-        try:
-            pause_s = await self._claim()
-        except Unavailable as error:
-            logger.warning("no jobs can be taken: %s", error)
-            await asyncio.sleep(random.uniform(0, FALLBACK_S))  # noqa: S311 - spreads the workers' return
-        with suppress(TimeoutError):
-            async with asyncio.timeout(pause_s):
-                await self._wake.wait()
-
-    def _free(self, lane: Lane) -> int:
-        limit = self.settings.max_bulk_jobs if lane == "bulk" else self.settings.max_jobs
-        return limit - sum(one.lane == lane for one in self.running.values())
-
-    def _has_room(self) -> bool:
-        return self.allow_pick_jobs and any(self._free(lane) > 0 for lane in self.lanes)
-
-    async def _claim(self) -> float:
-        """Start what can be taken; seconds until there may be more without a wake-up."""
-        if not self._has_room():
-            self._wakes.room.clear()
-            return FALLBACK_S
-        async with self._claiming:
-            free = {lane: self._free(lane) for lane in self.lanes}
-            claimed = await self._claims.take(free)
-            for running in claimed.jobs:
-                self._start(running)
-        taken = Counter(running.lane for running in claimed.jobs)
-        self._deep = {lane for lane, count in free.items() if taken[lane] >= count}
-        if claimed.more:
-            self._wake.set()
-        self._wakes.room.set()
-        return FALLBACK_S if claimed.next_s is None else min(FALLBACK_S, claimed.next_s)
+        """arq's tick: the lanes take their jobs themselves, this one hears when that broke."""
+        pending = [task for task in self._serving if not task.done()]
+        if pending:
+            await asyncio.wait(pending, timeout=FALLBACK_S, return_when=asyncio.FIRST_COMPLETED)
+        else:
+            await asyncio.sleep(FALLBACK_S)
+        for task in self._serving:
+            if task.done() and not task.cancelled():
+                task.result()
 
     def _start(self, running: Running) -> None:
         job_id = running.job_id
         if job_id in self.running:
             logger.warning("the lease of %s had lapsed while it ran here; nobody else had taken it", job_id)
+            self._takings[running.lane].give_back()
             return
         self.running[job_id] = running
         task = self.loop.create_task(self._run(running))
@@ -190,12 +172,11 @@ class Worker(arq.worker.Worker):
                 self.jobs_failed += 1
 
     def _ended(self, job_id: str, task: asyncio.Task[Any]) -> None:
-        ended = self.running.pop(job_id, None)
+        ended = self.running.pop(job_id)
         self.tasks.pop(job_id, None)
         if not task.cancelled() and (error := task.exception()) is not None:
             logger.error("the job broke the worker's own code", exc_info=error)
-        if ended is None or ended.lane in self._deep:
-            self._wake.set()
+        self._takings[ended.lane].give_back()
 
     # -- being told to stop
 
@@ -213,10 +194,10 @@ class Worker(arq.worker.Worker):
         running.task.cancel()
 
 
-async def _cancel_all(tasks: Sequence[asyncio.Task[Any]]) -> None:
+async def _cancel_all(tasks: Sequence[asyncio.Task[Any]], *, every_s: float = FALLBACK_S) -> None:
     """Cancel until all have ended: a timeout inside redis-py 5 that ends just then swallows a cancellation."""
     pending = {task for task in tasks if not task.done()}
     while pending:
         for task in pending:
             task.cancel()
-        _, pending = await asyncio.wait(pending, timeout=FALLBACK_S)
+        _, pending = await asyncio.wait(pending, timeout=every_s)

@@ -127,13 +127,15 @@ local function claim(lane, wanted)
   end
   -- V is never set back: a stock client may have rewritten a score.
   local finish = lane_key(lane, 'finish')
+  -- The tokens that are left tell of jobs that are gone.
+  if taken < wanted and left > 0 then redis.call('DEL', P .. 'wake:' .. lane) end
   if v and tonumber(v) > tonumber(redis.call('HGET', finish, V) or 1) then redis.call('HSET', finish, V, v) end
 end
 
 local next_ms = -1
 for i = 1, #KEYS do
   local lane, wanted = ARGV[1 + 2 * i], tonumber(ARGV[2 + 2 * i])
-  if wanted > 0 and redis.call('EXISTS', KEYS[i]) == 1 and not redis.call('HGET', lane_key(lane), 'paused') then
+  if wanted > 0 and not redis.call('HGET', lane_key(lane), 'paused') then
     local ms = promote_due(lane)
     if ms and (next_ms < 0 or ms < next_ms) then next_ms = ms end
     claim(lane, wanted)

@@ -68,8 +68,9 @@ local function move(id, who, state, now, since, ...)
 end
 
 -- Puts a token for one idle worker; the list is bounded, lost tokens are covered by the workers' fallback tick.
-local function wake()
-  if redis.call('RPUSH', P .. 'wake', '1') > WAKES_KEPT then redis.call('LTRIM', P .. 'wake', -WAKES_KEPT, -1) end
+local function wake(lane)
+  local tokens = P .. 'wake:' .. lane
+  if redis.call('RPUSH', tokens, '1') > WAKES_KEPT then redis.call('LTRIM', tokens, -WAKES_KEPT, -1) end
 end
 
 -- Start-time fair queueing (Goyal, Vin, Cheng, SIGCOMM 1996): a job starts at S = max(V, its tenant's last finish), and

@@ -17,5 +17,5 @@ else
 end
 redis.call('HDEL', rec, 'worker', 'started')
 move(id, who, 'queued', now, now + delay_ms, 'due', now + delay_ms)
-wake()
+wake(who[5])
 return 1

@@ -22,5 +22,5 @@ redis.call('PERSIST', KEYS[1])
 forget_tags_of_idle(lane)
 redis.call('ZADD', queue_key(lane), tag(lane, who[1], redis.call('HGET', KEYS[1], 'weight')), id)
 move(id, who, 'queued', now, now, 'attempts', 0, 'due', now)
-wake()
+wake(lane)
 return {'queued'}

@@ -77,5 +77,5 @@ end
 -- By age at every eighth job, which is twice as often as it takes to keep up.
 local recorded = redis.call('ZCARD', index)
 if recorded > KEEP_JOBS or recorded % 8 == 0 then trim(tenant, now) end
-wake()
+wake(lane)
 return {'queued', id, tostring(depth)}

@@ -86,7 +86,7 @@ async def test_a_deferred_job_is_not_due_yet(queue: Queue, hand: Hand) -> None:
 async def test_tokens_that_nobody_takes_are_bounded(redis: ArqRedis, queue: Queue) -> None:
     for _ in range(300):
         await queue.submit(a_search(), tenant="t")
-    assert await redis.llen(keys.WAKE) == 256
+    assert await redis.llen(keys.wake("interactive")) == 256
 
 
 # -- Idempotency-Key

@@ -102,7 +102,7 @@ async def test_a_stock_clients_mistake_fails_by_its_field(stack: Stack) -> None:
     redis = stack.parts.redis
     job = await redis.enqueue_job("search", {"collection": "p", "query": {"text": 5}}, _queue_name=keys.queue("bulk"))
     assert job is not None
-    await redis.rpush(keys.WAKE, "1")
+    await redis.rpush(keys.wake("interactive"), "1")
     ended = await adopted(stack, job.job_id)
     assert ended.error is not None
     assert (ended.error.type, ended.error.field) == ("invalid", "query.text")
@@ -125,7 +125,7 @@ def test_the_serializers_of_the_document_and_ours_read_each_other() -> None:
 def test_the_document_names_every_function_queue_and_key() -> None:
     for function in functions(Settings()):
         assert f"| `{function.name}` |" in DOCUMENT
-    written = [keys.queue("interactive"), keys.queue("bulk"), keys.EVENTS, keys.WAKE, keys.CONTROL, keys.WORKERS]
+    written = [keys.queue("interactive"), keys.queue("bulk"), keys.EVENTS, keys.wake("interactive"), keys.CONTROL, keys.WORKERS]
     written += [keys.record("ID"), keys.kept_body("ID"), keys.blob("ID"), keys.worker("ID")]
     written += [f"{key}ID" for key in (keys.ARQ_JOB, keys.ARQ_RESULT, keys.ARQ_RETRY, keys.ARQ_LEASE)]
     for name in written:

@@ -285,18 +285,39 @@ async def test_a_job_that_outlives_its_workers_each_time_ends_dead(
     assert job.error.type == "worker-lost"
 
 
-async def test_interactive_jobs_go_before_bulk_ones(queue: Queue, settings: Settings) -> None:
-    order: list[str] = []
+async def test_interactive_jobs_do_not_wait_for_bulk_ones(queue: Queue, settings: Settings) -> None:
+    slow, ended = Gate(), []
 
-    async def note(ctx: Context, payload: dict[str, Any], **_: Any) -> None:
-        order.append(payload["query"]["text"])
+    async def run(ctx: Context, payload: dict[str, Any], **more: Any) -> None:
+        if payload["query"]["text"] == "bulk":
+            await slow(ctx, payload, **more)
+        ended.append(payload["query"]["text"])
 
     narrow = msgspec.structs.replace(settings, max_jobs=1, max_bulk_jobs=1)
-    await queue.submit(a_search("bulk", lane="bulk"), tenant="t1")
-    await queue.submit(a_search("quick", lane="interactive"), tenant="t1")
-    async with running_worker(narrow, [func(note, name="search")]):
-        await eventually(lambda: len(order) == 2)
-    assert order == ["quick", "bulk"]
+    for _ in range(3):
+        await queue.submit(a_search("bulk", lane="bulk"), tenant="t1")
+    async with running_worker(narrow, [func(run, name="search")]):
+        await slow.started.wait()
+        for _ in range(3):
+            await queue.submit(a_search("quick", lane="interactive"), tenant="t1")
+        await eventually(lambda: ended == ["quick"] * 3)
+        assert slow.runs == 1
+        slow.may_end.set()
+        await eventually(lambda: ended[3:] == ["bulk"] * 3)
+
+
+async def test_a_worker_without_room_leaves_the_tokens_to_others(queue: Queue, settings: Settings) -> None:
+    first, second = Gate(), Gate()
+    narrow = msgspec.structs.replace(settings, max_jobs=1, max_bulk_jobs=1)
+    async with running_worker(narrow, [first.function()], worker_id="w1"):
+        await queue.submit(a_search(), tenant="t1")
+        await first.started.wait()
+        async with running_worker(narrow, [second.function()], worker_id="w2"):
+            await queue.submit(a_search(), tenant="t1")
+            await second.started.wait()
+            for gate in (first, second):
+                gate.may_end.set()
+            await eventually(lambda: first.runs + second.runs == 2)
 
 
 async def test_nothing_is_left_in_redis_but_the_record_the_result_and_the_events(
