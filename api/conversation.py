@@ -1,7 +1,6 @@
 """What a websocket's client asks for, and the answers."""
 
 import logging
-from asyncio import gather
 from typing import assert_never
 
 import msgspec
@@ -95,10 +94,7 @@ class Conversation:
             raise TooManyRequests(f"{most:,} searches of this connection are still open", retry_after_s=1)
         search = self._search_in(frame)
         tenant = self.identity.tenant
-        await gather(
-            self.state["collections"].get(tenant, search.collection),
-            self.state["sessions"].touch(tenant, self.session),
-        )
+        await self.state["collections"].get(tenant, search.collection)
         # As a header would be: one that is none is passed over, and the handshake's counts for all.
         parent = frame.traceparent if trace_id(frame.traceparent) else followed()
         with self.subscription.holding(), following(parent):

@@ -10,6 +10,7 @@ from shared.clock import now_iso
 from shared.connection import redis_errors
 from shared.errors import CollectionDiffers, CollectionNotFound
 from shared.jobs import Collection, CollectionSpec
+from shared.pipe import Pipe
 
 
 class Collections:
@@ -17,6 +18,8 @@ class Collections:
 
     def __init__(self, redis: ArqRedis) -> None:
         self.redis = redis
+        # Every search asks whether its collection exists.
+        self._pipe = Pipe(redis)
         self._update = redis.register_script(scripts.alone("update_collection"))
 
     async def get(self, tenant: str, name: str) -> Collection:
@@ -28,7 +31,7 @@ class Collections:
 
     async def find(self, tenant: str, name: str) -> Collection | None:
         with redis_errors():
-            raw = await self.redis.hget(keys.collections(tenant), name)
+            raw = await self._pipe.call("HGET", keys.collections(tenant), name)
         return _decode(cast(bytes, raw)) if raw else None
 
     async def all(self, tenant: str) -> list[Collection]:

@@ -65,6 +65,7 @@ class Events:
 
     def __init__(self, redis: ArqRedis, *, blocking: ArqRedis | None = None) -> None:
         self.redis = redis
+        self._pipe = Pipe(redis)
         self._reader = Pipe(blocking, timeout_s=3 * BLOCK_S) if blocking is not None else None
 
     async def epoch(self) -> str:
@@ -77,12 +78,12 @@ class Events:
     async def span(self) -> Span:
         """What there is, in one round trip."""
         with redis_errors():
-            async with self.redis.pipeline(transaction=False) as pipe:
-                pipe.set(keys.EPOCH, secrets.token_hex(4), nx=True)
-                pipe.get(keys.EPOCH)
-                pipe.xrange(keys.EVENTS, count=1)
-                pipe.xrevrange(keys.EVENTS, count=1)
-                _, epoch, oldest, newest = await pipe.execute()
+            _, epoch, oldest, newest = await self._pipe.calls(
+                ("SET", keys.EPOCH, secrets.token_hex(4), "NX"),
+                ("GET", keys.EPOCH),
+                ("XRANGE", keys.EVENTS, "-", "+", "COUNT", 1),
+                ("XREVRANGE", keys.EVENTS, "+", "-", "COUNT", 1),
+            )
         return Span(
             epoch=cast(bytes, epoch).decode(),
             oldest=oldest[0][0].decode() if oldest else None,

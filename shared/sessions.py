@@ -9,6 +9,7 @@ from shared import keys
 from shared.clock import now_iso
 from shared.connection import redis_errors
 from shared.errors import SessionNotFound
+from shared.pipe import Pipe
 from shared.settings import Settings
 
 
@@ -16,32 +17,25 @@ class Sessions:
     """Creates and finds sessions; one that is not used for `session_ttl_s` is gone."""
 
     def __init__(self, redis: ArqRedis, settings: Settings) -> None:
-        self.redis = redis
+        self._pipe = Pipe(redis)
         self.ttl_s = int(settings.session_ttl_s)
 
     async def create(self, tenant: str) -> str:
         session_id = secrets.token_urlsafe(16)
-        key = keys.session(tenant, session_id)
         with redis_errors():
-            async with self.redis.pipeline(transaction=True) as pipe:
-                # Together, so that no session lives for ever.
-                pipe.hset(key, "created_at", now_iso())
-                pipe.expire(key, self.ttl_s)
-                await pipe.execute()
+            # Value and life in one command, so that no session lives for ever.
+            await self._pipe.call("SET", keys.session(tenant, session_id), now_iso(), "EX", self.ttl_s)
         return session_id
 
     async def touch(self, tenant: str, session_id: str) -> bool:
         """Whether the session exists; if so its life starts anew."""
         with redis_errors():
-            return bool(await self.redis.expire(keys.session(tenant, session_id), self.ttl_s))
+            return bool(await self._pipe.call("EXPIRE", keys.session(tenant, session_id), self.ttl_s))
 
     async def renew(self, sessions: Sequence[tuple[str, str]]) -> None:
         """The same for many, each a tenant and a session, in one round trip."""
         with redis_errors():
-            async with self.redis.pipeline(transaction=False) as pipe:
-                for tenant, session_id in sessions:
-                    pipe.expire(keys.session(tenant, session_id), self.ttl_s)
-                await pipe.execute()
+            await self._pipe.calls(*(("EXPIRE", keys.session(*one), self.ttl_s) for one in sessions))
 
     async def require(self, tenant: str, session_id: str) -> None:
         """Raises SessionNotFound, also for another tenant's session."""

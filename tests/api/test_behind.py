@@ -1,7 +1,6 @@
 """An API process that was left behind by the stream never hides a hole: everybody gets a snapshot."""
 
 import asyncio
-from typing import Any
 
 import pytest
 from arq.connections import ArqRedis
@@ -10,7 +9,7 @@ from api.dispatcher import Dispatcher, of_job
 from api.positions import Positions
 from api.results import Results
 from shared import keys
-from shared.connection import connect
+from shared.connection import BLOCK_S, connect
 from shared.events import BATCH, START, Event, Events
 from shared.jobs import Query, Search
 from shared.ledger import Ledger
@@ -24,14 +23,16 @@ pytestmark = pytest.mark.anyio
 KEPT = 700
 
 
-class Held(ArqRedis):
-    """A blocking client whose reads wait for a gate, as those of a process that gets no time to run."""
+class Held(Events):
+    """Reads wait for a gate, as those of a process that gets no time to run."""
 
-    gate: asyncio.Event
+    def __init__(self, redis: ArqRedis, *, blocking: ArqRedis) -> None:
+        super().__init__(redis, blocking=blocking)
+        self.gate = asyncio.Event()
 
-    async def xread(self, *args: Any, **kwargs: Any) -> Any:
+    async def follow(self, after: str, *, block_s: float = BLOCK_S) -> list[Event]:
         await self.gate.wait()
-        return await super().xread(*args, **kwargs)
+        return await super().follow(after, block_s=block_s)
 
 
 class Ear:
@@ -62,11 +63,9 @@ async def write(redis: ArqRedis, count: int, *, job: str = "j") -> None:
 async def test_events_that_were_trimmed_before_they_were_read_are_told_as_lost(
     settings: Settings, before: int, behind: int, kept: int
 ) -> None:
-    async with connect(settings) as redis, connect(settings, blocking=True) as pool:
+    async with connect(settings) as redis, connect(settings, blocking=True) as blocking:
         await write(redis, before)
-        held = Held(pool.connection_pool)
-        held.gate = asyncio.Event()
-        ear, events = Ear(), Events(redis, blocking=held)
+        ear, events = Ear(), Held(redis, blocking=blocking)
         dispatcher = Dispatcher(events, Results(Ledger(redis)), stopping=asyncio.Event(), keep_events=kept)
         dispatcher.add(ear, of_job("j"))
         async with dispatcher, asyncio.timeout(30):
@@ -75,7 +74,7 @@ async def test_events_that_were_trimmed_before_they_were_read_are_told_as_lost(
             ear.told.clear()
             await write(redis, behind)
             await redis.xtrim(keys.EVENTS, maxlen=kept, approximate=False)
-            held.gate.set()
+            events.gate.set()
             await ear.told.wait()
             assert (ear.whole, ear.heard) == ([False], []), "nothing after the hole before the hole is told"
             # From here on it goes on as if nothing had been.
@@ -86,17 +85,15 @@ async def test_events_that_were_trimmed_before_they_were_read_are_told_as_lost(
 
 
 async def test_who_is_behind_but_finds_everything_hears_everything(settings: Settings) -> None:
-    async with connect(settings) as redis, connect(settings, blocking=True) as pool:
+    async with connect(settings) as redis, connect(settings, blocking=True) as blocking:
         await write(redis, 1)
-        held = Held(pool.connection_pool)
-        held.gate = asyncio.Event()
-        ear, events = Ear(), Events(redis, blocking=held)
+        ear, events = Ear(), Held(redis, blocking=blocking)
         dispatcher = Dispatcher(events, Results(Ledger(redis)), stopping=asyncio.Event(), keep_events=KEPT)
         dispatcher.add(ear, of_job("j"))
         async with dispatcher, asyncio.timeout(30):
             await dispatcher.found_place.wait()
             await write(redis, 3 * BATCH)
-            held.gate.set()
+            events.gate.set()
             while len(ear.heard) < 3 * BATCH:
                 ear.told.clear()
                 await ear.told.wait()
