@@ -50,15 +50,21 @@ def check(frames: list[JobFrame]) -> None:
 
 
 class Progress:
-    """Which texts were answered; `more` has a permit for each."""
+    """Which texts were answered; `more` has a permit for each, and enough of them at the end."""
 
     def __init__(self) -> None:
         self.answered: list[str] = []
         self.more = asyncio.Semaphore(0)
+        self.over = False
 
     def tell(self, text: str) -> None:
         self.answered.append(text)
         self.more.release()
+
+    def end(self) -> None:
+        self.over = True
+        for _ in range(DEATH_EVERY):
+            self.more.release()
 
 
 async def searching(url: str, texts: list[str], progress: Progress, random: Random) -> None:
@@ -78,7 +84,7 @@ async def searching(url: str, texts: list[str], progress: Progress, random: Rand
 
 async def dying(process: ApiProcess, progress: Progress, random: Random) -> None:
     """Killed and started again, each time after another number of answers."""
-    while True:
+    while not progress.over:
         for _ in range(random.randint(1, DEATH_EVERY)):
             await progress.more.acquire()
         await asyncio.to_thread(process.kill)
@@ -99,8 +105,8 @@ async def test_every_search_is_answered_once_whatever_is_cut(settings: Settings)
                     for client in range(CLIENTS):
                         group.create_task(searching(url, texts[client::CLIENTS], progress, random))
             finally:
-                trouble.cancel()
-                await asyncio.gather(trouble, return_exceptions=True)
+                progress.end()
+                await trouble
             jobs = len(worker.searched)
     logger.info("%d searches, %d jobs, %d cuts", len(progress.answered), jobs, proxy.cuts)
     assert sorted(progress.answered) == sorted(texts)

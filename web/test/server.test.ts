@@ -159,8 +159,8 @@ test("a limit is waited for as the server says, and no longer than patience", as
   expect(found.map(labelOf)).toEqual(texts);
   patient.close();
   const hasty = connect({ url: stand.keyedUrl, key: stand.key, patienceMs: 0 });
-  const outcomes = await Promise.all(["four", "five", "six"].map((text) => typeOf(hasty.search(about(text)))));
-  expect(outcomes).toContain("rate-limited");
+  const outcomes = await Promise.all(Array.from({ length: 20 }, () => typeOf(hasty.search(about("hasty")))));
+  expect(new Set(outcomes)).toContain("rate-limited");
   hasty.close();
 });
 
