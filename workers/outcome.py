@@ -28,7 +28,8 @@ class Running:
 
     `due_ms`, `first_ms` (its first start) and `expires_ms` (its client's deadline) are milliseconds since 1970;
     `attempts` counts starts, of which `crashes` lost their worker; `tries` is arq's count of them. `lost`: stopped, as
-    another had it. `body` is arq's; `task` is there while the job's own code runs, and may be cancelled then.
+    another had it. `ended`: its code is through, only Redis is still to be told. `body` is arq's; `task` is there while
+    the job's own code runs, and may be cancelled then.
     """
 
     job_id: str
@@ -42,6 +43,7 @@ class Running:
     took: Took | None = None
     stopping: bool = False
     lost: bool = False
+    ended: bool = False
     body: bytes | None = None
     tries: int = 1
     task: asyncio.Task[Any] | None = None

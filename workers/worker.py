@@ -149,7 +149,12 @@ class Worker(arq.worker.Worker):
 
     def _start(self, running: Running) -> None:
         job_id = running.job_id
-        if job_id in self.running:
+        before = self.running.get(job_id)
+        if before is not None and before.ended:
+            # It was handed back, and the claim was quicker than the answer to that.
+            self.tasks[job_id].add_done_callback(lambda _: self._start(running))
+            return
+        if before is not None:
             logger.warning("the lease of %s had lapsed while it ran here; nobody else had taken it", job_id)
             self._takings[running.lane].give_back()
             return
@@ -161,6 +166,7 @@ class Worker(arq.worker.Worker):
     async def _run(self, running: Running) -> None:
         with logs.about(job=running.job_id):
             outcome = await self._execution.run(running)
+            running.ended = True
             if isinstance(outcome, Again):
                 self.jobs_retried += 1
                 await self._finishing.hand_back(running, delay_s=outcome.delay_s, counted=outcome.counted)
