@@ -1,5 +1,7 @@
 """Who is alive."""
 
+from typing import Any
+
 import pytest
 from arq.connections import ArqRedis
 
@@ -15,7 +17,7 @@ def fleet(redis: ArqRedis) -> Fleet:
     return Fleet(redis)
 
 
-def worker(id_: str, **more: int) -> WorkerInfo:
+def worker(id_: str, **more: Any) -> WorkerInfo:
     return WorkerInfo(
         id=id_,
         host="h",

@@ -125,7 +125,14 @@ def test_the_serializers_of_the_document_and_ours_read_each_other() -> None:
 def test_the_document_names_every_function_queue_and_key() -> None:
     for function in functions(Settings()):
         assert f"| `{function.name}` |" in DOCUMENT
-    written = [keys.queue("interactive"), keys.queue("bulk"), keys.EVENTS, keys.wake("interactive"), keys.CONTROL, keys.WORKERS]
+    written = [
+        keys.queue("interactive"),
+        keys.queue("bulk"),
+        keys.EVENTS,
+        keys.wake("interactive"),
+        keys.CONTROL,
+        keys.WORKERS,
+    ]
     written += [keys.record("ID"), keys.kept_body("ID"), keys.blob("ID"), keys.worker("ID")]
     written += [f"{key}ID" for key in (keys.ARQ_JOB, keys.ARQ_RESULT, keys.ARQ_RETRY, keys.ARQ_LEASE)]
     for name in written:
