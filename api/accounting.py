@@ -58,6 +58,7 @@ class Accountant:
         self.name = secrets.token_hex(8)
         self._apply = redis.register_script(scripts.alone("account"))
         self._sampled_at: float | None = None
+        self._chance = random.Random()  # noqa: S311 - spreads the work
 
     async def run(self) -> None:
         """Until cancelled; quietly while Redis is away."""
@@ -150,7 +151,7 @@ class Accountant:
                 for key, entries in tally.entries.items():
                     pipe.zadd(key, cast(dict[Any, Any], entries))
                     pipe.expire(key, kept_s)
-                    if not random.randrange(TRIMMED_ONE_IN):  # noqa: S311 - spreads the work
+                    if not self._chance.randrange(TRIMMED_ONE_IN):
                         pipe.zremrangebyscore(key, "-inf", at_ms - kept_s * 1000)
                         pipe.zremrangebyrank(key, 0, -self.settings.keep_jobs - 1)
                 await pipe.execute()
