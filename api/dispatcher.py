@@ -81,7 +81,7 @@ class Dispatcher:
         self._lost = False
         self.epoch: str | None = None
         self.found_place = Signal()
-        self.on_event: Callable[[Event], None] | None = None
+        self.observers: list[Callable[[Event], None]] = []
         self._listeners: dict[Topic, set[Listener]] = {}
         self._tasks: list[Task[None]] = []
 
@@ -175,8 +175,8 @@ class Dispatcher:
             for event in events:
                 self.position = event.offset
                 self.recent.add(event)
-                if self.on_event is not None:
-                    self.on_event(event)
+                for observe in self.observers:
+                    observe(event)
                 self.tell(event)
             if monotonic() - checked >= BLOCK_S:
                 checked = monotonic()

@@ -7,6 +7,7 @@ import msgspec
 from api import bodies
 from shared.errors import Problem
 from shared.jobs import State
+from shared.stages import Stage
 
 FrameId = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
 JobId = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
@@ -78,7 +79,8 @@ class Accepted(_FromServer, frozen=True, tag="accepted"):
 class Happened(_FromServer, frozen=True, tag="event"):
     """A job changed its state, or its place in the queue: `position` jobs of its lane wait before it.
 
-    `id` is null for jobs that came without one.
+    `id` is null for jobs that came without one. A running job that takes long has a `stage`; an ingest tells how many
+    of its files are done.
     """
 
     id: str | None
@@ -87,6 +89,9 @@ class Happened(_FromServer, frozen=True, tag="event"):
     state: State
     at: str | None = None
     position: int | msgspec.UnsetType = msgspec.UNSET
+    stage: Stage | msgspec.UnsetType = msgspec.UNSET
+    done: int | msgspec.UnsetType = msgspec.UNSET
+    total: int | msgspec.UnsetType = msgspec.UNSET
 
 
 class Result(_FromServer, frozen=True, tag="result", omit_defaults=True):

@@ -30,7 +30,7 @@ class Positions:
         self.redis = redis
         self.dispatcher = dispatcher
         self._waiting: dict[str, Event] = {}
-        dispatcher.on_event = self.note
+        dispatcher.observers.append(self.note)
 
     def note(self, event: Event) -> None:
         if event.state != "queued":

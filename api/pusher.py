@@ -5,9 +5,9 @@ import logging
 from asyncio import Task
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Protocol
+from typing import Protocol, TypeVar
 
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 from starlette.websockets import WebSocketDisconnect
 
 from api import frames
@@ -22,6 +22,8 @@ from shared.events import Event
 from shared.jobs import FINAL, JobView
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 UNEXPECTED = 1011
 # So many results of one connection are in memory at a time.
@@ -158,5 +160,18 @@ class Pusher:
 @lru_cache(256)
 def happened(event: Event, name: str | None, seq: str) -> frames.Happened:
     """Many who listen to one job are told in the same words."""
-    position = UNSET if event.position is None else event.position
-    return frames.Happened(id=name, seq=seq, job=event.job, state=event.state, at=iso(event.at_ms), position=position)
+    return frames.Happened(
+        id=name,
+        seq=seq,
+        job=event.job,
+        state=event.state,
+        at=iso(event.at_ms),
+        position=_set_or_not(event.position),
+        stage=_set_or_not(event.stage),
+        done=_set_or_not(event.done),
+        total=_set_or_not(event.total),
+    )
+
+
+def _set_or_not(value: T | None) -> T | UnsetType:
+    return UNSET if value is None else value

@@ -19,6 +19,7 @@ from api.results import Results
 from api.resume import Resuming
 from api.sampling import Sampler
 from api.snapshots import Snapshots
+from api.stages import Stages
 from api.tasks import running
 from shared.audit import Audit
 from shared.collections import Collections
@@ -78,7 +79,8 @@ async def opened(
         sessions = Sessions(redis, settings)
         keeper = Keeper(sessions)
         dispatcher = Dispatcher(events, results, stopping=stopping, keep_events=settings.keep_events)
-        async with dispatcher, running(keeper.run(), Positions(redis, dispatcher).run()):
+        beside = (keeper.run(), Positions(redis, dispatcher).run(), Stages(blocking, dispatcher).run())
+        async with dispatcher, running(*beside):
             yield {
                 "settings": settings,
                 "keyring": keyring,

@@ -108,8 +108,8 @@ class Subscription:
             del self._shown[next(iter(self._shown))]
 
     def _is_later(self, event: Event) -> bool:
-        # A place in the queue is no event of the stream: it is told under the last offset.
-        return event.position is not None or order(event.offset) > order(self.boundary)
+        # What is no event of the stream is told under the last offset.
+        return event.is_passing or order(event.offset) > order(self.boundary)
 
     def _hold(self, held: list[Event], event: Event) -> None:
         held.append(event)

@@ -13,6 +13,7 @@ from shared import keys
 from shared.connection import BLOCK_S, redis_errors
 from shared.jobs import State
 from shared.pipe import Pipe
+from shared.stages import Stage
 
 BATCH = 500
 START = "0-0"
@@ -21,8 +22,8 @@ START = "0-0"
 class Event(msgspec.Struct, frozen=True, kw_only=True):
     """A job changed its state. `offset` is the stream's entry id.
 
-    `position` is never in the stream: an API process that looks at the queue tells its own clients how many jobs of the
-    lane come first.
+    The last four are never in the stream. An API process that looks at the queue tells its own clients the `position`:
+    how many jobs of the lane come first; and passes on what a worker tells of the `stage` of a job that takes long.
     """
 
     offset: str
@@ -33,6 +34,14 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     session: str | None = None
     client_id: str | None = None
     position: int | None = None
+    stage: Stage | None = None
+    done: int | None = None
+    total: int | None = None
+
+    @property
+    def is_passing(self) -> bool:
+        """Whether it is told to who listens now, and to nobody later."""
+        return self.position is not None or self.stage is not None
 
 
 class Span(msgspec.Struct, frozen=True, kw_only=True):

@@ -61,7 +61,15 @@ async def _work(parts: Parts, blocking: ArqRedis, stop: asyncio.Event) -> bool:
     taking = asyncio.create_task(worker.async_run())
     stopping = asyncio.create_task(stop.wait())
     drained = asyncio.create_task(worker.drain_asked.wait())
-    beside = [asyncio.create_task(one) for one in (heartbeat.run(), _tidying(worker, parts).run(), _watch(parts).run())]
+    beside = [
+        asyncio.create_task(one)
+        for one in (
+            heartbeat.run(),
+            _tidying(worker, parts).run(),
+            _watch(parts).run(),
+            parts.stages.run(parts.redis),
+        )
+    ]
     logger.info("worker %s is ready", worker.worker_id)
     try:
         with shown(worker, parts):

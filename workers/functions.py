@@ -61,6 +61,8 @@ def _function(kind: Kind, type_: type[J], task: Task[J], *, timeout_s: float) ->
             except Exception as error:
                 _log(kind, error)
                 raise
+            finally:
+                parts.stages.leave(ctx["job_id"])
 
     return func(call, name=kind, timeout=timeout_s)
 

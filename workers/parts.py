@@ -17,6 +17,7 @@ from workers.encoders.protocol import Encoder
 from workers.executors import BoundedExecutor, decoding_executor
 from workers.ingest.thumbnails import Media
 from workers.metrics import Metrics
+from workers.stages import Stages
 from workers.stores.observed import ObservedStore
 from workers.stores.open import open_store
 from workers.stores.protocol import VectorStore
@@ -41,6 +42,7 @@ class Parts:
     upkeep: Upkeep
     metrics: Metrics
     tracing: Tracing
+    stages: Stages
 
 
 @asynccontextmanager
@@ -71,4 +73,5 @@ async def open_parts(settings: Settings, redis: ArqRedis) -> AsyncIterator[Parts
             upkeep=upkeep,
             metrics=metrics,
             tracing=tracing,
+            stages=Stages(),
         )

@@ -66,10 +66,12 @@ async def ingest(job: Ingest, call: Call, parts: Parts) -> IngestResult:
     collection = await parts.collections.get(call.tenant, job.collection)
     require_model(collection, parts.encoder.info)
     run, watch = _Run(job, call, parts), Stopwatch()
-    files = iter(job.files)
+    files, done = iter(job.files), 0
     while chunk := list(islice(files, CHUNK)):
+        parts.stages.enter(call.job_id, "ingest", done=done, total=len(job.files))
         for wave in waves(chunk):
             await run.chunk(wave)
+        done += len(chunk)
     parts.upkeep.optimize(run.stored)
     counted = await refresh_count(call.tenant, job.collection, parts)
     if job.spool is not None:

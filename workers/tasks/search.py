@@ -18,8 +18,10 @@ async def search(job: Search, call: Call, parts: Parts) -> SearchResult:
     if job.filter is not None:
         check_filter(job.filter)
     stored, watch = stored_name(call.tenant, job.collection), Stopwatch()
+    parts.stages.enter(call.job_id, "encode")
     vector, truncated = await query_vector(job.query, stored=stored, lane=job.lane, parts=parts)
     encode_ms = watch.lap_ms()
+    parts.stages.enter(call.job_id, "search")
     # One more than asked for tells whether anything is left.
     query = _vector_query(job, collection, vector.tobytes(), limit=job.limit + 1)
     if job.group_by is None:

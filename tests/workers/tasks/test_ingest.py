@@ -1,5 +1,6 @@
 """Indexing pictures: every file is counted once, and what is stored is what the files say."""
 
+import asyncio
 import hashlib
 from pathlib import Path
 from typing import Any
@@ -255,3 +256,24 @@ def test_payloads_that_differ_are_told_apart(one: Payload, other: Payload) -> No
 @given(json_values)
 def test_a_payload_is_the_same_as_itself(value: Any) -> None:
     assert same_json(value, value)
+
+
+async def test_an_ingest_tells_how_far_it_is(stack: Stack) -> None:
+    collection = await stack.create()
+    files = [stack.file(f"many{number}.png") for number in range(70)]
+    stages, told = stack.parts.stages, []
+
+    async def look() -> None:
+        while True:
+            told.extend(stages.changes())
+            await asyncio.sleep(0)
+
+    looking = asyncio.create_task(look())
+    await stack.ingest(collection, files)
+    looking.cancel()
+    assert [(note.stage, note.done, note.total) for note in told if note.stage == "ingest"] == [
+        ("ingest", 0, 70),
+        ("ingest", 32, 70),
+        ("ingest", 64, 70),
+    ]
+    assert stages.changes() == [], "what has ended is forgotten"

@@ -511,6 +511,9 @@ export interface JobEvent {
   state: JobState;
   at: string | null;
   position?: number;
+  stage?: "encode" | "ingest" | "search";
+  done?: number;
+  total?: number;
 }
 
 /** A job's one terminal frame, with either its result or its error. */
