@@ -166,7 +166,8 @@ class Live:
             await self._replayed.wait()
         for pending in list(self._pending.values()):
             if self._is_unheard(pending, recovered=recovered):
-                self._rename(pending)
+                if pending.said:
+                    self._rename(pending)
                 await self._ask(pending)
 
     def _is_unheard(self, pending: Pending, *, recovered: bool) -> bool:
