@@ -25,7 +25,9 @@ class Accepted(_FromServer, frozen=True, tag="accepted"):
 
 
 class JobEvent(_FromServer, frozen=True, tag="event"):
-    """A step of a job; `at` is ISO 8601 UTC, and `position` jobs of its lane wait before it, where that is known."""
+    """A step of a job; `at` is ISO 8601 UTC. Where it is known: `position` jobs of its lane wait before it, a running
+    one has come to a `stage`, and an ingest has `done` so many of its `total` files.
+    """
 
     seq: str
     job: str
@@ -33,6 +35,9 @@ class JobEvent(_FromServer, frozen=True, tag="event"):
     id: str | None = None
     at: str | None = None
     position: int | None = None
+    stage: str | None = None
+    done: int | None = None
+    total: int | None = None
 
 
 class JobResult(_FromServer, frozen=True, tag="result"):
