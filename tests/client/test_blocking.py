@@ -17,6 +17,7 @@ from shared.settings import Settings
 from tests.api.serving import serving
 from tests.api.stand_in import StandIn, working
 from tests.cli.pictures import draw
+from tests.client.conftest import states_of
 
 
 @contextmanager
@@ -63,7 +64,7 @@ def test_each_verb_waits_for_its_answer(clipline: Clipline, worker: StandIn, tmp
     assert clipline.item("things", 3).payload == {"n": 3}
     assert clipline.typeahead("things").ask("a dog") is not None
     steps = list(clipline.submit("things", "a cow", limit=1))
-    assert [step.state for step in steps] == ["queued", "running", "succeeded"]
+    assert states_of(steps) == ["queued", "running", "succeeded"]
     job = steps[0].job
     assert clipline.job(job).state == clipline.finished(job).state == "succeeded"
     assert [step.state for step in clipline.follow(job)] == ["succeeded"]

@@ -7,7 +7,7 @@ import pytest
 from client import AsyncClipline
 from shared.settings import Settings
 from tests.api.stand_in import StandIn
-from tests.client.conftest import SOON
+from tests.client.conftest import SOON, states_of
 from tests.client.processes import ApiProcess
 from tests.workers.fleet import eventually
 
@@ -25,7 +25,7 @@ async def test_searches_that_run_while_the_api_dies_are_answered_when_it_is_back
         worker.gate.set()
         await asyncio.to_thread(process.start)
         found = [(await run.result()).hits for run in runs]
-        seen = [[frame.state async for frame in run] for run in runs]
+        seen = [states_of([frame async for frame in run]) for run in runs]
 
     assert [(hits or [])[0].payload for hits in found] == [{"label": f"wait {number}"} for number in range(8)]
     assert seen == [["queued", "running", "succeeded"]] * 8, "what was missed is told, and nothing twice"
@@ -54,15 +54,15 @@ async def test_a_job_is_followed_across_the_api_s_death(
         run = asking.submit(things, "wait", limit=1, timeout_s=120)
         await worker.waiting.acquire()
         job = (await asking.jobs()).jobs[0].id
-        states = []
+        frames = []
         async for frame in watching.follow(job):
-            states.append(frame.state)
-            if frame.state == "running":
+            frames.append(frame)
+            if len(frames) == 1:
                 process.kill()
                 await asyncio.to_thread(process.start)
                 worker.gate.set()
         await run.result()
-    assert states == ["running", "succeeded"]
+    assert states_of(frames) == ["running", "succeeded"]
 
 
 async def test_typing_goes_on_after_a_reconnect(process: ApiProcess, things: str, worker: StandIn) -> None:

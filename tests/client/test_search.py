@@ -23,7 +23,7 @@ from shared.settings import Settings
 from tests.api.conftest import MakeKey, make_collection
 from tests.api.serving import Api, serving
 from tests.api.stand_in import StandIn
-from tests.client.conftest import SOON
+from tests.client.conftest import SOON, states_of
 from tests.workers.fleet import eventually
 
 pytestmark = pytest.mark.anyio
@@ -54,7 +54,7 @@ async def test_many_searches_at_once_are_answered_each_by_its_own(
 async def test_a_search_can_be_followed_step_by_step(clipline: AsyncClipline, things: str, worker: StandIn) -> None:
     run = clipline.submit(things, "a cat", limit=1)
     frames = [frame async for frame in run]
-    assert [frame.state for frame in frames] == ["queued", "running", "succeeded"]
+    assert states_of(frames) == ["queued", "running", "succeeded"]
     assert isinstance(frames[0], JobEvent)
     assert isinstance(frames[-1], JobResult)
     assert (await run.result()).hits is not None
@@ -137,12 +137,12 @@ async def test_a_job_can_be_followed_by_its_id_and_cancelled(
     run = clipline.submit(things, "wait for it")
     await worker.waiting.acquire()
     job = (await clipline.jobs()).jobs[0].id
-    states = []
+    frames = []
     async for frame in clipline.follow(job):
-        states.append(frame.state)
-        if frame.state == "running":
+        frames.append(frame)
+        if len(frames) == 1:
             await clipline.cancel(job)
-    assert states == ["running", "cancelled"]
+    assert states_of(frames) == ["running", "cancelled"]
     with pytest.raises(Cancelled):
         await run.result()
 
