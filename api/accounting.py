@@ -9,6 +9,7 @@ import asyncio
 import logging
 import random
 import secrets
+from collections.abc import Iterable
 from time import monotonic
 from typing import Any, cast
 
@@ -35,6 +36,9 @@ ELECTED_MS = 10_000
 MARGIN_S = 3_600
 # Every key that is written is trimmed one time in so many: those that are used all the time often enough.
 TRIMMED_ONE_IN = 16
+# A key's expiry is put off so often, as long as no more keys are remembered than that.
+PUT_OFF_S = 600.0
+REMEMBERED = 50_000
 
 StreamRow = tuple[bytes, dict[bytes, bytes]]
 
@@ -58,6 +62,7 @@ class Accountant:
         self.name = secrets.token_hex(8)
         self._apply = redis.register_script(scripts.alone("account"))
         self._sampled_at: float | None = None
+        self._put_off: dict[str, float] = {}
         self._chance = random.Random()  # noqa: S311 - spreads the work
 
     async def run(self) -> None:
@@ -134,6 +139,8 @@ class Accountant:
         return Account(offset=account.offset, since_ms=since_ms, until_ms=since_ms, lost=lost), again
 
     async def _happenings(self, rows: list[StreamRow]) -> list[Happening]:
+        """Of all but starts, which change no count; the end of a job tells where it ran."""
+        rows = [row for row in rows if row[1][b"st"] != b"running"]
         with redis_errors():
             async with self.redis.pipeline(transaction=False) as pipe:
                 for _, fields in rows:
@@ -150,11 +157,21 @@ class Accountant:
             async with self.redis.pipeline(transaction=False) as pipe:
                 for key, entries in tally.entries.items():
                     pipe.zadd(key, cast(dict[Any, Any], entries))
-                    pipe.expire(key, kept_s)
                     if not self._chance.randrange(TRIMMED_ONE_IN):
                         pipe.zremrangebyscore(key, "-inf", at_ms - kept_s * 1000)
                         pipe.zremrangebyrank(key, 0, -self.settings.keep_jobs - 1)
+                for key in self._to_put_off(tally.entries):
+                    pipe.expire(key, kept_s)
                 await pipe.execute()
+
+    def _to_put_off(self, names: Iterable[str]) -> list[str]:
+        """Those that nobody put off lately; the bound is kept by forgetting all."""
+        now = monotonic()
+        if len(self._put_off) > REMEMBERED:
+            self._put_off.clear()
+        due = [name for name in names if now - self._put_off.get(name, -PUT_OFF_S) >= PUT_OFF_S]
+        self._put_off.update(dict.fromkeys(due, now))
+        return due
 
     async def _write(self, account: Account, read: _Read, tally: Tally, *, sampling: bool) -> None:
         sums, highs = await self.sampler.look(read.at_ms) if sampling else ([], [])

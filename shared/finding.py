@@ -1,7 +1,8 @@
 """Finds jobs by terms: walks the smallest index newest first, and asks the others about what it meets.
 
 The index lags a second behind the ledger, and begins when somebody began to keep it. What is newer or older is found
-by looking at the records themselves: an answer is never short of a job, only the walk is longer.
+by looking at the records themselves: an answer is never short of a job, only the walk is longer. By its worker an open
+job is found when its state is asked for too.
 """
 
 from collections.abc import Awaitable, Callable
@@ -20,6 +21,7 @@ ROUND = 500
 MOST_LOOKUPS = 8_000
 MOST_RECORDS = 500
 BASE = "b"
+OPEN = ("queued", "running")
 
 Load = Callable[[list[str]], Awaitable[list[JobView | None]]]
 
@@ -47,7 +49,8 @@ class Finder:
         """Raises QueueAway."""
         place, walk = place_at(before)
         if self.groups:
-            self.account = await account_of(self.redis)
+            # Where a job runs and how it fails is entered when it ends: open ones are looked at themselves.
+            self.account = Account() if self.where.state in OPEN else await account_of(self.redis)
             walk = walk or await self._smallest()
             self.walked = self.groups[int(walk)] if walk.isdecimal() and int(walk) < len(self.groups) else None
         if self._by_creation and self.where.until_ms is not None and place.score > self.where.until_ms:

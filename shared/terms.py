@@ -4,8 +4,6 @@ import re
 
 import msgspec
 
-from shared.errors import Problem
-
 WORD = re.compile(r"\w+")
 # Of one text; queries have about three.
 MAX_WORDS = 16
@@ -65,7 +63,3 @@ class _Typed(msgspec.Struct):
 def error_slug(problem: bytes | None) -> str | None:
     """What kind of problem a record holds."""
     return msgspec.msgpack.decode(problem, type=_Typed).type if problem else None
-
-
-def slug_of(problem: Problem | None) -> str | None:
-    return problem.type if problem is not None else None

@@ -8,7 +8,6 @@ from arq.connections import ArqRedis
 from hypothesis import given
 from hypothesis import strategies as st
 
-
 from api.accounting import Accountant
 from api.lanes import Lanes
 from api.sampling import Sampler
@@ -135,6 +134,18 @@ async def test_a_job_is_found_by_each_thing_that_it_is(
         assert await found(redis, q="dog", by_words=False) == []
         assert await found(redis, kind="ingest") == []
         assert await found(redis, "b", q="dog") == []
+
+
+async def test_a_running_job_is_found_by_its_worker_and_state(
+    redis: ArqRedis, accountant: Accountant, queue: Queue, hand: Hand
+) -> None:
+    running = (await queue.submit(a_search("a cat"), tenant="a")).id
+    await hand.claim()
+    await queue.submit(a_search("a dog"), tenant="a")
+    await accountant.turn()
+    assert await found(redis, worker="w1", state="running") == [running]
+    assert await found(redis, worker="w2", state="running") == []
+    assert await found(redis, q="cat") == [running]
 
 
 async def test_jobs_older_than_the_index_and_newer_ones_are_found_beside_those_in_it(

@@ -1,7 +1,7 @@
 /** The dashboard, put together. */
 
 import type { VNode } from "preact";
-import { useCallback, useEffect, useMemo, useState } from "preact/hooks";
+import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
 
 import type { Caller, Problem } from "../client/contract.ts";
 import { problemOf } from "../client/problem.ts";
@@ -98,6 +98,9 @@ const NAMES: Record<Tab, string> = {
 };
 
 function Tabs({ view, change, who }: { view: View; change: Change; who: Caller }): VNode {
+  const nav = useRef<HTMLElement>(null);
+  // On a phone not all fit: the one that is looked at does.
+  useEffect(() => nav.current?.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" }), [view.tab]);
   // Viewers may not read what operators did.
   const shown = TABS.filter((tab) => tab !== "trail" || who.role === "operator");
   const go = (event: MouseEvent, tab: Tab): void => {
@@ -107,7 +110,7 @@ function Tabs({ view, change, who }: { view: View; change: Change; who: Caller }
   };
   return (
     <div class="tabs">
-      <nav aria-label="Dashboard">
+      <nav ref={nav} aria-label="Dashboard">
         {shown.map((tab) => (
           <a
             key={tab}

@@ -87,8 +87,11 @@ function Facts({ worker, nowMs, change }: Omit<CardProps, "onChanged">): VNode {
       </Fact>
       <Fact name="id">
         <code>{worker.id}</code>{" "}
+        <button type="button" class="link" onClick={() => change({ tab: "jobs", worker: worker.id, state: "running", trail: [] })}>
+          runs now
+        </button>{" "}
         <button type="button" class="link" onClick={() => change({ tab: "jobs", worker: worker.id, trail: [] })}>
-          its jobs
+          has run
         </button>
       </Fact>
     </dl>

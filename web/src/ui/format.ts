@@ -17,6 +17,7 @@ export function plural(value: number, one: string, many = `${one}s`): string {
 }
 
 export function duration(ms: number): string {
+  if (ms === 0) return "0 ms";
   if (ms < 10) return `${ms.toFixed(1)} ms`;
   if (ms < SECOND_MS) return `${Math.round(ms)} ms`;
   return age(ms / SECOND_MS);
