@@ -68,7 +68,7 @@ async def test_a_body_that_trickles_is_cut_off_in_the_end(settings: Settings) ->
 
 
 async def test_a_head_that_never_ends_is_hung_up_on(settings: Settings) -> None:
-    with serving(msgspec.structs.replace(settings, body_pause_s=0.2)) as api:
+    with serving(msgspec.structs.replace(settings, body_pause_s=1.0)) as api:
         async with connected(api) as (reader, writer):
             writer.write(b"GET /healthz HTTP/1.1\r\nHost: localh")
             assert await rest(reader) == b""
@@ -79,9 +79,9 @@ async def test_a_head_that_never_ends_is_hung_up_on(settings: Settings) -> None:
 
 
 async def test_a_long_poll_waits_longer_than_a_body_may(settings: Settings, things: str) -> None:
-    with serving(msgspec.structs.replace(settings, body_pause_s=0.1, body_timeout_s=0.2)) as api:
+    with serving(msgspec.structs.replace(settings, body_pause_s=1.0, body_timeout_s=1.0)) as api:
         async with httpx.AsyncClient(base_url=api.url, timeout=WITHIN_S) as client:
-            answer = await client.post("/v1/search?wait=1", json=cat())
+            answer = await client.post("/v1/search?wait=1.5", json=cat())
     assert answer.status_code == 202
 
 

@@ -129,7 +129,7 @@ async def test_the_port_answers_prometheus_and_nothing_else() -> None:
 
 
 async def test_a_caller_who_says_nothing_is_hung_up_on() -> None:
-    async with metrics_port("127.0.0.1:0", Metrics().registry, caller_s=0.2) as url:
+    async with metrics_port("127.0.0.1:0", Metrics().registry, caller_s=2.0) as url:
         assert url is not None
         host, port = httpx.URL(url).host, httpx.URL(url).port
         reader, writer = await asyncio.open_connection(host, port)
