@@ -9,7 +9,6 @@ ARQ_JOB = "arq:job:"
 ARQ_RESULT = "arq:result:"
 ARQ_RETRY = "arq:retry:"
 ARQ_LEASE = "arq:in-progress:"
-ARQ_ABORT = "arq:abort"
 
 PREFIX = "clipline:"
 EVENTS = PREFIX + "events"

@@ -5,19 +5,18 @@
 local id, worker, state, problem = ARGV[1], ARGV[2], ARGV[3], ARGV[6]
 if not holds(id, worker) then return 0 end
 -- First what frees memory: then Redis, when it has none left, does not refuse the rest.
-redis.call('DEL', lease_key(id), 'arq:retry:' .. id)
+if state == 'succeeded' then
+  redis.call('DEL', lease_key(id), 'arq:retry:' .. id, 'arq:job:' .. id, P .. 'blob:' .. id)
+else
+  redis.call('DEL', lease_key(id), 'arq:retry:' .. id)
+  keep_body(id)
+end
 local now, rec = now_ms(), record(id)
 local who = redis.call('HMGET', rec, 'tenant', 'session', 'client_id', 'state', 'lane', 'cancel', 'error')
 if state == 'cancelled' and who[6] == 'superseded' then state, problem = 'superseded', problem_of('superseded') end
 
 if ARGV[4] ~= '' then redis.call('SET', 'arq:result:' .. id, ARGV[4], 'PX', ARGV[5]) end
-if state == 'succeeded' then
-  redis.call('DEL', 'arq:job:' .. id, P .. 'blob:' .. id)
-else
-  keep_body(id)
-end
 redis.call('ZREM', KEYS[1], id)
-redis.call('ZREM', 'arq:abort', id)
 if who[6] or who[7] then redis.call('HDEL', rec, 'cancel', 'error') end
 local told = {'finished', now}
 if problem ~= '' then

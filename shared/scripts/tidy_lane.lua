@@ -28,6 +28,9 @@ for _, state in ipairs({'queued', 'running'}) do
   end
 end
 
+-- Stock clients ask here for jobs to be aborted, which nobody heeds; arq keeps no such entry for longer than a day.
+redis.call('ZREMRANGEBYSCORE', 'arq:abort', '-inf', now - 86400000)
+
 -- A finish tag that V has passed says nothing any more.
 local v = tonumber(redis.call('HGET', lane_key(lane, 'finish'), V) or 1)
 local found = redis.call('HSCAN', lane_key(lane, 'finish'), 0, 'COUNT', 512)[2]
