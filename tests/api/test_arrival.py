@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import httpx
 import msgspec
@@ -31,7 +31,8 @@ async def connected(api: Api) -> AsyncIterator[tuple[asyncio.StreamReader, async
         yield reader, writer
     finally:
         writer.close()
-        await writer.wait_closed()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
 
 
 async def rest(reader: asyncio.StreamReader) -> bytes:
@@ -64,7 +65,10 @@ async def test_a_body_that_trickles_is_cut_off_in_the_end(settings: Settings) ->
                 writer.write(b" ")
                 sent += 1
                 await asyncio.wait([answer], timeout=0.05)
-            assert (await answer).startswith(b"HTTP/1.1 408 ")
+            # Who still sends when the server closes may be told by a reset alone, as TCP has it.
+            with suppress(ConnectionResetError):
+                assert (await answer).startswith(b"HTTP/1.1 408 ")
+            assert answer.done()
 
 
 async def test_a_head_that_never_ends_is_hung_up_on(settings: Settings) -> None:
