@@ -7,15 +7,13 @@ follow it falls behind, and says so, rather than slow the queue down.
 
 import asyncio
 import logging
-import random
 import secrets
-from collections.abc import Iterable
 from time import monotonic
-from typing import Any, cast
 
 import msgspec
 from arq.connections import ArqRedis
 
+from api.index import Index
 from api.sampling import Sampler
 from api.tally import FIELDS, Happening, Tally, state_of
 from shared import keys, scripts
@@ -32,13 +30,6 @@ EVERY_S = 1.0
 SAMPLE_S = 10.0
 # Whoever counts says so again each turn; another process takes over when it is silent for so long.
 ELECTED_MS = 10_000
-# An index outlives the jobs in it a little.
-MARGIN_S = 3_600
-# Every key that is written is trimmed one time in so many: those that are used all the time often enough.
-TRIMMED_ONE_IN = 16
-# A key's expiry is put off so often, as long as no more keys are remembered than that.
-PUT_OFF_S = 600.0
-REMEMBERED = 50_000
 
 StreamRow = tuple[bytes, dict[bytes, bytes]]
 
@@ -61,9 +52,8 @@ class Accountant:
         self.sampler = sampler
         self.name = secrets.token_hex(8)
         self._apply = redis.register_script(scripts.alone("account"))
+        self.index = Index(redis, settings)
         self._sampled_at: float | None = None
-        self._put_off: dict[str, float] = {}
-        self._chance = random.Random()  # noqa: S311 - spreads the work
 
     async def run(self) -> None:
         """Until cancelled; quietly while Redis is away."""
@@ -102,7 +92,7 @@ class Accountant:
         tally = Tally()
         for happening in await self._happenings(read.rows):
             tally.add(happening)
-        await self._index(tally, read.at_ms)
+        await self.index.add(tally, read.at_ms)
         await self._write(account, read, tally, sampling=sampling)
         return len(read.rows)
 
@@ -147,31 +137,6 @@ class Accountant:
                     pipe.hmget(keys.record(fields[b"j"].decode()), FIELDS)
                 records = await pipe.execute() if rows else []
         return [_happening(row, record) for row, record in zip(rows, records, strict=True)]
-
-    async def _index(self, tally: Tally, at_ms: int) -> None:
-        """Before the place moves on: entered twice is entered once."""
-        if not tally.entries:
-            return
-        kept_s = int(self.settings.keep_jobs_s) + MARGIN_S
-        with redis_errors():
-            async with self.redis.pipeline(transaction=False) as pipe:
-                for key, entries in tally.entries.items():
-                    pipe.zadd(key, cast(dict[Any, Any], entries))
-                    if not self._chance.randrange(TRIMMED_ONE_IN):
-                        pipe.zremrangebyscore(key, "-inf", at_ms - kept_s * 1000)
-                        pipe.zremrangebyrank(key, 0, -self.settings.keep_jobs - 1)
-                for key in self._to_put_off(tally.entries):
-                    pipe.expire(key, kept_s)
-                await pipe.execute()
-
-    def _to_put_off(self, names: Iterable[str]) -> list[str]:
-        """Those that nobody put off lately; the bound is kept by forgetting all."""
-        now = monotonic()
-        if len(self._put_off) > REMEMBERED:
-            self._put_off.clear()
-        due = [name for name in names if now - self._put_off.get(name, -PUT_OFF_S) >= PUT_OFF_S]
-        self._put_off.update(dict.fromkeys(due, now))
-        return due
 
     async def _write(self, account: Account, read: _Read, tally: Tally, *, sampling: bool) -> None:
         sums, highs = await self.sampler.look(read.at_ms) if sampling else ([], [])

@@ -38,6 +38,7 @@ class Tally:
     def __init__(self) -> None:
         self._sums: dict[tuple[str, int], Sums] = defaultdict(lambda: defaultdict(int))
         self.entries: dict[str, dict[str, int]] = defaultdict(dict)
+        self.indexed: dict[str, dict[bytes, int]] = defaultdict(dict)
 
     @property
     def sums(self) -> list[Row]:
@@ -49,8 +50,10 @@ class Tally:
         counts = _counts(one)
         self.count(one.record["lane"].decode(), one.at_ms, counts)
         self._use(one, counts)
-        for term in terms.of_record(one.record):
-            self.entries[keys.term(one.tenant, term)][one.job] = _number(one.record["created"])
+        created_ms, names = _number(one.record["created"]), terms.of_record(one.record)
+        for name in names:
+            self.entries[keys.term(one.tenant, name)][one.job] = created_ms
+        self.indexed[one.tenant][msgspec.msgpack.encode([one.job, *names])] = created_ms
 
     def count(self, what: Lane | str, at_ms: int, counts: Sums) -> None:
         for resolution in RESOLUTIONS.values():

@@ -111,6 +111,11 @@ def term(tenant_name: str, name: str) -> str:
     return f"{tenant(tenant_name)}by:{name}"
 
 
+def indexed(tenant_name: str) -> str:
+    """Sorted set of what the terms lead to: a job's id with its terms (msgpack) → when it was created."""
+    return tenant(tenant_name) + "indexed"
+
+
 def tokens(tenant_name: str) -> str:
     """Hash of a tenant's token bucket: how many are `left` and since when, `at`."""
     return tenant(tenant_name) + "tokens"

@@ -218,7 +218,7 @@ async def _put(
         tally = Tally()
         for happening in await accountant._happenings([(b"0-1", event)]):
             tally.add(happening)
-        await accountant._index(tally, created)
+        await accountant.index.add(tally, created)
 
 
 async def _all(redis: ArqRedis) -> list[JobView]:
@@ -259,6 +259,20 @@ async def test_a_purged_job_is_not_counted_and_breaks_nothing(
     await queue.drop("a", sent.id)
     await accountant.turn()
     assert await totals(redis) == {"in": 0, "out": 0, "wrong": 0, "waits": 0}
+
+
+async def test_the_index_is_bounded_as_the_ledger_is(redis: ArqRedis, settings: Settings) -> None:
+    few_kept = msgspec.structs.replace(settings, keep_jobs=10)
+    queue, accountant = Queue(redis, few_kept), accountant_of(redis, few_kept)
+    for number in range(60):
+        sent = await queue.submit(a_search(f"cat {number}"), tenant="a")
+        await queue.cancel("a", sent.id)
+        await accountant.turn()
+    names = [name for name in await redis.keys("clipline:tenant:a:by:word:*") if await redis.zcard(name)]
+    # Two entries for a job at most, so up to twice as many jobs.
+    assert len(names) <= 2 * 10 + 1
+    assert await redis.zcard(keys.term("a", "word:cat")) <= 2 * 10
+    assert len(await found(redis, q="cat")) == await redis.zcard(keys.jobs("a")) == 10
 
 
 async def test_everything_that_is_kept_goes_by_itself(
