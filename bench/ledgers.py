@@ -58,7 +58,8 @@ async def fill(redis: ArqRedis, count: int) -> None:
         if len(chunk) == CHUNK:
             await _write(redis, chunk)
             chunk = []
-    await _write(redis, chunk)
+    if chunk:
+        await _write(redis, chunk)
     await redis.zadd(keys.TENANTS, {TENANT: at_ms})
     await redis.hset(keys.ACCOUNT, mapping={"offset": "0-1", "since_ms": 1, "until_ms": at_ms})
 
@@ -75,6 +76,7 @@ async def _write(redis: ArqRedis, chunk: list[dict[str, bytes]]) -> None:
             tally.add(Happening(job_id, TENANT, state, at_ms, record))  # type: ignore[arg-type]
         for key, entries in tally.entries.items():
             pipe.zadd(key, entries)
+        pipe.zadd(keys.indexed(TENANT), tally.indexed[TENANT])
         for key, _, counts in tally.sums:
             for field, number in counts.items():
                 pipe.hincrby(key, field, number)
