@@ -154,17 +154,29 @@ async def test_a_retried_job_has_its_old_end_told_as_history(
     assert told(frames)[-1] == ("c1", "failed")
 
 
-async def test_a_client_that_does_not_read_is_closed_while_others_go_on(
+async def test_a_client_that_does_not_read_is_closed_while_others_go_on_and_resumes_without_a_hole(
     settings: Settings, things: str, worker: StandIn
 ) -> None:
     roomy = msgspec.structs.replace(settings, max_queued_interactive=2_000)
     with serving(roomy) as api:
         async with talking(api) as slow, talking(api) as quick, connect(settings) as redis:
             # Nobody reads `slow`: its buffers and its outbox fill with large results until the verdict.
-            search = Search(collection="things", query=Query(text="large"), limit=2, session=slow.welcome["session"])
+            session = slow.welcome["session"]
+            search = Search(collection="things", query=Query(text="large"), limit=2, session=session)
             queue = Queue(redis, roomy)
             submitted = [await queue.submit(search, tenant="default") for _ in range(400)]
             await queue.wait("default", submitted[-1].id, timeout_s=60)
             await quick.search("q")
             assert (await quick.until("result"))[-1]["state"] == "succeeded"
-            assert await slow.code() == 4008
+            read: list[Frame] = []
+            while (frame := await slow.next_or_end()) is not None:
+                read.append(frame)
+            assert slow.connection.close_code == 4008
+        after = read[-1]["seq"] if read else slow.welcome["seq"]
+        async with talking(api, session=session, after=after) as again:
+            assert again.welcome["recovered"]
+            while sum(frame["op"] == "result" for frame in read) < len(submitted):
+                read.append(await again.next())
+
+    ended = [frame["job"] for frame in read if frame["op"] == "result"]
+    assert sorted(ended) == sorted(one.id for one in submitted)
