@@ -15,7 +15,7 @@ import uvloop
 from arq.connections import ArqRedis
 
 from shared import logs
-from shared.connection import AWAY, connect, refuse_eviction
+from shared.connection import connect, refuse_eviction
 from shared.errors import Unavailable
 from shared.loop_watch import LoopWatch
 from shared.settings import Settings, SettingsError, from_env
@@ -49,13 +49,11 @@ async def serve(settings: Settings, *, stop: asyncio.Event) -> None:
             open_parts(settings, redis) as parts,
             metrics_port(settings.metrics_listen, parts.metrics.registry),
         ):
-            ready = await _finished(_prepare(parts), stop)
-            while ready and not await _work(parts, blocking, stop):
-                await _wait_for(redis, stop)
+            if await _finished(_prepare(parts), stop):
+                await _work(parts, blocking, stop)
 
 
-async def _work(parts: Parts, blocking: ArqRedis, stop: asyncio.Event) -> bool:
-    """False when Redis went away just when arq's worker asks it how it is, which it does not survive."""
+async def _work(parts: Parts, blocking: ArqRedis, stop: asyncio.Event) -> None:
     worker = _worker(parts, blocking)
     heartbeat = Heartbeat(worker, parts)
     taking = asyncio.create_task(worker.async_run())
@@ -75,13 +73,13 @@ async def _work(parts: Parts, blocking: ArqRedis, stop: asyncio.Event) -> bool:
         with shown(worker, parts):
             await asyncio.wait([taking, stopping, drained], return_when=asyncio.FIRST_COMPLETED)
             await worker.drain()
-            await asyncio.gather(taking, return_exceptions=True)
+            # What broke it ends this process too.
+            await taking
     finally:
         for task in (*beside, stopping, drained):
             task.cancel()
         await heartbeat.leave()
         await worker.close()
-    return _in_order(taking)
 
 
 def _worker(parts: Parts, blocking: ArqRedis) -> Worker:
@@ -104,17 +102,6 @@ def _tidying(worker: Worker, parts: Parts) -> Tidying:
 
 def _watch(parts: Parts) -> LoopWatch:
     return LoopWatch(parts.metrics.loop)
-
-
-def _in_order(taking: "asyncio.Task[None]") -> bool:
-    """Whether it ended because it was told to. Raises what broke it, unless that was Redis."""
-    error = None if taking.cancelled() else taking.exception()
-    if error is None:
-        return True
-    if not isinstance(error, AWAY):
-        raise error
-    logger.warning("Redis went away at the worker's start: %s", error)
-    return False
 
 
 async def _finished(work: Coroutine[Any, Any, None], stop: asyncio.Event) -> bool:

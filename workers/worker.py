@@ -1,6 +1,6 @@
 """arq's worker, woken instead of polling, with leases instead of long locks.
 
-Subclasses arq 0.28's `Worker`: `_poll_iteration` is replaced, and instead of `run_job` a job runs through `Execution`.
+Subclasses arq 0.28's `Worker`: `main` is replaced, and instead of `run_job` a job runs through `Execution`.
 docs/arq.md lists what stays the same on the wire.
 """
 
@@ -43,7 +43,6 @@ class Worker(arq.worker.Worker):
         worker_id: str,
         ctx: dict[Any, Any] | None = None,
         lanes: Sequence[Lane] = LANES,
-        burst: bool = False,
     ) -> None:
         self.running: dict[str, Running] = {}
         super().__init__(
@@ -51,8 +50,6 @@ class Worker(arq.worker.Worker):
             redis_pool=redis,
             queue_name=keys.queue(lanes[0]),
             ctx=ctx,
-            burst=burst,
-            poll_delay=0,
             max_jobs=settings.max_jobs + settings.max_bulk_jobs,
             job_timeout=settings.search_timeout_s,
             keep_result=settings.keep_result_s,
@@ -67,6 +64,7 @@ class Worker(arq.worker.Worker):
         self.ctx["running"] = self.running
         self.drain_asked = asyncio.Event()
         self._serving: list[asyncio.Task[None]] = []
+        self._drained = asyncio.Event()
         self._pipe = Pipe(redis)
         self._execution = Execution(
             {function.name: function for function in functions},
@@ -92,12 +90,14 @@ class Worker(arq.worker.Worker):
         )
 
     async def main(self) -> None:
-        """Run until cancelled, or in burst mode until the first lane is empty."""
+        """Run until drained or cancelled. Raises what broke the taking of jobs."""
+        self.ctx["redis"] = self.pool
         self._lease.start()
         self._serving = [asyncio.create_task(one.serve()) for one in self._takings.values()]
         listening = asyncio.create_task(self._control.listen())
         try:
-            await super().main()
+            await asyncio.gather(*(_ended(task) for task in self._serving))
+            await self._drained.wait()
         finally:
             await _cancel_all([*self._serving, listening])
 
@@ -106,7 +106,8 @@ class Worker(arq.worker.Worker):
         self.allow_pick_jobs = False
         await asyncio.gather(*(one.stop(self._pipe) for one in self._takings.values()))
         if self._serving:
-            await asyncio.wait(self._serving, timeout=2 * FALLBACK_S)
+            _, stuck = await asyncio.wait(self._serving, timeout=2 * FALLBACK_S)
+            await _cancel_all(list(stuck))
         tasks = list(self.tasks.values())
         if tasks:
             logger.info("draining: %d jobs still run", len(tasks))
@@ -115,9 +116,9 @@ class Worker(arq.worker.Worker):
             if running.task is not None:
                 running.task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        self._drained.set()
         if self.main_task is not None:
-            # Seldom: it does the same to tasks of its own, and must not be disturbed while it does.
-            await _cancel_all([self.main_task], every_s=10 * FALLBACK_S)
+            await asyncio.wait([self.main_task])
 
     async def close(self) -> None:
         """Stop renewing leases; the connections belong to whoever opened them."""
@@ -135,17 +136,6 @@ class Worker(arq.worker.Worker):
             start=self._start,
             hand_back=partial(self._finishing.hand_back, counted=False),
         )
-
-    async def _poll_iteration(self) -> None:
-        """arq's tick: the lanes take their jobs themselves, this one hears when that broke."""
-        pending = [task for task in self._serving if not task.done()]
-        if pending:
-            await asyncio.wait(pending, timeout=FALLBACK_S, return_when=asyncio.FIRST_COMPLETED)
-        else:
-            await asyncio.sleep(FALLBACK_S)
-        for task in self._serving:
-            if task.done() and not task.cancelled():
-                task.result()
 
     def _start(self, running: Running) -> None:
         job_id = running.job_id
@@ -200,10 +190,17 @@ class Worker(arq.worker.Worker):
         running.task.cancel()
 
 
-async def _cancel_all(tasks: Sequence[asyncio.Task[Any]], *, every_s: float = FALLBACK_S) -> None:
+async def _ended(task: asyncio.Task[None]) -> None:
+    """Wait for a task that may be cancelled apart. Raises what broke it."""
+    await asyncio.wait([task])
+    if not task.cancelled():
+        task.result()
+
+
+async def _cancel_all(tasks: Sequence[asyncio.Task[Any]]) -> None:
     """Cancel until all have ended: a timeout inside redis-py 5 that ends just then swallows a cancellation."""
     pending = {task for task in tasks if not task.done()}
     while pending:
         for task in pending:
             task.cancel()
-        _, pending = await asyncio.wait(pending, timeout=every_s)
+        _, pending = await asyncio.wait(pending, timeout=FALLBACK_S)
