@@ -10,6 +10,9 @@ import random
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
+from redis.exceptions import ResponseError
+
+from shared.connection import redis_errors
 from shared.errors import Unavailable
 from shared.jobs import Lane
 from shared.pipe import Pipe
@@ -85,5 +88,6 @@ class Taking:
         """Take no more; what a claim on its way brings is handed back. `other` may be used to say so to Redis."""
         self._picking = False
         self._freed.set()
-        with suppress(Unavailable):
+        # If it cannot be said, or is forbidden, the wait ends by itself soon.
+        with suppress(Unavailable, ResponseError), redis_errors():
             await self._pipe.unblock(other)

@@ -296,3 +296,13 @@ def test_addresses_of_sentinels_are_read(url: str, hosts: list[tuple[str, int]],
 def test_a_bad_address_of_sentinels_is_named(url: str) -> None:
     with pytest.raises(SettingsError, match="CLIPLINE_REDIS_URL"):
         sentinel.parse(url)
+
+
+async def test_a_worker_drains_while_redis_is_away(server: RedisServer, redis: ArqRedis, own: Settings) -> None:
+    async with running_worker(own, [func(fine, name="search")]) as worker:
+        sent = await Queue(redis, own).submit(a_search(), tenant="t")
+        await Queue(redis, own).wait("t", sent.id, timeout_s=10)
+        server.stop()
+        await worker.drain()
+        assert worker.main_task is not None
+        assert worker.main_task.done()
