@@ -48,6 +48,7 @@ class _Entry(msgspec.Struct, eq=False):
     loop: asyncio.AbstractEventLoop
     future: "asyncio.Future[Embedded]"
     asked: float
+    started: Callable[[], None] | None
 
 
 Outcome = Embedded | Exception
@@ -77,13 +78,20 @@ class Batcher:
         self._thread = threading.Thread(target=self._own_device, name="device-owner", daemon=True)
         self._thread.start()
 
-    async def text(self, text: str, *, lane: Lane = "interactive") -> Embedded:
-        """Raises EncoderAway when too much waits or the worker shuts down."""
-        return await self._submit("text", text, lane)
+    async def text(
+        self, text: str, *, lane: Lane = "interactive", started: Callable[[], None] | None = None
+    ) -> Embedded:
+        """`started` is called on the device's thread when the batch leaves.
 
-    async def image(self, pixels: Pixels, *, lane: Lane = "interactive") -> Embedded:
-        """Takes what `Encoder.preprocess` returned. Raises EncoderAway as `text` does."""
-        return await self._submit("image", pixels, lane)
+        Raises EncoderAway when too much waits or the worker shuts down.
+        """
+        return await self._submit("text", text, lane, started)
+
+    async def image(
+        self, pixels: Pixels, *, lane: Lane = "interactive", started: Callable[[], None] | None = None
+    ) -> Embedded:
+        """Takes what `Encoder.preprocess` returned. Otherwise as `text`."""
+        return await self._submit("image", pixels, lane, started)
 
     def stats(self) -> BatcherStats:
         with self._changed:
@@ -101,9 +109,11 @@ class Batcher:
         _hand_back([(entry, EncoderAway("the worker is shutting down")) for entry in left])
         self._thread.join(timeout_s)
 
-    async def _submit(self, kind: Kind, content: str | Pixels, lane: Lane) -> Embedded:
+    async def _submit(
+        self, kind: Kind, content: str | Pixels, lane: Lane, started: Callable[[], None] | None
+    ) -> Embedded:
         loop = asyncio.get_running_loop()
-        entry = _Entry(kind, content, loop, loop.create_future(), time.perf_counter())
+        entry = _Entry(kind, content, loop, loop.create_future(), time.perf_counter(), started)
         with self._changed:
             self._admit()
             self._waiting[lane].append(entry)
@@ -169,6 +179,9 @@ class Batcher:
         self._waiting[lane] = deque(entry for entry in waiting if id(entry) not in taken)
         passed_bulk_by = lane == "interactive" and bool(self._waiting["bulk"])
         self._interactive_streak = self._interactive_streak + 1 if passed_bulk_by else 0
+        for entry in batch:
+            if entry.started is not None:
+                entry.started()
         return batch
 
     def _encode(self, batch: Batch) -> list[tuple[_Entry, Outcome]]:

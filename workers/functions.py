@@ -19,7 +19,7 @@ from shared.trace_context import read
 from workers.observing import observed
 from workers.outcome import Running
 from workers.parts import Parts
-from workers.tasks.call import Call
+from workers.tasks.call import Call, nothing
 from workers.tasks.collection import collection
 from workers.tasks.ingest import ingest
 from workers.tasks.items import items
@@ -114,6 +114,7 @@ def _call(ctx: Context, tenant: str, running: Running | None) -> Call:
         attempt=ctx["job_try"],
         due_ms=due_ms,
         queued_ms=round(max(0.0, now_ms() - due_ms), 3),
+        on_device=nothing if running is None else running.taken_by_device,
     )
 
 

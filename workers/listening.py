@@ -19,7 +19,9 @@ class Control:
     What is missed here arrives with the next renewal of a lease, or the next heartbeat.
     """
 
-    def __init__(self, *, blocking: ArqRedis, worker_id: str, stop: Callable[[str], None], drain: Callable[[], None]):
+    def __init__(
+        self, *, blocking: ArqRedis, worker_id: str, stop: Callable[[str, str], None], drain: Callable[[], None]
+    ):
         self._blocking = blocking
         self._own_drain = DRAIN + worker_id
         self._stop = stop
@@ -46,4 +48,5 @@ class Control:
         if text == self._own_drain:
             self._drain()
         elif not text.startswith(DRAIN):
-            self._stop(text)
+            why, _, job_id = text.rpartition(" ")
+            self._stop(job_id, why or "cancelled")

@@ -28,8 +28,8 @@ class Running:
 
     `due_ms`, `first_ms` (its first start) and `expires_ms` (its client's deadline) are milliseconds since 1970;
     `attempts` counts starts, of which `crashes` lost their worker; `tries` is arq's count of them. `lost`: stopped, as
-    another had it. `ended`: its code is through, only Redis is still to be told. `body` is arq's; `task` is there while
-    the job's own code runs, and may be cancelled then.
+    another had it. `ended`: its code is through, only Redis is still to be told. `on_device`: the device has taken its
+    query. `body` is arq's; `task` is there while the job's own code runs, and may be cancelled then.
     """
 
     job_id: str
@@ -44,9 +44,13 @@ class Running:
     stopping: bool = False
     lost: bool = False
     ended: bool = False
+    on_device: bool = False
     body: bytes | None = None
     tries: int = 1
     task: asyncio.Task[Any] | None = None
+
+    def taken_by_device(self) -> None:
+        self.on_device = True
 
 
 def backoff_s(attempt: int, lane: Lane) -> float:

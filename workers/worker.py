@@ -78,7 +78,7 @@ class Worker(arq.worker.Worker):
         self._control = Control(
             blocking=blocking,
             worker_id=worker_id,
-            stop=partial(self.stop_job, why="asked to"),
+            stop=self.stop_job,
             drain=self.drain_asked.set,
         )
         self._lease = LeaseKeeper(
@@ -181,9 +181,15 @@ class Worker(arq.worker.Worker):
             self.loop.call_soon_threadsafe(call)
 
     def stop_job(self, job_id: str, why: str) -> None:
-        """Cancel a job that runs here; one that does not is no error."""
+        """Cancel a job that runs here; one that does not is no error.
+
+        A superseded job whose query the device has taken goes on: the encode cannot be called back, and what it found
+        is shown while the newer search is under way.
+        """
         running = self.running.get(job_id)
         if running is None or running.stopping or running.task is None:
+            return
+        if why == "superseded" and running.on_device:
             return
         running.stopping, running.lost = True, why == LOST
         logger.info("stopping job %s: %s", job_id, why)

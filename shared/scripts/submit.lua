@@ -70,7 +70,7 @@ if slot ~= '' then
     end_waiting(old, who, 'superseded', now)
   elseif who and who[4] == 'running' then
     redis.call('HSET', record(old), 'cancel', 'superseded')
-    redis.call('PUBLISH', P .. 'control', old)
+    redis.call('PUBLISH', P .. 'control', 'superseded ' .. old)
   end
 end
 

@@ -162,6 +162,20 @@ async def test_cancelled_requests_never_reach_the_device(tiny_encoder: Encoder) 
         assert batcher.stats().dropped == 2
 
 
+async def test_callers_are_told_when_the_device_takes_their_request(tiny_encoder: Encoder) -> None:
+    taken: list[str] = []
+    async with batching(tiny_encoder) as (batcher, gated):
+        first = await occupy(batcher, gated)
+        left = asyncio.create_task(batcher.text("left", started=lambda: taken.append("left")))
+        stayed = asyncio.create_task(batcher.text("stayed", started=lambda: taken.append("stayed")))
+        await eventually(lambda: batcher.stats().queued == 2)
+        assert taken == []
+        left.cancel()
+        gated.gate.set()
+        await asyncio.gather(first, stayed)
+        assert taken == ["stayed"]
+
+
 async def test_a_full_queue_is_refused_and_frees_itself_of_cancelled_requests(tiny_encoder: Encoder) -> None:
     async with batching(tiny_encoder, max_queued=2) as (batcher, gated):
         first = await occupy(batcher, gated)

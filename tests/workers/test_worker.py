@@ -140,6 +140,25 @@ async def test_a_newer_search_takes_the_slot(queue: Queue, settings: Settings) -
         assert (await queue.wait("t1", newest.id, timeout_s=10)).state == "succeeded"
 
 
+async def test_a_newer_search_does_not_waste_what_the_device_has_taken(queue: Queue, settings: Settings) -> None:
+    gate = Gate()
+
+    async def on_device(ctx: Context, payload: dict[str, Any], **more: Any) -> str:
+        ctx["running"][ctx["job_id"]].taken_by_device()
+        return await gate(ctx, payload, **more)
+
+    async with running_worker(settings, [func(on_device, name="search")]):
+        older = await queue.submit(a_search("ca", session="s", slot="main"), tenant="t1")
+        await gate.started.wait()
+        newer = await queue.submit(a_search("cat", session="s", slot="main"), tenant="t1")
+        await eventually(lambda: gate.runs == 2)
+        gate.may_end.set()
+        for sent in (older, newer):
+            view = await queue.wait("t1", sent.id, timeout_s=10)
+            assert view.state == "succeeded"
+    assert gate.cancelled == 0
+
+
 async def test_a_job_past_its_deadline_never_starts(queue: Queue, settings: Settings) -> None:
     sent = await queue.submit(a_search(deadline_ms=1), tenant="t1")
     await asyncio.sleep(0.01)

@@ -1,20 +1,29 @@
 """What a task knows of the job that it runs."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from time import perf_counter
 
 from shared.clock import now_ms
 
 
+def nothing() -> None:
+    """For whoever does not mind."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """One attempt at one job. It was due at `due_ms`, when it was accepted or was to be run again, and waited since."""
+    """One attempt at one job. It was due at `due_ms`, when it was accepted or was to be run again, and waited since.
+
+    `on_device` is called, from the device's thread, when the device takes its query.
+    """
 
     job_id: str
     tenant: str
     attempt: int
     due_ms: int
     queued_ms: float
+    on_device: Callable[[], None] = nothing
 
     def total_ms(self) -> float:
         """Since the job was due."""

@@ -19,7 +19,9 @@ async def search(job: Search, call: Call, parts: Parts) -> SearchResult:
         check_filter(job.filter)
     stored, watch = stored_name(call.tenant, job.collection), Stopwatch()
     parts.stages.enter(call.job_id, "encode")
-    vector, truncated = await query_vector(job.query, stored=stored, lane=job.lane, parts=parts)
+    vector, truncated = await query_vector(
+        job.query, stored=stored, lane=job.lane, parts=parts, on_device=call.on_device
+    )
     encode_ms = watch.lap_ms()
     parts.stages.enter(call.job_id, "search")
     # One more than asked for tells whether anything is left.

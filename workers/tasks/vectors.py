@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,7 @@ from workers.ingest.decode import decode
 from workers.parts import Parts
 
 Vector = npt.NDArray[np.float32]  # (dim,)
+Told = Callable[[], None] | None
 
 # Weights of the examples against the query itself: Rocchio's, as in Manning, Raghavan and Schütze,
 # "Introduction to Information Retrieval", 9.1.1.
@@ -20,10 +22,15 @@ POSITIVE = 0.75
 NEGATIVE = 0.15
 
 
-async def query_vector(query: Query, *, stored: str, lane: Lane, parts: Parts) -> tuple[Vector, bool]:
-    """The combined unit vector, (dim,), and whether the model cut the text. Raises BadPicture, ItemNotFound."""
+async def query_vector(
+    query: Query, *, stored: str, lane: Lane, parts: Parts, on_device: Told = None
+) -> tuple[Vector, bool]:
+    """The combined unit vector, (dim,), and whether the model cut the text. Raises BadPicture, ItemNotFound.
+
+    `on_device` is called, from the device's thread, when the device takes a part of the query.
+    """
     text, picture, examples = await asyncio.gather(
-        _text(query, lane=lane, parts=parts), _picture(query, lane=lane, parts=parts), _stored(query, stored, parts)
+        _text(query, lane, parts, on_device), _picture(query, lane, parts, on_device), _stored(query, stored, parts)
     )
     vector = np.zeros(parts.encoder.info.dim, dtype=np.float32)
     truncated = False
@@ -52,16 +59,16 @@ def _mean(ids: list[int], examples: dict[int, Vector], *, like: Vector) -> Vecto
     return mean
 
 
-async def _text(query: Query, *, lane: Lane, parts: Parts) -> tuple[Vector, bool] | None:
+async def _text(query: Query, lane: Lane, parts: Parts, on_device: Told) -> tuple[Vector, bool] | None:
     if query.text is None:
         return None
     asked_ns = time.time_ns()
-    embedded = await parts.batcher.text(query.text, lane=lane)
+    embedded = await parts.batcher.text(query.text, lane=lane, started=on_device)
     _tell(parts, embedded, asked_ns)
     return embedded.vector, embedded.truncated
 
 
-async def _picture(query: Query, *, lane: Lane, parts: Parts) -> Vector | None:
+async def _picture(query: Query, lane: Lane, parts: Parts, on_device: Told) -> Vector | None:
     if query.image is None:
         return None
     try:
@@ -70,7 +77,7 @@ async def _picture(query: Query, *, lane: Lane, parts: Parts) -> Vector | None:
         error.field = "query.image"
         raise
     asked_ns = time.time_ns()
-    embedded = await parts.batcher.image(pixels, lane=lane)
+    embedded = await parts.batcher.image(pixels, lane=lane, started=on_device)
     _tell(parts, embedded, asked_ns)
     return embedded.vector
 
