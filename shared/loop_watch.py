@@ -20,6 +20,8 @@ logger = logging.getLogger(__name__)
 TICK_S = 0.05
 # As asyncio's own slow_callback_duration.
 SLOW_S = 0.1
+# From here on people notice: before it is for the log alone.
+FELT_S = 0.5
 RECENT = 200
 # A loop that is held up all the time is told of so often.
 TOLD_EVERY_S = 10.0
@@ -67,8 +69,11 @@ class LoopWatch:
         now = monotonic()
         if now - self._told >= TOLD_EVERY_S:
             self._told = now
-            logger.warning(
-                "the event loop was held up for %.0f ms, at %s", late_s * 1000, self.where or "no known place"
+            logger.log(
+                logging.WARNING if late_s >= FELT_S else logging.INFO,
+                "the event loop was held up for %.0f ms, at %s",
+                late_s * 1000,
+                self.where or "no known place",
             )
 
     def _watch(self, loop_thread: int) -> None:

@@ -43,7 +43,7 @@ async def test_a_loop_that_turns_is_measured() -> None:
 
 
 async def test_what_holds_the_loop_up_is_counted_and_named(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.WARNING)
+    caplog.set_level(logging.INFO)
     async with watching(0.2) as watch:
         await eventually(lambda: count(watch, "clipline_event_loop_lag_seconds_count") >= 1)
         hold_up(1.5)
