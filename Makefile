@@ -6,7 +6,8 @@ PORT ?=
 PYTEST ?=
 
 BIN := .venv/bin
-# Modules are compiled when they are first used, most of them never.
+# Modules are compiled when they are first used, most of them never; once, whatever the caller's Python is told.
+unexport PYTHONDONTWRITEBYTECODE
 PIP := $(BIN)/python -m pip install -qq --no-compile --disable-pip-version-check -c constraints.txt
 NPM := npm ci --silent --no-audit --no-fund
 PAGE := api/static/index.html
