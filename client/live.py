@@ -2,6 +2,7 @@
 
 import asyncio
 from asyncio import Task
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
@@ -38,6 +39,7 @@ class Live:
         self._chores: set[Task[None]] = set()
         self._pending: dict[str, Pending] = {}
         self._followed: dict[str, set[Feed]] = {}
+        self._left: deque[str] = deque(maxlen=MAX_PENDING)
         self._replayed = asyncio.Event()
         self._count = 0
 
@@ -136,8 +138,13 @@ class Live:
 
     def _leave(self, pending: Pending) -> None:
         self._pending.pop(pending.id, None)
-        if pending.job is not None and pending.is_open:
+        if not pending.is_open:
+            return
+        if pending.job is not None:
             self._do(self._connection.say("cancel", job=pending.job))
+        else:
+            # The server may be about to say which job it is.
+            self._left.append(pending.id)
 
     def _do(self, chore: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(chore)
@@ -181,6 +188,9 @@ class Live:
             case frames.Accepted(id=name, job=job):
                 if pending := self._pending.get(name):
                     pending.job = job
+                elif name in self._left:
+                    self._left.remove(name)
+                    self._do(self._connection.say("cancel", job=job))
             case frames.JobEvent() | frames.JobResult():
                 self._told(frame)
             case frames.Refused():

@@ -31,6 +31,8 @@ export class LiveClient {
   readonly #connection: Connection;
   readonly #patienceMs: number;
   readonly #pending = new Map<string, Pending>();
+  /** Searches that were taken back before the server said which jobs they are. */
+  readonly #left = new Set<string>();
   readonly #watched = new Map<string, Set<Watcher>>();
   readonly #listeners = new Set<StateListener>();
   readonly #denied = new Set<() => void>();
@@ -128,9 +130,18 @@ export class LiveClient {
     this.#connection.send({ op: "search", id, search: { ...pending.search, ...session } });
   }
 
+  #leave(id: string): void {
+    this.#left.add(id);
+    if (this.#left.size > MAX_PENDING) this.#left.delete([...this.#left][0] ?? id);
+  }
+
   #stop(pending: Pending, error: ProblemError): void {
     if (pending.job !== null) this.cancel(pending.job);
-    for (const [id, one] of this.#pending) if (one === pending) this.#pending.delete(id);
+    for (const [id, one] of this.#pending) {
+      if (one !== pending) continue;
+      this.#pending.delete(id);
+      if (pending.job === null) this.#leave(id);
+    }
     pending.fail(error);
   }
 
@@ -178,6 +189,7 @@ export class LiveClient {
   #accepted(id: string, job: string): void {
     const pending = this.#pending.get(id);
     if (pending) pending.job = job;
+    else if (this.#left.delete(id)) this.cancel(job);
   }
 
   #told(frame: JobFrame): void {
