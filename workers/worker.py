@@ -108,14 +108,16 @@ class Worker(arq.worker.Worker):
         if self._serving:
             _, stuck = await asyncio.wait(self._serving, timeout=2 * FALLBACK_S)
             await _cancel_all(list(stuck))
-        tasks = list(self.tasks.values())
-        if tasks:
-            logger.info("draining: %d jobs still run", len(tasks))
-            await asyncio.wait(tasks, timeout=self.settings.drain_s)
+        if self.tasks:
+            logger.info("draining: %d jobs still run", len(self.tasks))
+        ends = self.loop.time() + self.settings.drain_s
+        # A job that was claimed before may still start, when its run before has ended.
+        while self.tasks and (left := ends - self.loop.time()) > 0:
+            await asyncio.wait(list(self.tasks.values()), timeout=left)
         for running in self.running.values():
             if running.task is not None:
                 running.task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*self.tasks.values(), return_exceptions=True)
         self._drained.set()
         if self.main_task is not None:
             await asyncio.wait([self.main_task])
