@@ -215,7 +215,7 @@ def watched() -> Iterator[tuple[str, list[int]]]:
     )
     commands = [
         [binary(), "--port", str(first), "--save", "", "--dir", str(folder)],
-        [binary(), "--port", str(second), "--save", "", "--dir", str(folder), "--replicaof", f"127.0.0.1 {first}"],
+        [binary(), "--port", str(second), "--save", "", "--dir", str(folder), "--replicaof", "127.0.0.1", str(first)],
         [binary(), str(config), "--sentinel"],
     ]
     servers = [subprocess.Popen(command, stdout=subprocess.DEVNULL) for command in commands]
