@@ -40,6 +40,9 @@ class Taking:
     ) -> None:
         self.lane = lane
         self.free = places
+        self._places = places
+        # Jobs that are through, and whose places are given away although Redis does not know it yet.
+        self._finishing: set[str] = set()
         self._pipe = pipe
         self._claims = claims
         self._start = start
@@ -75,12 +78,27 @@ class Taking:
                 self._start(running)
             else:
                 await self._hand_back(running)
+        if claimed.jobs:
+            # They start before Redis is asked for more.
+            await asyncio.sleep(0)
         if claimed.more or len(claimed.jobs) >= wanted:
             return 0.0
         return FALLBACK_S if claimed.next_s is None else min(FALLBACK_S, claimed.next_s)
 
-    def give_back(self) -> None:
-        """A place is free again."""
+    def finishing(self, running: Running) -> None:
+        """The job's code is through: its place is free, unless Redis is slow to hear of as many jobs as there are."""
+        if len(self._finishing) < self._places:
+            self._finishing.add(running.job_id)
+            self._free_one()
+
+    def give_back(self, running: Running) -> None:
+        """The job has left this worker, and its place is free if it was not before."""
+        if running.job_id in self._finishing:
+            self._finishing.remove(running.job_id)
+        else:
+            self._free_one()
+
+    def _free_one(self) -> None:
         self.free += 1
         self._freed.set()
 

@@ -148,7 +148,7 @@ class Worker(arq.worker.Worker):
             return
         if before is not None:
             logger.warning("the lease of %s had lapsed while it ran here; nobody else had taken it", job_id)
-            self._takings[running.lane].give_back()
+            self._takings[running.lane].give_back(running)
             return
         self.running[job_id] = running
         task = self.loop.create_task(self._run(running))
@@ -159,6 +159,8 @@ class Worker(arq.worker.Worker):
         with logs.about(job=running.job_id):
             outcome = await self._execution.run(running)
             running.ended = True
+            # The next job is claimed while Redis is told of this one.
+            self._takings[running.lane].finishing(running)
             if isinstance(outcome, Again):
                 self.jobs_retried += 1
                 await self._finishing.hand_back(running, delay_s=outcome.delay_s, counted=outcome.counted)
@@ -174,7 +176,7 @@ class Worker(arq.worker.Worker):
         self.tasks.pop(job_id, None)
         if not task.cancelled() and (error := task.exception()) is not None:
             logger.error("the job broke the worker's own code", exc_info=error)
-        self._takings[ended.lane].give_back()
+        self._takings[ended.lane].give_back(ended)
 
     # -- being told to stop
 
