@@ -67,8 +67,8 @@ def create_app(mode: str, settings: Settings) -> Starlette:
             vector = await asyncio.get_running_loop().run_in_executor(None, encode, text)
         else:
             vector = encode(text)
-        [hits] = await store.search(STORED, [VectorQuery(vector=vector.tobytes(), limit=asked.limit)])
-        return Response(msgspec.json.encode({"hits": hits}), media_type="application/json")
+        [found] = await store.search(STORED, [VectorQuery(vector=vector.tobytes(), limit=asked.limit)])
+        return Response(msgspec.json.encode({"hits": found.hits}), media_type="application/json")
 
     async def healthz(_: Request) -> Response:
         return PlainTextResponse("ok")

@@ -12,6 +12,8 @@ MAX_ID = 2**53 - 1  # the largest integer that JavaScript reads exactly
 State = Literal["queued", "running", "succeeded", "failed", "cancelled", "superseded", "expired", "dead"]
 Kind = Literal["search", "ingest", "collection", "items"]
 Lane = Literal["interactive", "bulk"]
+# How a vector store finds neighbours: by its graph, by more of it without the excluded, or past every vector.
+PlanName = Literal["graph", "graph+drop", "graph+acorn", "exact"]
 STATES: tuple[State, ...] = get_args(State)
 KINDS: tuple[Kind, ...] = get_args(Kind)
 LANES: tuple[Lane, ...] = get_args(Lane)
@@ -144,6 +146,13 @@ class Took(msgspec.Struct, frozen=True, kw_only=True):
     total_ms: float = 0.0
 
 
+class SearchTook(Took, frozen=True, kw_only=True):
+    """Of a search also how the store went about it: the last plan, and in how many rounds all hits were found."""
+
+    plan: PlanName = "graph"
+    rounds: int = 1
+
+
 class Hit(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One picture; `source` is where it came from, told with the payload."""
 
@@ -161,7 +170,7 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
 class SearchResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Hits best first; with `group_by`, groups by their best hit."""
 
-    took: Took
+    took: SearchTook
     model: str
     exhausted: bool
     hits: list[Hit] | None = None

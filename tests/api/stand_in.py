@@ -25,7 +25,7 @@ from shared.jobs import (
     ItemsResult,
     Search,
     SearchResult,
-    Took,
+    SearchTook,
 )
 from shared.media import SPOOL
 from shared.settings import Settings
@@ -62,7 +62,7 @@ class StandIn:
             raise BadPicture("as asked")
         filler = {"filler": "x" * 100_000} if text.startswith("large") else {"label": text}
         hits = [Hit(id=number, score=1 - number / 1000, payload=filler) for number in range(job.limit)]
-        return msgspec.to_builtins(SearchResult(took=Took(), model="stand-in", exhausted=False, hits=hits))
+        return msgspec.to_builtins(SearchResult(took=SearchTook(), model="stand-in", exhausted=False, hits=hits))
 
     async def collection(self, ctx: Context, payload: dict[str, Any], *, tenant: str, **call: Any) -> Any:
         job = msgspec.convert(payload, CollectionTask)

@@ -129,6 +129,6 @@ export class ScriptedServer {
 }
 
 export function found(...ids: number[]): SearchResult {
-  const took = { queue_ms: 1, encode_ms: 2, search_ms: 3, total_ms: 6 };
+  const took = { queue_ms: 1, encode_ms: 2, search_ms: 3, total_ms: 6, plan: "exact" as const, rounds: 1 };
   return { hits: ids.map((id) => ({ id, score: 0.3 })), exhausted: false, model: "demo", took };
 }

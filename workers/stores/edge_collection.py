@@ -11,7 +11,7 @@ from shared.jobs import Payload
 from workers.stores.edge_dialect import point, request, scored, stored
 from workers.stores.edge_folder import Description, read_description, write_description
 from workers.stores.plan import EXACT, Plan, fell_short, plan
-from workers.stores.protocol import Point, Scored, StoredCollection, StoredPoint, VectorQuery
+from workers.stores.protocol import Answer, Point, Scored, StoredCollection, StoredPoint, VectorQuery
 
 
 class Collection:
@@ -81,15 +81,15 @@ class Collection:
         records = self._shard.retrieve(list(ids), with_payload=True, with_vector=vectors)
         return {int(one.id): stored(one, vectors=vectors) for one in records}
 
-    def search(self, queries: Sequence[VectorQuery]) -> list[list[Scored]]:
+    def search(self, queries: Sequence[VectorQuery]) -> list[Answer]:
         count = self._shard.info().points_count
         plans = [plan(query, count=count) for query in queries]
         answers = self._run(queries, plans)
         short = [i for i, query in enumerate(queries) if fell_short(query, plans[i], len(answers[i]))]
         again = self._run([queries[i] for i in short], [EXACT] * len(short))
         for i, answer in zip(short, again, strict=True):
-            answers[i] = answer
-        return answers
+            answers[i], plans[i] = answer, EXACT
+        return [Answer(hits=hits, plan=plans[i].name, rounds=2 if i in short else 1) for i, hits in enumerate(answers)]
 
     def _run(self, queries: Sequence[VectorQuery], plans: Sequence[Plan]) -> list[list[Scored]]:
         if not queries:

@@ -8,7 +8,7 @@ from typing import Protocol
 from shared.errors import problem_of
 from shared.jobs import Payload
 from shared.tracing import Tracing
-from workers.stores.protocol import Point, Scored, StoredCollection, StoredPoint, VectorQuery, VectorStore
+from workers.stores.protocol import Answer, Point, StoredCollection, StoredPoint, VectorQuery, VectorStore
 
 
 class StoreMeters(Protocol):
@@ -74,7 +74,7 @@ class ObservedStore:
         with self._call("retrieve", len(ids)):
             return await self._store.retrieve(name, ids, vectors=vectors)
 
-    async def search(self, name: str, queries: Sequence[VectorQuery]) -> list[list[Scored]]:
+    async def search(self, name: str, queries: Sequence[VectorQuery]) -> list[Answer]:
         with self._call("search", len(queries)):
             return await self._store.search(name, queries)
 

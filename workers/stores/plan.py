@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from shared.jobs import PlanName
 from workers.stores.protocol import VectorQuery
 
 # Up to here an exact scan is cheap: 1 ms for 20,000 × 512 with AVX-512, 3 ms with AVX2, one core.
@@ -21,6 +22,10 @@ class Plan(NamedTuple):
     exact: bool
     ef: int | None = None
     acorn: bool = False
+
+    @property
+    def name(self) -> PlanName:
+        return "exact" if self.exact else "graph+acorn" if self.acorn else "graph"
 
 
 EXACT = Plan(exact=True)

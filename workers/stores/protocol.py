@@ -1,12 +1,12 @@
 """What a vector store does for Clipline."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
 
 from shared.filters import Filter
-from shared.jobs import GroupKey, Payload
+from shared.jobs import GroupKey, Payload, PlanName
 
 
 class StoredCollection(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,6 +55,23 @@ class Scored(msgspec.Struct, frozen=True, kw_only=True):
     payload: Payload | None = None
 
 
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """The hits of one query, best first, which it reads as; the last plan that was run, and how many were."""
+
+    hits: list[Scored]
+    plan: PlanName
+    rounds: int = 1
+
+    def __iter__(self) -> Iterator[Scored]:
+        return iter(self.hits)
+
+    def __len__(self) -> int:
+        return len(self.hits)
+
+    def __getitem__(self, place: int) -> Scored:
+        return self.hits[place]
+
+
 class VectorStore(Protocol):
     """Collections of unit vectors with payloads.
 
@@ -87,7 +104,7 @@ class VectorStore(Protocol):
     async def retrieve(self, name: str, ids: Sequence[int], *, vectors: bool = False) -> dict[int, StoredPoint]:
         """The points that exist among `ids`."""
 
-    async def search(self, name: str, queries: Sequence[VectorQuery]) -> list[list[Scored]]:
+    async def search(self, name: str, queries: Sequence[VectorQuery]) -> list[Answer]:
         """Answer a whole micro-batch: exactly `limit` results each, unless fewer points pass."""
 
     async def optimize(self, name: str) -> None:

@@ -8,7 +8,7 @@ from workers.stores import edge_wire as wire
 from workers.stores.checks import check_name, check_new, check_points
 from workers.stores.chunks import chunks
 from workers.stores.edge_client import READ_TIMEOUT_S, STUCK_S, EdgeClient
-from workers.stores.protocol import Point, Scored, StoredCollection, StoredPoint, VectorQuery
+from workers.stores.protocol import Answer, Point, StoredCollection, StoredPoint, VectorQuery
 
 # One call holds the process for so long that a search behind it does not feel it: about 10 ms for 256 × 512.
 POINTS_PER_CALL = 256
@@ -74,11 +74,11 @@ class QdrantEdgeStore:
             found |= await self._client.call(wire.Retrieve(name, some, vectors), dict[int, StoredPoint])
         return found
 
-    async def search(self, name: str, queries: Sequence[VectorQuery]) -> list[list[Scored]]:
+    async def search(self, name: str, queries: Sequence[VectorQuery]) -> list[Answer]:
         check_name(name)
-        answers: list[list[Scored]] = []
+        answers: list[Answer] = []
         for some in chunks(queries, QUERIES_PER_CALL):
-            answers += await self._client.call(wire.Search(name, some), list[list[Scored]])
+            answers += await self._client.call(wire.Search(name, some), list[Answer])
         return answers
 
     async def optimize(self, name: str) -> None:

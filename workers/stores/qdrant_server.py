@@ -17,7 +17,7 @@ from workers.stores.checks import check_name, check_new, check_payload, check_po
 from workers.stores.chunks import chunks
 from workers.stores.paths import path_of
 from workers.stores.plan import EXACT, Plan, fell_short, plan
-from workers.stores.protocol import Point, Scored, StoredCollection, StoredPoint, VectorQuery
+from workers.stores.protocol import Answer, Point, Scored, StoredCollection, StoredPoint, VectorQuery
 from workers.stores.server_errors import no_collection, translated
 
 TIMEOUT_S = 10
@@ -165,23 +165,23 @@ class QdrantServerStore:
             found |= {one.id: one for one in (dialect.stored(record, vectors=vectors) for record in records)}
         return found
 
-    async def search(self, name: str, queries: Sequence[VectorQuery]) -> list[list[Scored]]:
+    async def search(self, name: str, queries: Sequence[VectorQuery]) -> list[Answer]:
         check_name(name)
-        answers: list[list[Scored]] = []
+        answers: list[Answer] = []
         for some in chunks(queries, QUERIES_PER_CALL):
             with self._guard(name):
                 answers += await self._search(name, some)
         return answers
 
-    async def _search(self, name: str, queries: Sequence[VectorQuery]) -> list[list[Scored]]:
+    async def _search(self, name: str, queries: Sequence[VectorQuery]) -> list[Answer]:
         facts = await self._known(name)
         plans = [plan(query, count=facts.size) for query in queries]
         answers = await self._run(name, queries, plans, dim=facts.dim)
         short = [i for i, query in enumerate(queries) if fell_short(query, plans[i], len(answers[i]))]
         again = await self._run(name, [queries[i] for i in short], [EXACT] * len(short), dim=facts.dim)
         for i, answer in zip(short, again, strict=True):
-            answers[i] = answer
-        return answers
+            answers[i], plans[i] = answer, EXACT
+        return [Answer(hits=hits, plan=plans[i].name, rounds=2 if i in short else 1) for i, hits in enumerate(answers)]
 
     async def _run(
         self, name: str, queries: Sequence[VectorQuery], plans: Sequence[Plan], *, dim: int

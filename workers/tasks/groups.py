@@ -1,9 +1,11 @@
 """Exactly n groups, each with its best hits, without the store's own bounded grouping."""
 
+from typing import NamedTuple
+
 import msgspec
 
 from shared.filters import Condition, Filter
-from shared.jobs import GroupKey, Search
+from shared.jobs import GroupKey, PlanName, Search
 from workers.stores.protocol import Scored, VectorQuery, VectorStore
 
 # A page of hits holds this many times the groups that are missing, so that few rounds are needed.
@@ -14,7 +16,15 @@ LARGEST_PAGE = 4_096
 Row = tuple[GroupKey, list[Scored]]
 
 
-async def search_groups(stored: str, query: VectorQuery, *, job: Search, store: VectorStore) -> list[Row]:
+class Grouped(NamedTuple):
+    """The best groups with their hits; the last plan by which the store looked for groups, and its rounds in all."""
+
+    rows: list[Row]
+    plan: PlanName
+    rounds: int
+
+
+async def search_groups(stored: str, query: VectorQuery, *, job: Search, store: VectorStore) -> Grouped:
     """The first `query.limit` groups in the order of their best hit, fewer only when no more exist.
 
     Each round excludes the groups found before, so it finds at least one more or shows that there is none.
@@ -24,22 +34,24 @@ async def search_groups(stored: str, query: VectorQuery, *, job: Search, store: 
     # With their types: to Python 1 and true are one key, to the store they are not.
     groups: dict[tuple[type, GroupKey], GroupKey] = {}
     no_group: list[int] = []
-    page = max(SMALLEST_PAGE, SPREAD * query.limit)
-    while len(groups) < query.limit:
+    page, rounds = max(SMALLEST_PAGE, SPREAD * query.limit), 0
+    while True:
         known = len(groups)
         [found] = await store.search(stored, [_round(query, field, page, groups=list(groups.values()), ids=no_group)])
+        rounds += found.rounds
         for hit in found:
             key = _group_of(hit, job)
             if key is not None:
                 groups.setdefault((type(key), key), key)
             else:
                 no_group.append(hit.id)
-        if len(found) < page:
+        if len(found) < page or len(groups) >= query.limit:
             break
         if len(groups) == known:
             # Items without a group fill the pages: larger ones keep the rounds few.
             page = min(2 * page, LARGEST_PAGE)
-    return await _best_of(stored, query, list(groups.values())[: query.limit], job=job, store=store)
+    rows = await _best_of(stored, query, list(groups.values())[: query.limit], job=job, store=store)
+    return Grouped(rows, found.plan, rounds)
 
 
 def _group_of(hit: Scored, job: Search) -> GroupKey | None:

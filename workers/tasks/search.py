@@ -1,7 +1,7 @@
 """The `search` job: encode the query, ask the store, name what came back."""
 
 from shared.errors import Invalid
-from shared.jobs import Collection, Group, Hit, Search, SearchResult, Took
+from shared.jobs import Collection, Group, Hit, Search, SearchResult, SearchTook
 from workers.parts import Parts
 from workers.stores.conditions import check_filter
 from workers.stores.protocol import Scored, VectorQuery
@@ -26,14 +26,24 @@ async def search(job: Search, call: Call, parts: Parts) -> SearchResult:
     parts.stages.enter(call.job_id, "search")
     # One more than asked for tells whether anything is left.
     query = _vector_query(job, collection, vector.tobytes(), limit=job.limit + 1)
+    hits: list[Hit] | None = None
+    groups: list[Group] | None = None
     if job.group_by is None:
         [found] = await parts.store.search(stored, [query])
-        hits, groups, exhausted = [_hit(one) for one in found[: job.limit]], None, len(found) <= job.limit
+        hits, exhausted = [_hit(one) for one in found.hits[: job.limit]], len(found) <= job.limit
+        plan, rounds = found.plan, found.rounds
     else:
-        rows = await search_groups(stored, query, job=job, store=parts.store)
+        rows, plan, rounds = await search_groups(stored, query, job=job, store=parts.store)
         groups = [Group(group=key, hits=[_hit(one) for one in best]) for key, best in rows[: job.limit]]
-        hits, exhausted = None, len(rows) <= job.limit
-    took = Took(queue_ms=call.queued_ms, encode_ms=encode_ms, search_ms=watch.lap_ms(), total_ms=call.total_ms())
+        exhausted = len(rows) <= job.limit
+    took = SearchTook(
+        queue_ms=call.queued_ms,
+        encode_ms=encode_ms,
+        search_ms=watch.lap_ms(),
+        total_ms=call.total_ms(),
+        plan=plan,
+        rounds=rounds,
+    )
     return SearchResult(
         took=took,
         model=parts.encoder.info.fingerprint,

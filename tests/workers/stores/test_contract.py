@@ -215,9 +215,10 @@ async def test_optimizing_changes_no_answer(store: VectorStore, name: str) -> No
     await make(store, name)
     await store.upsert(name, points(range(50)))
     query = [VectorQuery(vector=unit(1, seed=9)[0].tobytes(), limit=10)]
-    before = await store.search(name, query)
+    [before] = await store.search(name, query)
     await store.optimize(name)
-    assert await store.search(name, query) == before
+    [after] = await store.search(name, query)
+    assert after.hits == before.hits
 
 
 async def test_ping_answers(store: VectorStore) -> None:

@@ -213,7 +213,8 @@ async def test_a_graph_is_built_while_searches_and_writes_go_on_and_nothing_is_l
     await edge.upsert(NAME, [Point(id=i, vector=rows[i].tobytes(), payload={"n": i}) for i in range(count)])
     build = asyncio.create_task(edge.optimize(NAME))
     searches = 0
-    while not build.done():
+    # On a slow machine a build outlasts the points: the deletions come from the other end.
+    while not build.done() and searches < count // 3:
         [hits] = await edge.search(NAME, [VectorQuery(vector=rows[searches].tobytes(), limit=1)])
         assert hits[0].id == searches
         await edge.upsert(NAME, points([count + searches], seed=searches, n=-1))

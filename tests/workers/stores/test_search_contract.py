@@ -12,7 +12,7 @@ from shared.errors import Invalid
 from shared.filters import Condition, Filter, Range
 from tests.workers.stores.conftest import fresh_name
 from tests.workers.stores.vectors import DIM, Matrix, points, unit
-from workers.stores.protocol import Point, Scored, VectorQuery, VectorStore
+from workers.stores.protocol import Answer, Point, VectorQuery, VectorStore
 
 pytestmark = pytest.mark.anyio
 
@@ -97,7 +97,7 @@ def passes(query: VectorQuery, point: Point) -> bool:
     )  # fmt: skip
 
 
-def check(query: VectorQuery, stored: list[Point], hits: list[Scored]) -> None:
+def check(query: VectorQuery, stored: list[Point], hits: Answer) -> None:
     """`hits` are a best answer: as many as there can be, each passes, and the scores are the highest ones."""
     vector = np.frombuffer(query.vector, "<f4")
     scores = {one.id: float(np.frombuffer(one.vector, "<f4") @ vector) for one in stored if passes(query, one)}

@@ -80,7 +80,7 @@ async def test_groups_are_those_of_brute_force(
     where = None if most is None else Filter(must=[Condition(key="n", match=list(range(most + 1)))])
     query = VectorQuery(vector=vectors[-1].tobytes(), limit=limit, filter=where, exclude_ids=sorted(excluded))
     job = Search(collection="groups", query=Query(text="-"), group_by=field, group_size=size)
-    rows = await search_groups("t.groups", query, job=job, store=stack.parts.store)
+    rows, *_ = await search_groups("t.groups", query, job=job, store=stack.parts.store)
 
     scores = vectors[:-1] @ vectors[-1]
     passing = [n for n in range(len(found)) if n not in excluded and (most is None or n <= most)]
@@ -98,7 +98,7 @@ async def test_a_group_that_fills_many_pages_does_not_hide_the_others(stack: Sta
     await fill(stack, "t.crowd", vectors, found)
     job = Search(collection="crowd", query=Query(text="-"), group_by="g", group_size=2)
     query = VectorQuery(vector=vectors[-1].tobytes(), limit=11)
-    rows = await search_groups("t.crowd", query, job=job, store=stack.parts.store)
+    rows, *_ = await search_groups("t.crowd", query, job=job, store=stack.parts.store)
     assert [key for key, _ in rows] == ["crowd", *(f"g{place}" for place in range(590, 600))]
     assert [len(hits) for _, hits in rows] == [2] + [1] * 10
 

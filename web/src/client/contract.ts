@@ -83,7 +83,7 @@ export interface Exclude {
 
 /** Hits best first; with `group_by`, groups by their best hit. */
 export interface SearchResult {
-  took: Took;
+  took: SearchTook;
   model: string;
   exhausted: boolean;
   hits?: Hit[];
@@ -91,12 +91,14 @@ export interface SearchResult {
   truncated?: boolean;
 }
 
-/** Milliseconds by stage. */
-export interface Took {
+/** Of a search also how the store went about it: the last plan, and in how many rounds all hits were found. */
+export interface SearchTook {
   queue_ms: number;
   encode_ms: number;
   search_ms: number;
   total_ms: number;
+  plan: "exact" | "graph" | "graph+acorn" | "graph+drop";
+  rounds: number;
 }
 
 /** One picture; `source` is where it came from, told with the payload. */
@@ -130,6 +132,14 @@ export interface Skipped {
   source: string;
   reason: string;
   type: string;
+}
+
+/** Milliseconds by stage. */
+export interface Took {
+  queue_ms: number;
+  encode_ms: number;
+  search_ms: number;
+  total_ms: number;
 }
 
 /** The items that exist, in the order asked for. */
