@@ -57,7 +57,7 @@ def blob(job_id: str) -> str:
 
 
 def kept_body(job_id: str) -> str:
-    """The body of a job that ended without a result, so that it can be run again."""
+    """The body of a job that ended: to run it again, or, as long as its result is kept, to look at."""
     return f"{PREFIX}body:{job_id}"
 
 

@@ -214,6 +214,8 @@ def record_fields(job: Job, *, client_id: str | None, trace: str, weight: str) -
         fields += ["text", (job.query.text or "")[:TEXT_KEPT], "session", job.session or ""]
         if job.deadline_ms is not None:
             fields += ["deadline_ms", str(job.deadline_ms)]
+        if job.query.image is not None:
+            fields += ["picture", str(len(job.query.image))]
     return fields
 
 

@@ -15,10 +15,13 @@ MOST_BYTES = 4 * 2**20
 
 
 class JobRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """`payload` is null when it is no longer kept, as of jobs that succeeded; `cut` has the full length of lists."""
+    """`payload` is null when it is no longer kept; `cut` has the full length of lists. `dropped_bytes` is the size of
+    a request that was too large to be kept when its job succeeded.
+    """
 
     payload: dict[str, Any] | None = None
     cut: dict[str, int] = msgspec.field(default_factory=dict)
+    dropped_bytes: int | None = None
 
 
 async def request_of(redis: ArqRedis, job_id: str) -> JobRequest:
@@ -28,13 +31,16 @@ async def request_of(redis: ArqRedis, job_id: str) -> JobRequest:
         async with redis.pipeline(transaction=False) as pipe:
             for name in names:
                 pipe.getrange(name, 0, MOST_BYTES)
-            pipe.strlen(keys.blob(job_id))
-            *bodies, picture_bytes = await pipe.execute()
+            pipe.hmget(keys.record(job_id), "picture", "dropped")
+            *bodies, (picture, dropped) = await pipe.execute()
     data = next((body for body in bodies if 0 < len(body) <= MOST_BYTES), None)
-    return JobRequest() if data is None else _shown(data, picture_bytes)
+    if data is None:
+        return JobRequest(dropped_bytes=int(dropped) if dropped else None)
+    return _shown(data, int(picture or 0))
 
 
 def _shown(data: bytes, picture_bytes: int) -> JobRequest:
+    """The picture went before: of it the record has the size."""
     arguments = cast(dict[str, Any], wire.decode(data)).get("a") or [{}]
     cut: dict[str, int] = {}
     payload = _short(arguments[0], "", cut) if isinstance(arguments[0], dict) else {}

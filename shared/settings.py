@@ -75,6 +75,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     search_timeout_s: Seconds = 30.0
     ingest_timeout_s: Seconds = 600.0
     keep_result_s: Seconds = 3_600.0
+    keep_request_bytes: Annotated[int, msgspec.Meta(ge=0)] = 16_384
     keep_jobs: Positive = 10_000
     keep_jobs_s: Seconds = 7 * 86_400.0
     keep_dead: Positive = 1_000

@@ -56,6 +56,7 @@ def _words(text: str) -> set[str]:
 def _bounds(settings: Settings) -> str:
     constants = {
         "KEEP_EVENTS": settings.keep_events,
+        "KEEP_REQUEST_BYTES": settings.keep_request_bytes,
         "KEEP_S": int(settings.keep_jobs_s),
         "KEEP_JOBS": settings.keep_jobs,
         "KEEP_DEAD": settings.keep_dead,

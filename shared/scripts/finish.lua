@@ -6,7 +6,8 @@ local id, worker, state, problem = ARGV[1], ARGV[2], ARGV[3], ARGV[6]
 if not holds(id, worker) then return 0 end
 -- First what frees memory: then Redis, when it has none left, does not refuse the rest.
 if state == 'succeeded' then
-  redis.call('DEL', lease_key(id), 'arq:retry:' .. id, 'arq:job:' .. id, P .. 'blob:' .. id)
+  redis.call('DEL', lease_key(id), 'arq:retry:' .. id, P .. 'blob:' .. id)
+  keep_request(id, ARGV[5])
 else
   redis.call('DEL', lease_key(id), 'arq:retry:' .. id)
   keep_body(id)

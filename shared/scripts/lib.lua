@@ -116,6 +116,19 @@ local function keep_body(id)
   redis.call('EXPIRE', P .. 'blob:' .. id, KEEP_S)
 end
 
+-- What a job asked that succeeded is shown as long as its result is; of a large one its size is told.
+local function keep_request(id, ttl_ms)
+  local body = 'arq:job:' .. id
+  local size = redis.call('STRLEN', body)
+  if size > KEEP_REQUEST_BYTES then
+    redis.call('DEL', body)
+    redis.call('HSET', record(id), 'dropped', size)
+  elseif size > 0 then
+    redis.call('RENAME', body, P .. 'body:' .. id)
+    redis.call('PEXPIRE', P .. 'body:' .. id, ttl_ms)
+  end
+end
+
 -- Forgets an ended job altogether.
 local function drop(tenant, id, state)
   redis.call('ZREM', tenant_key(tenant, 'jobs'), id)

@@ -171,8 +171,10 @@ async def test_what_was_asked_is_shown_as_long_as_it_is_kept(client: Client, thi
     done = (await client.post("/v1/search?wait=20", json=cat())).json()["id"]
     asked = (await client.get(f"/v1/jobs/{failed}/request")).json()
     assert asked["payload"]["query"] == {"text": "fail this"}
-    assert (await client.get(f"/v1/jobs/{done}/request")).json()["payload"] is None
+    assert (await client.get(f"/v1/jobs/{done}/request")).json()["payload"]["query"] == cat()["query"]
     assert (await client.get("/v1/jobs/none/request")).status_code == 404
+    await client.post("/v1/jobs/purge", json={"ids": [done]})
+    assert (await client.get(f"/v1/jobs/{done}/request")).status_code == 404
 
 
 async def test_a_large_request_is_cut_short_and_says_so(settings: Settings) -> None:

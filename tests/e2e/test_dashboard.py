@@ -116,6 +116,7 @@ def test_a_job_is_followed_from_queued_to_done_without_a_reload(page: Page, back
     expect(detail.get_by_test_id("job-request")).to_have_value(re.compile("a lighthouse nobody painted"))
     backstage.run(job_id, "succeeded")
     expect(detail.get_by_test_id("state")).to_have_text("succeeded")
+    expect(detail.get_by_test_id("job-request")).to_have_value(re.compile("a lighthouse nobody painted"))
     page.keyboard.press("Escape")
     expect(row.get_by_test_id("state")).to_have_text("succeeded")
     expect(page.get_by_test_id("states")).to_contain_text("succeeded 1")
@@ -123,6 +124,7 @@ def test_a_job_is_followed_from_queued_to_done_without_a_reload(page: Page, back
 
 def test_a_job_is_taken_along_as_json(page: Page, backstage: Backstage) -> None:
     job_id = backstage.submit("a kite")
+    backstage.run(job_id, "succeeded")
     go(page, f"?tab=jobs&job={job_id}")
     with page.expect_download() as download:
         page.get_by_test_id("download-job").click()

@@ -11,6 +11,7 @@ from shared import keys
 from shared.errors import JobFinished, JobNotFound, JobNotRetryable, KeyReused, QueueFull
 from shared.jobs import FINAL, CollectionTask, File, Ingest, Items, Query, Search
 from shared.queue import Queue, Submitted, lane_of
+from shared.requests import request_of
 from shared.settings import Settings
 from tests.shared.hand import Hand, a_search
 
@@ -248,6 +249,42 @@ async def test_a_picture_stays_as_long_as_the_job_can_be_retried(
         await queue.retry("t", job_id)
         assert await redis.get(keys.blob(job_id)) == b"x" * 99
         assert abs(await redis.pttl(keys.ARQ_JOB + job_id) - await redis.pttl(keys.blob(job_id))) < 1_000
+
+
+async def test_the_request_of_a_job_that_succeeded_stays_as_long_as_its_result(
+    queue: Queue, redis: ArqRedis, hand: Hand
+) -> None:
+    sent = await queue.submit(Search(collection="p", query=Query(text="cat", image=b"x" * 99), limit=7), tenant="t")
+    await hand.claim()
+    await hand.finish(sent.id)
+    asked = await request_of(redis, sent.id)
+    assert asked.payload == {
+        "kind": "search",
+        "collection": "p",
+        "query": {"text": "cat", "image": "99 bytes"},
+        "limit": 7,
+    }
+    assert not await redis.exists(keys.blob(sent.id), keys.ARQ_JOB + sent.id), "the picture goes"
+    body_ms, result_ms = await redis.pttl(keys.kept_body(sent.id)), await redis.pttl(keys.ARQ_RESULT + sent.id)
+    assert abs(body_ms - result_ms) < 1_000
+    assert body_ms > 0
+    await queue.drop("t", sent.id)
+    assert not await redis.exists(keys.kept_body(sent.id))
+
+
+@pytest.mark.parametrize(("more", "kept"), [(0, True), (1, False)])
+async def test_a_large_request_goes_when_the_job_succeeds_and_leaves_its_size(
+    redis: ArqRedis, settings: Settings, more: int, kept: bool
+) -> None:
+    probe = await Queue(redis, settings).submit(a_search(seen=list(range(1_000))), tenant="t")
+    bytes_ = await redis.strlen(keys.ARQ_JOB + probe.id)
+    bounded = msgspec.structs.replace(settings, keep_request_bytes=bytes_ - more)
+    hand = Hand(redis, bounded)
+    await hand.claim()
+    await hand.finish(probe.id)
+    asked = await request_of(redis, probe.id)
+    assert (asked.payload is not None, asked.dropped_bytes) == (kept, None if kept else bytes_)
+    assert await redis.exists(keys.kept_body(probe.id)) == int(kept)
 
 
 async def test_a_job_whose_body_is_gone_is_not_retried(queue: Queue, redis: ArqRedis) -> None:

@@ -211,7 +211,7 @@ class Jobs(RuleBasedStateMachine):
             assert bool(await self.redis.exists(keys.ARQ_LEASE + one)) == told.leased
             assert told.state == "running" or not told.leased
             kept = await self.redis.exists(keys.kept_body(one)), await self.redis.exists(keys.ARQ_JOB + one)
-            assert kept == (int(told.state in RETRYABLE), int(told.state not in FINAL))
+            assert kept == (int(told.state in FINAL), int(told.state not in FINAL))
         assert queued <= set(self.told)
 
 

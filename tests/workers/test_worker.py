@@ -339,7 +339,7 @@ async def test_a_worker_without_room_leaves_the_tokens_to_others(queue: Queue, s
             await eventually(lambda: first.runs + second.runs == 2)
 
 
-async def test_nothing_is_left_in_redis_but_the_record_the_result_and_the_events(
+async def test_nothing_is_left_in_redis_but_the_record_the_request_the_result_and_the_events(
     queue: Queue, redis: ArqRedis, settings: Settings
 ) -> None:
     async with running_worker(settings, [func(echo, name="search")]):
@@ -347,7 +347,7 @@ async def test_nothing_is_left_in_redis_but_the_record_the_result_and_the_events
         await queue.wait("t1", sent.id, timeout_s=10)
     left = {key.decode() for key in await redis.keys(f"*{sent.id}*")}
     assert image_free
-    assert left == {keys.record(sent.id), keys.ARQ_RESULT + sent.id}
+    assert left == {keys.record(sent.id), keys.ARQ_RESULT + sent.id, keys.kept_body(sent.id)}
 
 
 async def test_a_picture_travels_beside_the_body_and_goes_with_the_job(

@@ -216,10 +216,11 @@ export interface JobPage {
   next: string | null;
 }
 
-/** `payload` is null when it is no longer kept, as of jobs that succeeded; `cut` has the full length of lists. */
+/** `payload` is null when it is no longer kept; `cut` has the full length of lists. `dropped_bytes` is the size of */
 export interface JobRequest {
   payload: Payload | null;
   cut: Record<string, number>;
+  dropped_bytes: number | null;
 }
 
 export interface StateCounts {

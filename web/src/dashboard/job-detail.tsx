@@ -28,7 +28,7 @@ interface Whole {
   asked: JobRequest;
 }
 
-const NOTHING: JobRequest = { payload: null, cut: {} };
+const NOTHING: JobRequest = { payload: null, cut: {}, dropped_bytes: null };
 
 export function JobDetail({ id, tenant, onClose }: JobDetailProps): VNode {
   const whole = usePolled(

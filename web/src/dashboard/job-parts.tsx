@@ -55,7 +55,7 @@ export function RequestOf({ job, asked }: { job: Job; asked: JobRequest }): VNod
       <h3>Request</h3>
       {asked.payload === null ? (
         <p class="soft">
-          {job.text ? <q>{job.text}</q> : "By picture or example."} The whole request is kept until a job succeeds.
+          {job.text ? <q>{job.text}</q> : "By picture or example."} {whyGone(asked)}
         </p>
       ) : (
         <Json value={asked.payload} />
@@ -63,6 +63,11 @@ export function RequestOf({ job, asked }: { job: Job; asked: JobRequest }): VNod
       {cut.length > 0 && <p class="soft">Cut short: {cut.join(", ")}.</p>}
     </section>
   );
+}
+
+function whyGone({ dropped_bytes }: JobRequest): string {
+  if (dropped_bytes === null) return "The whole request is no longer kept.";
+  return `The whole request had ${count(dropped_bytes)} bytes, too many to be kept once the job succeeded.`;
 }
 
 const MOST_ROWS = 16;
