@@ -20,6 +20,8 @@ AUDIT = PREFIX + "audit"
 TENANTS = PREFIX + "tenants"
 # Hash of the accountant: how far it has read the events, and what it may say of them.
 ACCOUNT = PREFIX + "account"
+# Sorted set of the texts' vectors that are kept: the vector's name → when it was written, in microseconds.
+VECTORS = PREFIX + "vectors"
 
 
 def queue(lane: Lane) -> str:
@@ -73,6 +75,16 @@ def drain(worker_id: str) -> str:
 def upkeep(name: str) -> str:
     """Lock of a periodic task: whoever holds it does the task for all."""
     return f"{PREFIX}upkeep:{name}"
+
+
+def vector(name: str) -> str:
+    """A text's vector: float32, little-endian."""
+    return f"{PREFIX}vector:{name}"
+
+
+def encoding(name: str) -> str:
+    """The mark of whoever encodes that text right now."""
+    return f"{PREFIX}encoding:{name}"
 
 
 def tenant(name: str) -> str:

@@ -72,7 +72,7 @@ class Heartbeat:
             memory_bytes=_resident_bytes(),
             device_memory_bytes=self.parts.encoder.memory_bytes().get("reserved", 0),
             batch_sizes=stats.sizes,
-            cache_hits=stats.shared,
+            cache_hits=stats.shared + self.parts.texts.hits,
             cache_misses=stats.texts - stats.shared,
         )
 

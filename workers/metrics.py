@@ -76,7 +76,8 @@ class Metrics:
         self._cache = Labelled(
             Counter(
                 "clipline_cache_requests",
-                "Texts by where their vector came from: miss, encoded; shared, another request of the same batch.",
+                "Texts by where their vector came from: miss, encoded; shared, the same batch; joined, under way here; "
+                "awaited, under way on another worker; memory; redis.",
                 ["cache", "outcome"],
                 registry=registry,
             )
@@ -114,6 +115,10 @@ class Metrics:
         if batch.kind == "text":
             self._cache.of("text", "miss").inc(batch.distinct)
             self._cache.of("text", "shared").inc(batch.items - batch.distinct)
+
+    def spared(self, outcome: str) -> None:
+        """A text whose vector was not encoded for its asker."""
+        self._cache.of("text", outcome).inc()
 
     def stored(self, call: str, outcome: str, took_s: float) -> None:
         self._store.of(call, outcome).observe(took_s)

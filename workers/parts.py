@@ -21,7 +21,9 @@ from workers.stages import Stages
 from workers.stores.observed import ObservedStore
 from workers.stores.open import open_store
 from workers.stores.protocol import VectorStore
+from workers.text_vectors import TextVectors
 from workers.upkeep import Upkeep
+from workers.vector_cache import VectorCache
 
 # So many requests may wait for the device for each job that may run: an ingest job encodes a chunk at once.
 QUEUED_PER_JOB = 4
@@ -36,6 +38,7 @@ class Parts:
     collections: Collections
     encoder: Encoder
     batcher: Batcher
+    texts: TextVectors
     store: VectorStore
     media: Media
     decoding: BoundedExecutor
@@ -55,6 +58,9 @@ async def open_parts(settings: Settings, redis: ArqRedis) -> AsyncIterator[Parts
         most = QUEUED_PER_JOB * settings.max_jobs
         batcher = Batcher(encoder, max_batch=settings.max_batch, max_queued=most, tell=metrics.batched)
         stack.push_async_callback(asyncio.to_thread, batcher.close)
+        cache = VectorCache(redis, settings, encoder.info) if settings.cache_vectors else None
+        texts = TextVectors(encoder, batcher, cache, most=settings.cache_vectors, count=metrics.spared)
+        stack.push_async_callback(texts.close)
         store = ObservedStore(await open_store(settings), metrics, tracing)
         stack.push_async_callback(store.close)
         upkeep = Upkeep(store)
@@ -67,6 +73,7 @@ async def open_parts(settings: Settings, redis: ArqRedis) -> AsyncIterator[Parts
             collections=Collections(redis),
             encoder=encoder,
             batcher=batcher,
+            texts=texts,
             store=store,
             media=Media(settings.media_path),
             decoding=decoding,

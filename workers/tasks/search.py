@@ -13,6 +13,12 @@ from workers.tasks.vectors import query_vector
 
 async def search(job: Search, call: Call, parts: Parts) -> SearchResult:
     """Run one search. Raises CollectionNotFound, ModelMismatch, Invalid, ItemNotFound, StoreAway, EncoderAway."""
+    # Redis is asked for the text's vector while it is asked for the collection.
+    with parts.texts.expect(job.query.text, lane=job.lane):
+        return await _search(job, call, parts)
+
+
+async def _search(job: Search, call: Call, parts: Parts) -> SearchResult:
     collection = await parts.collections.get(call.tenant, job.collection)
     require_model(collection, parts.encoder.info)
     if job.filter is not None:

@@ -63,7 +63,7 @@ async def _text(query: Query, lane: Lane, parts: Parts, on_device: Told) -> tupl
     if query.text is None:
         return None
     asked_ns = time.time_ns()
-    embedded = await parts.batcher.text(query.text, lane=lane, started=on_device)
+    embedded = await parts.texts.vector(query.text, lane=lane, started=on_device)
     _tell(parts, embedded, asked_ns)
     return embedded.vector, embedded.truncated
 
@@ -83,6 +83,9 @@ async def _picture(query: Query, lane: Lane, parts: Parts, on_device: Told) -> V
 
 
 def _tell(parts: Parts, embedded: Embedded, asked_ns: int) -> None:
+    if not embedded.batch:
+        parts.tracing.past("vector that was there", began_ns=asked_ns)
+        return
     parts.tracing.past("wait for the batch", began_ns=asked_ns, ended_ns=embedded.started_ns)
     parts.tracing.past("encode", began_ns=embedded.started_ns, clipline__batch__items=embedded.batch)
 

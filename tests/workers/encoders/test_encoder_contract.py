@@ -84,7 +84,13 @@ def test_loading_again_gives_the_same_fingerprint_and_vectors(tiny_model: Path, 
 
 @pytest.mark.parametrize(
     "change",
-    [{"seed": 1}, {"preprocess": {"mean": 0.5}}, {"preprocess": {"resize_mode": "squash"}}, {"quick_gelu": True}],
+    [
+        {"seed": 1},
+        {"embed_dim": 24},
+        {"preprocess": {"mean": 0.5}},
+        {"preprocess": {"resize_mode": "squash"}},
+        {"quick_gelu": True},
+    ],
 )
 def test_whatever_makes_vectors_incomparable_changes_the_fingerprint(
     change: dict[str, Any], tmp_path: Path, tiny_encoder: Encoder

@@ -175,7 +175,7 @@ function Devices({ told, workers }: { told: Statistics; workers: readonly Worker
       <dl class="figures">
         <Figure name="busy jobs">{count(busy)}</Figure>
         <Figure name="largest batch">{count(Math.max(0, ...workers.map((one) => one.largest_batch)))}</Figure>
-        <Figure name="texts shared">{asked === 0 ? "–" : percent(fleet.cache_hits / asked)}</Figure>
+        <Figure name="cache hits">{asked === 0 ? "–" : percent(fleet.cache_hits / asked)}</Figure>
         <Figure name="computed">{duration(workers.reduce((sum, one) => sum + one.busy_s * 1_000, 0))}</Figure>
       </dl>
       <Chart label="Share of the time in which devices computed, and items in a batch" build={build} data={[...data]} height={150} />
