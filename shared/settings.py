@@ -99,7 +99,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     max_jobs: Positive = 256
     max_bulk_jobs: Positive = 2
     max_batch: Positive = 64
-    cache_vectors: Annotated[int, msgspec.Meta(ge=0, le=10**7)] = 10_000
+    cache_vectors: Annotated[int, msgspec.Meta(ge=0)] = 10_000
     cache_s: Seconds = 86_400.0
     drain_s: Seconds = 20.0
     metrics_listen: Listen = ""
