@@ -25,6 +25,7 @@ from shared.errors import (
     from_validation,
 )
 from shared.events import Event
+from shared.filter_check import check_filter
 from shared.jobs import FINAL, Search
 from shared.tenants import Identity
 from shared.trace_context import followed, following, trace_id
@@ -94,7 +95,9 @@ class Conversation:
             raise TooManyRequests(f"{most:,} searches of this connection are still open", retry_after_s=1)
         search = self._search_in(frame)
         tenant = self.identity.tenant
-        await self.state["collections"].get(tenant, search.collection)
+        collection = await self.state["collections"].get(tenant, search.collection)
+        if search.filter is not None:
+            check_filter(search.filter, collection.payload, field="search.filter")
         # As a header would be: one that is none is passed over, and the handshake's counts for all.
         parent = frame.traceparent if trace_id(frame.traceparent) else followed()
         with self.subscription.holding(), following(parent):
@@ -109,6 +112,8 @@ class Conversation:
             search = msgspec.convert({"session": session, **frame.search}, Search)
         except msgspec.ValidationError as error:
             raise from_validation(error, root="search") from error
+        except RecursionError as error:
+            raise Invalid("this is nested too deeply", field="search") from error
         if search.session != session:
             raise Invalid("a search over a websocket belongs to the socket's session", field="search.session")
         bodies.check_search(search, self.state["settings"], root="search")

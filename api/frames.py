@@ -142,5 +142,5 @@ def id_in(text: str) -> str | None:
     """The id of a frame that could not be read otherwise, so that its error can be told apart."""
     try:
         return msgspec.json.decode(text, type=_Named).id
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return None

@@ -8,6 +8,7 @@ from starlette.responses import Response
 from api import auth, bodies, params
 from api.state import State
 from api.submission import enqueue
+from shared.filter_check import check_filter
 from shared.jobs import Search
 
 
@@ -24,9 +25,11 @@ async def submit(request: Request[State]) -> Response:
 
 
 async def check_places(state: State, search: Search, *, tenant: str) -> None:
-    """Raises CollectionNotFound, SessionNotFound."""
+    """Raises CollectionNotFound, SessionNotFound, and Invalid for a filter that does not fit the collection."""
     known = state["collections"].get(tenant, search.collection)
     if search.session is None:
-        await known
+        collection = await known
     else:
-        await gather(known, state["sessions"].require(tenant, search.session))
+        collection, _ = await gather(known, state["sessions"].require(tenant, search.session))
+    if search.filter is not None:
+        check_filter(search.filter, collection.payload)

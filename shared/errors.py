@@ -270,5 +270,7 @@ def decode_json(data: bytes, type_: Any) -> Any:
         return msgspec.json.decode(data, type=type_)
     except msgspec.ValidationError as error:
         raise from_validation(error) from error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except RecursionError as error:
+        raise Invalid("this is nested too deeply") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BadRequest(f"not JSON: {error}") from error

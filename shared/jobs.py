@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, get_args
 import msgspec
 
 from shared.errors import Problem
+from shared.filter_check import FieldType
 from shared.filters import Filter
 
 MAX_ID = 2**53 - 1  # the largest integer that JavaScript reads exactly
@@ -109,9 +110,7 @@ class CollectionSpec(_Body, frozen=True):
     """What a collection is made with; `payload` names its filterable fields."""
 
     group_field: Annotated[str, msgspec.Meta(min_length=1, max_length=256)] | None = None
-    payload: Annotated[dict[str, Literal["keyword", "integer", "float", "bool"]], msgspec.Meta(max_length=64)] = (
-        msgspec.field(default_factory=dict)
-    )
+    payload: Annotated[dict[str, FieldType], msgspec.Meta(max_length=64)] = msgspec.field(default_factory=dict)
 
 
 class CollectionTask(_Body, frozen=True, tag_field="kind", tag="collection"):

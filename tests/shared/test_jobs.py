@@ -189,7 +189,7 @@ def test_an_id_is_an_integer_that_javascript_reads_exactly(place: Any, wrong: An
         {"filter": {"must": [{"key": "_clipline.hash", "match": "a"}]}},
         {"filter": {"must": [{"key": "", "match": "a"}]}},
         {"filter": {"must": [{"key": "a\n", "match": "a"}]}},
-        {"filter": {"must": [{"key": "a", "match": "a"}] * 65}},
+        {"filter": {"must": [{"key": "a", "match": "a"}] * 129}},
         {"filter": {"must": {"key": "a", "match": "a"}}},
         {"filter": {"any": []}},
     ],

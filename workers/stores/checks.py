@@ -5,17 +5,19 @@ import re
 import sys
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
+from typing import get_args
 
 import msgspec
 
 from shared.errors import Invalid
+from shared.filter_check import FieldType
 from shared.jobs import MAX_ID, Payload
-from workers.stores.paths import path_of
+from shared.payload_path import path_of
 from workers.stores.protocol import Point
 
 MAX_DIM = 65_536  # Qdrant's own limit
 FLOAT_BYTES = 4
-INDEX_TYPES = frozenset({"keyword", "integer", "float", "bool"})
+INDEX_TYPES = frozenset(get_args(FieldType))
 
 # One part is a tenant, the other a collection: neither may hold a dot, so the dot separates them without doubt.
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}\.[a-z0-9][a-z0-9_-]{0,62}")

@@ -4,11 +4,10 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from shared.errors import Invalid
-from shared.filters import Condition, Filter, Range, Scalar
-from workers.stores.paths import path_of
+from shared.filter_check import INT64
+from shared.filters import Condition, Filter, GeoBox, GeoRadius, Range, Scalar, TextMatch, moment
+from shared.payload_path import path_of
 from workers.stores.protocol import VectorQuery
-
-INT64 = range(-(2**63), 2**63)
 
 
 class Dialect(NamedTuple):
@@ -18,27 +17,33 @@ class Dialect(NamedTuple):
     field: Callable[..., Any]
     value: Callable[[Scalar], Any]
     any_of: Callable[[Sequence[str] | Sequence[int]], Any]
-    range: Callable[[Range], Any]
+    words: Callable[[TextMatch], Any]
+    numbers: Callable[..., Any]
+    moments: Callable[..., Any]
+    radius: Callable[[GeoRadius], Any]
+    box: Callable[[GeoBox], Any]
+    empty: Callable[[str], Any]
+    null: Callable[[str], Any]
+    nested: Callable[[str, Any], Any]
     has_id: Callable[[Sequence[int]], Any]
-
-
-def check_filter(filter_: Filter) -> None:
-    """Raises Invalid for a filter that no store can apply; a batch of many people's queries checks each alone."""
-    for condition in (*filter_.must, *filter_.should, *filter_.must_not):
-        path_of(condition.key)
-        for value in _values(condition):
-            if isinstance(value, int) and value not in INT64:
-                raise Invalid(f"{value} is larger than stored integers are", field="filter")
 
 
 def build(query: VectorQuery, dialect: Dialect) -> Any | None:
     """The library's filter for everything that narrows the query, or None."""
     filter_ = query.filter or Filter()
-    check_filter(filter_)
+    return _filter(filter_, dialect, excluded=_exclusions(query, dialect))
+
+
+def build_filter(filter_: Filter | None, dialect: Dialect) -> Any | None:
+    """The library's filter, or None."""
+    return _filter(filter_ or Filter(), dialect)
+
+
+def _filter(filter_: Filter, dialect: Dialect, *, excluded: Sequence[Any] = ()) -> Any | None:
     must, should, must_not = (
         [_condition(one, dialect) for one in part] for part in (filter_.must, filter_.should, filter_.must_not)
     )
-    must_not += _exclusions(query, dialect)
+    must_not += excluded
     if not (must or should or must_not):
         return None
     return dialect.filter(must=must or None, should=should or None, must_not=must_not or None)
@@ -55,17 +60,59 @@ def _exclusions(query: VectorQuery, dialect: Dialect) -> list[Any]:
 
 
 def _condition(condition: Condition, dialect: Dialect) -> Any:
-    key = path_of(condition.key)
-    if condition.range is not None:
-        return dialect.field(key=key, range=dialect.range(condition.range))
-    fields = [dialect.field(key=key, match=match) for match in _matches(_values(condition), dialect)]
+    if condition.nested is not None:
+        return dialect.nested(path_of(condition.nested.key), _filter(condition.nested.filter, dialect))
+    if condition.key is None:
+        return _filter(condition.inner, dialect)
+    return _WAYS[str(condition.test)](condition, path_of(condition.key), dialect)
+
+
+def _match(condition: Condition, key: str, dialect: Dialect) -> Any:
+    if isinstance(condition.match, TextMatch):
+        return dialect.field(key=key, match=dialect.words(condition.match))
+    fields = [dialect.field(key=key, match=match) for match in _matches(condition.values, dialect)]
     return fields[0] if len(fields) == 1 else dialect.filter(should=fields)
 
 
-def _values(condition: Condition) -> Sequence[Scalar]:
-    if condition.match is None:
-        return ()
-    return condition.match if isinstance(condition.match, list) else [condition.match]
+def _range(condition: Condition, key: str, dialect: Dialect) -> Any:
+    assert condition.range is not None, "told apart by the test"
+    return dialect.field(key=key, range=_bounds(condition.range, dialect))
+
+
+def _bounds(bounds: Range, dialect: Dialect) -> Any:
+    if bounds.of_moments:
+        return dialect.moments(**{name: moment(str(bound)).isoformat() for name, bound in bounds.bounds.items()})
+    return dialect.numbers(**bounds.bounds)
+
+
+def _radius(condition: Condition, key: str, dialect: Dialect) -> Any:
+    assert condition.geo_radius is not None, "told apart by the test"
+    return dialect.field(key=key, geo_radius=dialect.radius(condition.geo_radius))
+
+
+def _box(condition: Condition, key: str, dialect: Dialect) -> Any:
+    assert condition.geo_bounding_box is not None, "told apart by the test"
+    return dialect.field(key=key, geo_bounding_box=dialect.box(condition.geo_bounding_box))
+
+
+def _empty(condition: Condition, key: str, dialect: Dialect) -> Any:
+    test = dialect.empty(key)
+    return test if condition.is_empty else dialect.filter(must_not=[test])
+
+
+def _null(condition: Condition, key: str, dialect: Dialect) -> Any:
+    test = dialect.null(key)
+    return test if condition.is_null else dialect.filter(must_not=[test])
+
+
+_WAYS: dict[str, Callable[[Condition, str, Dialect], Any]] = {
+    "match": _match,
+    "range": _range,
+    "geo_radius": _radius,
+    "geo_bounding_box": _box,
+    "is_empty": _empty,
+    "is_null": _null,
+}
 
 
 def _matches(values: Sequence[Scalar], dialect: Dialect) -> list[Any]:
@@ -73,5 +120,7 @@ def _matches(values: Sequence[Scalar], dialect: Dialect) -> list[Any]:
     words = [value for value in values if isinstance(value, str)]
     flags = {value for value in values if isinstance(value, bool)}
     numbers = [value for value in values if isinstance(value, int) and not isinstance(value, bool)]
+    if any(number not in INT64 for number in numbers):
+        raise Invalid("a value is larger than stored integers are", field="filter")
     lists: list[list[str] | list[int]] = [words, numbers]
     return [dialect.any_of(some) for some in lists if some] + [dialect.value(flag) for flag in sorted(flags)]

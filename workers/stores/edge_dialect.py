@@ -6,7 +6,7 @@ import numpy as np
 import qdrant_edge as edge
 
 from shared.errors import Invalid
-from shared.filters import Range, Scalar
+from shared.filters import GeoBox, GeoPoint, Scalar, TextMatch
 from workers.stores import conditions
 from workers.stores.checks import floats, packed
 from workers.stores.plan import Plan
@@ -52,8 +52,16 @@ def _value(value: Scalar) -> edge.MatchValue:
     return edge.MatchValue(np.bool_(value))  # type: ignore[arg-type]
 
 
-def _range(bounds: Range) -> Any:
-    return edge.RangeFloat(gt=bounds.gt, gte=bounds.gte, lt=bounds.lt, lte=bounds.lte)
+def _words(match: TextMatch) -> Any:
+    return edge.MatchText(match.text) if match.text is not None else edge.MatchTextAny(match.text_any or "")
+
+
+def _point(at: GeoPoint) -> edge.GeoPoint:
+    return edge.GeoPoint(at.lon, at.lat)
+
+
+def _box(box: GeoBox) -> edge.GeoBoundingBox:
+    return edge.GeoBoundingBox(_point(box.top_left), _point(box.bottom_right))
 
 
 DIALECT = conditions.Dialect(
@@ -61,6 +69,13 @@ DIALECT = conditions.Dialect(
     field=edge.FieldCondition,
     value=_value,
     any_of=lambda values: edge.MatchAny(list(values)),  # type: ignore[arg-type]
-    range=_range,
+    words=_words,
+    numbers=edge.RangeFloat,
+    moments=edge.RangeDateTime,
+    radius=lambda circle: edge.GeoRadius(_point(circle.center), circle.radius),
+    box=_box,
+    empty=edge.IsEmptyCondition,
+    null=edge.IsNullCondition,
+    nested=edge.NestedCondition,
     has_id=lambda ids: edge.HasIdCondition(set(ids)),
 )

@@ -6,8 +6,8 @@ from pathlib import Path
 import msgspec
 import qdrant_edge as edge
 
+from shared.payload_path import path_of
 from workers.stores.checks import FLOAT_BYTES
-from workers.stores.paths import path_of
 
 DESCRIPTION = "collection.json"
 # Segments with fewer vectors get no graph; the planner never asks for one on so few.
@@ -18,6 +18,9 @@ _INDEX_TYPES = {
     "integer": edge.PayloadSchemaType.Integer,
     "float": edge.PayloadSchemaType.Float,
     "bool": edge.PayloadSchemaType.Bool,
+    "datetime": edge.PayloadSchemaType.Datetime,
+    "geo": edge.PayloadSchemaType.Geo,
+    "text": edge.PayloadSchemaType.Text,
 }
 
 

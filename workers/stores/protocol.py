@@ -80,7 +80,7 @@ class VectorStore(Protocol):
     """
 
     async def create(self, name: str, *, dim: int, indexes: Mapping[str, str], meta: Mapping[str, str]) -> None:
-        """Create a collection with payload indexes (field → keyword, integer, float, bool); an existing one is kept."""
+        """Create a collection with payload indexes (field → `FieldType`); an existing one is kept."""
 
     async def drop(self, name: str) -> None:
         """Remove a collection and its vectors; one that is not there is no error."""

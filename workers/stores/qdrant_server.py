@@ -11,11 +11,11 @@ from qdrant_client.http.exceptions import UnexpectedResponse
 
 from shared.errors import CollectionNotFound, Invalid, StoreAway
 from shared.jobs import Payload
+from shared.payload_path import path_of
 from workers.stores import server_dialect as dialect
 from workers.stores.breaker import Breaker
 from workers.stores.checks import check_name, check_new, check_payload, check_points, is_name
 from workers.stores.chunks import chunks
-from workers.stores.paths import path_of
 from workers.stores.plan import EXACT, Plan, fell_short, plan
 from workers.stores.protocol import Answer, Point, Scored, StoredCollection, StoredPoint, VectorQuery
 from workers.stores.server_errors import no_collection, translated

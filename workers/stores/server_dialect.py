@@ -4,6 +4,7 @@ from typing import Any
 
 from qdrant_client import models
 
+from shared.filters import GeoBox, GeoPoint, TextMatch
 from workers.stores import conditions
 from workers.stores.checks import floats, packed
 from workers.stores.plan import Plan
@@ -14,14 +15,47 @@ INDEX_TYPES = {
     "integer": models.PayloadSchemaType.INTEGER,
     "float": models.PayloadSchemaType.FLOAT,
     "bool": models.PayloadSchemaType.BOOL,
+    "datetime": models.PayloadSchemaType.DATETIME,
+    "geo": models.PayloadSchemaType.GEO,
+    "text": models.PayloadSchemaType.TEXT,
 }
+
+
+def _words(match: TextMatch) -> Any:
+    if match.text is not None:
+        return models.MatchText(text=match.text)
+    return models.MatchTextAny(text_any=match.text_any or "")
+
+
+def _point(at: GeoPoint) -> models.GeoPoint:
+    return models.GeoPoint(lon=at.lon, lat=at.lat)
+
+
+def _box(box: GeoBox) -> models.GeoBoundingBox:
+    return models.GeoBoundingBox(top_left=_point(box.top_left), bottom_right=_point(box.bottom_right))
+
+
+def _field_at(key: str) -> models.PayloadField:
+    return models.PayloadField(key=key)
+
+
+def _nested(key: str, inner: models.Filter) -> models.NestedCondition:
+    return models.NestedCondition(nested=models.Nested(key=key, filter=inner))
+
 
 DIALECT = conditions.Dialect(
     filter=models.Filter,
     field=models.FieldCondition,
     value=lambda value: models.MatchValue(value=value),
     any_of=lambda values: models.MatchAny(any=list(values)),  # type: ignore[arg-type]
-    range=lambda bounds: models.Range(gt=bounds.gt, gte=bounds.gte, lt=bounds.lt, lte=bounds.lte),
+    words=_words,
+    numbers=models.Range,
+    moments=models.DatetimeRange,
+    radius=lambda circle: models.GeoRadius(center=_point(circle.center), radius=circle.radius),
+    box=_box,
+    empty=lambda key: models.IsEmptyCondition(is_empty=_field_at(key)),
+    null=lambda key: models.IsNullCondition(is_null=_field_at(key)),
+    nested=_nested,
     has_id=lambda ids: models.HasIdCondition(has_id=list(ids)),
 )
 

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from shared.filters import Condition, Filter
+from shared.filters import Condition, Filter, both
 from shared.jobs import GroupKey, PlanName, Search
 from workers.stores.protocol import Scored, VectorQuery, VectorStore
 
@@ -63,12 +63,11 @@ def _group_of(hit: Scored, job: Search) -> GroupKey | None:
 
 
 def _round(query: VectorQuery, field: str, limit: int, *, groups: list[GroupKey], ids: list[int]) -> VectorQuery:
-    known = Condition(key=field, match=groups) if groups else None
-    where = query.filter or Filter()
+    where = both(query.filter, Filter(must_not=[Condition(key=field, match=groups)])) if groups else query.filter
     return msgspec.structs.replace(
         query,
         limit=limit,
-        filter=msgspec.structs.replace(where, must_not=[*where.must_not, *([known] if known else [])]),
+        filter=where,
         exclude_ids=[*query.exclude_ids, *ids],
         payload=True,
     )
@@ -91,8 +90,7 @@ async def _best_of(
 
 
 def _members(query: VectorQuery, group: GroupKey, *, job: Search, limit: int) -> VectorQuery:
-    where = query.filter or Filter()
-    mine = msgspec.structs.replace(where, must=[*where.must, Condition(key=job.group_by or "", match=group)])
+    mine = both(query.filter, Filter(must=[Condition(key=job.group_by or "", match=group)]))
     return msgspec.structs.replace(query, limit=limit, filter=mine, payload=True)
 
 

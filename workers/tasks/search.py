@@ -1,9 +1,9 @@
 """The `search` job: encode the query, ask the store, name what came back."""
 
 from shared.errors import Invalid
+from shared.filter_check import check_filter
 from shared.jobs import Collection, Group, Hit, Search, SearchResult, SearchTook
 from workers.parts import Parts
-from workers.stores.conditions import check_filter
 from workers.stores.protocol import Scored, VectorQuery
 from workers.tasks.call import Call, Stopwatch
 from workers.tasks.groups import search_groups
@@ -22,7 +22,7 @@ async def _search(job: Search, call: Call, parts: Parts) -> SearchResult:
     collection = await parts.collections.get(call.tenant, job.collection)
     require_model(collection, parts.encoder.info)
     if job.filter is not None:
-        check_filter(job.filter)
+        check_filter(job.filter, collection.payload)
     stored, watch = stored_name(call.tenant, job.collection), Stopwatch()
     parts.stages.enter(call.job_id, "encode")
     vector, truncated = await query_vector(

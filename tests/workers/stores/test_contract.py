@@ -177,7 +177,7 @@ async def test_names_that_are_no_tenant_and_collection_are_refused(store: Vector
         await store.describe(bad)
 
 
-@pytest.mark.parametrize(("dim", "indexes"), [(0, {}), (65_537, {}), (4, {"a": "geo"}), (4, {"a[": "keyword"})])
+@pytest.mark.parametrize(("dim", "indexes"), [(0, {}), (65_537, {}), (4, {"a": "colour"}), (4, {"a[": "keyword"})])
 async def test_collections_that_cannot_be_made_are_refused(
     store: VectorStore, name: str, dim: int, indexes: dict[str, str]
 ) -> None:

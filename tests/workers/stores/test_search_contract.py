@@ -1,94 +1,24 @@
 """Searching equals brute force, up to ties, for any points, filters, exclusions and limits."""
 
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.errors import Invalid
-from shared.filters import Condition, Filter, Range
+from shared.filters import Condition, Filter
+from tests.workers.stores import filtering
 from tests.workers.stores.conftest import fresh_name
+from tests.workers.stores.filtering import INDEXES, filters, numbers, payloads, values_at, words
 from tests.workers.stores.vectors import DIM, Matrix, points, unit
 from workers.stores.protocol import Answer, Point, VectorQuery, VectorStore
 
 pytestmark = pytest.mark.anyio
 
-INDEXES = {"label": "keyword", "n": "integer", "x": "float", "flag": "bool"}
-WORDS = ["a", "b", "c", "ż ł"]
-
-words = st.sampled_from(WORDS)
-numbers = st.integers(-3, 3)
-halves = st.integers(-6, 6).map(lambda n: n / 2)
-
-payloads = st.fixed_dictionaries(
-    {},
-    optional={
-        "label": words,
-        "n": numbers,
-        "x": halves,
-        "flag": st.booleans(),
-        "tags": st.lists(words, max_size=3),
-        "deep": st.fixed_dictionaries({"odd key": words, "n": numbers}),
-    },
-)
-
-
-@st.composite
-def ranges(draw: st.DrawFn) -> Range:
-    bounds = draw(st.dictionaries(st.sampled_from(["gt", "gte", "lt", "lte"]), halves, min_size=1))
-    return Range(**bounds)
-
-
-def either(one: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    return one | st.lists(one, min_size=1, max_size=3)
-
-
-conditions = st.one_of(
-    st.builds(Condition, key=st.sampled_from(["label", "tags", "deep.odd key", "lacking"]), match=either(words)),
-    st.builds(Condition, key=st.sampled_from(["n", "deep.n"]), match=either(numbers)),
-    st.builds(Condition, key=st.just("flag"), match=either(st.booleans())),
-    st.builds(Condition, key=st.sampled_from(["n", "x", "deep.n"]), range=ranges()),
-)
-some = st.lists(conditions, max_size=2)
-filters = st.builds(Filter, must=some, should=some, must_not=some)
-
-
-def values_at(payload: dict[str, Any], key: str) -> list[Any]:
-    value: Any = payload
-    for part in key.split("."):
-        value = value.get(part) if isinstance(value, dict) else None
-    if isinstance(value, list):
-        return value
-    return [] if value is None else [value]
-
-
-def holds(condition: Condition, payload: dict[str, Any]) -> bool:
-    values = values_at(payload, condition.key)
-    if condition.range is not None:
-        return any(within(condition.range, value) for value in values)
-    wanted = condition.match if isinstance(condition.match, list) else [condition.match]
-    return any(value == one and type(value) is type(one) for value in values for one in wanted)
-
-
-def within(bounds: Range, value: float) -> bool:
-    tests: list[tuple[float | None, Callable[[float], bool]]] = [
-        (bounds.gt, lambda bound: value > bound),
-        (bounds.gte, lambda bound: value >= bound),
-        (bounds.lt, lambda bound: value < bound),
-        (bounds.lte, lambda bound: value <= bound),
-    ]
-    return all(test(bound) for bound, test in tests if bound is not None)
-
 
 def passes(query: VectorQuery, point: Point) -> bool:
-    filter_ = query.filter or Filter()
     return (
-        all(holds(one, point.payload) for one in filter_.must)
-        and (not filter_.should or any(holds(one, point.payload) for one in filter_.should))
-        and not any(holds(one, point.payload) for one in filter_.must_not)
+        filtering.passes(query.filter or Filter(), point.payload)
         and point.id not in query.exclude_ids
         and not (
             query.exclude_field
@@ -128,7 +58,7 @@ def queries(draw: st.DrawFn, row: Matrix, ids: list[int]) -> VectorQuery:
     return VectorQuery(
         vector=row.tobytes(),
         limit=draw(st.integers(1, 50)),
-        filter=draw(st.none() | filters),
+        filter=draw(st.none() | filters()),
         exclude_ids=draw(st.lists(st.sampled_from([*ids, 61, 62]), max_size=10)),
         exclude_field=by_group,
         exclude_groups=draw(st.lists(group, max_size=2)) if by_group else [],

@@ -240,7 +240,7 @@ async def test_an_empty_collection_is_exhausted(stack: Stack) -> None:
 async def test_a_filter_that_no_store_can_apply_is_invalid(stack: Stack, filled: str, key: str) -> None:
     where = Filter(must=[Condition(key=key, match="x")])
     problem = await stack.problem(Search(collection=filled, query=Query(text="cat"), filter=where))
-    assert (problem.status, problem.field) == (422, "filter")
+    assert (problem.status, problem.field) == (422, "filter.must[0].key")
 
 
 async def test_a_search_whose_deadline_passed_runs_when_it_is_asked_again(stack: Stack) -> None:

@@ -60,19 +60,57 @@ export interface Filter {
   must_not?: Condition[];
 }
 
-/** One test of a payload field: equal to a value, to any of a list, or a number within a range. */
+/** One test of the payload field `key`, or a `nested` one, or an inner filter of must, should and must_not. */
 export interface Condition {
-  key: string;
-  match?: Scalar | Scalar[];
+  key?: string;
+  match?: Scalar | Scalar[] | TextMatch;
   range?: NumberRange;
+  geo_radius?: GeoRadius;
+  geo_bounding_box?: GeoBox;
+  is_empty?: boolean;
+  is_null?: boolean;
+  nested?: Nested;
+  must?: Condition[];
+  should?: Condition[];
+  must_not?: Condition[];
 }
 
-/** Bounds of a number; at least one is given. */
+/** All words of `text`, or at least one of `text_any`; whole words, whatever their case. */
+export interface TextMatch {
+  text?: string;
+  text_any?: string;
+}
+
+/** Bounds of a number, or of a moment in ISO 8601 (UTC where no offset is said); at least one is given. */
 export interface NumberRange {
-  gt?: number;
-  gte?: number;
-  lt?: number;
-  lte?: number;
+  gt?: number | string;
+  gte?: number | string;
+  lt?: number | string;
+  lte?: number | string;
+}
+
+/** Within `radius` metres of a point. */
+export interface GeoRadius {
+  center: GeoPoint;
+  radius: number;
+}
+
+/** Degrees, as payloads have them. */
+export interface GeoPoint {
+  lon: number;
+  lat: number;
+}
+
+/** Between two corners; one whose left edge lies east of its right one goes around the date line. */
+export interface GeoBox {
+  top_left: GeoPoint;
+  bottom_right: GeoPoint;
+}
+
+/** At least one object of the list at `key` passes the whole filter, whose keys start at that object. */
+export interface Nested {
+  key: string;
+  filter: Filter;
 }
 
 /** What must not come back: items, and whole groups by the collection's `group_field`. */
@@ -234,7 +272,7 @@ export interface CollectionList {
 /** What a collection is made with; `payload` names its filterable fields. */
 export interface CollectionSpec {
   group_field?: string;
-  payload?: Record<string, "bool" | "float" | "integer" | "keyword">;
+  payload?: Record<string, "bool" | "datetime" | "float" | "geo" | "integer" | "keyword" | "text">;
 }
 
 /** Pictures that the workers can see, by absolute `path`; or known by `hash` alone, to ask which are wanted. */

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.errors import Invalid
-from workers.stores.paths import path_of
+from shared.payload_path import path_of
 
 
 @pytest.mark.parametrize(
