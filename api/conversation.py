@@ -1,6 +1,9 @@
 """What a websocket's client asks for, and the answers."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
 from typing import assert_never
 
 import msgspec
@@ -12,7 +15,7 @@ from api.problems import TRY_LATER
 from api.state import State
 from api.submission import submit
 from api.subscription import Subscription
-from shared.clock import now_ms
+from shared.clock import ms_of, now_ms
 from shared.errors import (
     BadRequest,
     CliplineError,
@@ -24,9 +27,9 @@ from shared.errors import (
     Unauthorized,
     from_validation,
 )
-from shared.events import Event
+from shared.events import Event, order
 from shared.filter_check import check_filter
-from shared.jobs import FINAL, Search
+from shared.jobs import FINAL, JobView, Search
 from shared.tenants import Identity
 from shared.trace_context import followed, following, trace_id
 
@@ -100,11 +103,38 @@ class Conversation:
             check_filter(search.filter, collection.payload, field="search.filter")
         # As a header would be: one that is none is passed over, and the handshake's counts for all.
         parent = frame.traceparent if trace_id(frame.traceparent) else followed()
-        with self.subscription.holding(), following(parent):
-            submitted = await submit(self.state, search, tenant=tenant, client_id=frame.id)
+        with self.subscription.holding() as place, following(parent):
+            submitted = await submit(
+                self.state, search, tenant=tenant, client_id=frame.id, idempotency_key=frame.key, any_session=True
+            )
+            if submitted.known:
+                await self._go_on(frame.id, submitted.id, place)
+                return
             self.subscription.open.add(submitted.id)
             position = msgspec.UNSET if submitted.position is None else submitted.position
             self.outbox.put(frames.Accepted(id=frame.id, job=submitted.id, position=position))
+
+    async def _go_on(self, name: str, job: str, place: str) -> None:
+        """A search that was sent again goes on under the name that it has now."""
+        with self._watching(job, name):
+            view = await self._view(job)
+            told = await self._is_told(view, name, place)
+        if view.state not in FINAL:
+            self.subscription.open.add(job)
+        self.outbox.put(frames.Accepted(id=name, job=job))
+        if told:
+            self.subscription.unwatch(job)
+        else:
+            self._show(view, name, place)
+
+    async def _is_told(self, view: JobView, name: str, place: str) -> bool:
+        """Whether the session tells of the job under this very name by itself: did so here, or is about to."""
+        if view.session != self.session or await self.state["snapshots"].client_id(view.id) != name:
+            return False
+        if view.finished_at is None or self.subscription.has_told_end(view.id):
+            return True
+        finished_ms = ms_of(datetime.fromisoformat(view.finished_at)) or 0
+        return finished_ms > order(place)[0]
 
     def _search_in(self, frame: frames.SearchFrame) -> Search:
         session = self.session
@@ -122,22 +152,32 @@ class Conversation:
     async def _watch(self, frame: frames.Watch) -> None:
         """Registered first, read then: what happens in between comes as an event, after the snapshot."""
         with self.subscription.holding() as place:
-            self.subscription.watch(frame.job, frame.id, most=self.state["settings"].max_watches)
-            try:
-                await self._show(frame, place)
-            except CliplineError:
-                self.subscription.unwatch(frame.job)
-                raise
+            with self._watching(frame.job, frame.id):
+                view = await self._view(frame.job)
+                name = frame.id or await self._name_of(frame.job, view.session)
+            self._show(view, name, place)
 
-    async def _show(self, frame: frames.Watch, place: str) -> None:
-        """The snapshot stands where the hold began, so that who resumes there misses nothing of what is held."""
-        view = await self.state["results"].get(self.identity.tenant, frame.job)
+    @contextmanager
+    def _watching(self, job: str, name: str | None) -> Iterator[None]:
+        """What is read inside can be shown: nothing that comes after it is missed. Raises TooManyRequests."""
+        self.subscription.watch(job, name, most=self.state["settings"].max_watches)
+        try:
+            yield
+        except CliplineError:
+            self.subscription.unwatch(job)
+            raise
+
+    async def _view(self, job: str) -> JobView:
+        view = await self.state["results"].get(self.identity.tenant, job)
         if view is None:
-            raise JobNotFound(f"no job {frame.job!r}")
-        name = frame.id or await self._name_of(frame.job, view.session)
-        self.subscription.labels[frame.job] = name
+            raise JobNotFound(f"no job {job!r}")
+        return view
+
+    def _show(self, view: JobView, name: str | None, place: str) -> None:
+        """The snapshot stands where the hold began, so that who resumes there misses nothing of what is held."""
+        self.subscription.labels[view.id] = name
         if view.state in FINAL:
-            self.subscription.remember_end(frame.job)
+            self.subscription.remember_end(view.id)
         self.outbox.put(
             Event(offset=place, job=view.id, tenant=view.tenant, state=view.state, at_ms=now_ms(), client_id=name)
         )

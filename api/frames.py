@@ -11,6 +11,7 @@ from shared.stages import Stage
 
 FrameId = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
 JobId = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
+Key = Annotated[str, msgspec.Meta(min_length=1, max_length=128, pattern=r"^[ -~]+(?!\n)$")]
 
 
 class _FromClient(msgspec.Struct, frozen=True, kw_only=True, tag_field="op", forbid_unknown_fields=True):
@@ -24,10 +25,14 @@ class Hello(_FromClient, frozen=True, tag="hello"):
 
 
 class SearchFrame(_FromClient, frozen=True, tag="search"):
-    """`search` is what POST /v1/search takes; its session is the connection's. `traceparent` is W3C's."""
+    """`search` is what POST /v1/search takes; its session is the connection's. `traceparent` is W3C's.
+
+    `key` is what the header Idempotency-Key is there: the same search sent again with it is the same job.
+    """
 
     id: FrameId
     search: dict[str, Any]
+    key: Key | None = None
     traceparent: Annotated[str, msgspec.Meta(max_length=256)] | None = None
 
 

@@ -35,14 +35,25 @@ def place_of(job_id: str) -> dict[str, str]:
 
 
 async def submit(
-    state: State, job: Job, *, tenant: str, idempotency_key: str | None = None, client_id: str | None = None
+    state: State,
+    job: Job,
+    *,
+    tenant: str,
+    idempotency_key: str | None = None,
+    client_id: str | None = None,
+    any_session: bool = False,
 ) -> Submitted:
     """Enqueue a job under the current trace. Raises Invalid for numbers that do not travel, QueueFull, KeyReused."""
     with state["tracing"].span(f"enqueue {kind_of(job)}", role="producer", parent=followed()) as span:
         trace = carried(current_trace(), span.traceparent or followed())
         try:
             submitted = await state["queue"].submit(
-                job, tenant=tenant, idempotency_key=idempotency_key, client_id=client_id, trace=trace
+                job,
+                tenant=tenant,
+                idempotency_key=idempotency_key,
+                client_id=client_id,
+                trace=trace,
+                any_session=any_session,
             )
         except (OverflowError, SerializationError) as error:
             raise Invalid("a number is outside of -2^63 to 2^64 - 1") from error

@@ -13,6 +13,8 @@ from shared.jobs import FINAL
 MAX_HELD = 10_000
 # So many ends that were shown before their event came are remembered, in order not to tell of them twice.
 MAX_SHOWN = 1_024
+# So many ends that were told are remembered, in order not to tell of them again to who asks again.
+MAX_TOLD = 32
 
 
 class Subscription:
@@ -33,6 +35,7 @@ class Subscription:
         self.labels: dict[str, str | None] = {}
         self._held: list[Event] | None = []
         self._shown: dict[str, None] = {}
+        self._told: dict[str, None] = {}
 
     def __enter__(self) -> Self:
         if self.session is not None:
@@ -99,13 +102,16 @@ class Subscription:
         if event.state not in FINAL:
             return True
         self.open.discard(event.job)
+        _remember(self._told, event.job, most=MAX_TOLD)
         return not shown
+
+    def has_told_end(self, job: str) -> bool:
+        """Whether the job's end went out over this connection lately."""
+        return job in self._told
 
     def remember_end(self, job: str) -> None:
         """A snapshot has shown it, and its event may still come."""
-        self._shown[job] = None
-        if len(self._shown) > MAX_SHOWN:
-            del self._shown[next(iter(self._shown))]
+        _remember(self._shown, job, most=MAX_SHOWN)
 
     def _is_later(self, event: Event) -> bool:
         # What is no event of the stream is told under the last offset.
@@ -120,3 +126,10 @@ class Subscription:
         held, self._held = self._held or [], None
         for event in held:
             self.tell(event)
+
+
+def _remember(jobs: dict[str, None], job: str, *, most: int) -> None:
+    """The oldest are forgotten for the newest."""
+    jobs[job] = None
+    if len(jobs) > most:
+        del jobs[next(iter(jobs))]

@@ -134,7 +134,7 @@ class Live:
 
     async def _ask(self, pending: Pending) -> None:
         pending.said = self._connection.welcomes
-        await self._connection.say("search", id=pending.id, search=pending.body)
+        await self._connection.say("search", id=pending.id, key=pending.key, search=pending.body)
 
     def _leave(self, pending: Pending) -> None:
         self._pending.pop(pending.id, None)

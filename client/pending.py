@@ -3,6 +3,7 @@
 import asyncio
 from asyncio import Future
 from collections.abc import Callable
+from uuid import uuid4
 
 from client import calls
 from client.frames import JobFrame, JobResult
@@ -14,7 +15,7 @@ Hear = Callable[[JobFrame], None]
 
 class Pending:
     """A search whose answer is still to come; `job` is known once the server has taken it, `said` is the welcome
-    after which it was told.
+    after which it was told. With the same `key` each time that it is sent, the server makes one job of it.
     """
 
     def __init__(self, search: Search, slot: str | None, hear: Hear | None) -> None:
@@ -22,6 +23,7 @@ class Pending:
         self.slot = slot
         self.hear = hear
         self.id = ""
+        self.key = uuid4().hex
         self.job: str | None = None
         self.said = 0
         self.ended: Future[JobResult] = asyncio.get_running_loop().create_future()

@@ -74,9 +74,11 @@ class Queue:
         idempotency_key: str | None = None,
         trace: str | None = None,
         defer_s: float = 0.0,
+        any_session: bool = False,
     ) -> Submitted:
         """Enqueue a job; a refused one leaves nothing behind.
 
+        With `any_session` an idempotency key stands for the same search in whichever session it is asked again.
         Raises QueueFull, TenantBusy, RateLimited, KeyReused, QueueAway.
         """
         job_id, lane = uuid4().hex, lane_of(job)
@@ -98,7 +100,7 @@ class Queue:
             search.deadline_ms if search and search.deadline_ms is not None else "",
             _slot(job, tenant),
             keys.idempotency(tenant, idempotency_key) if idempotency_key else "",
-            _digest(job) if idempotency_key else "",
+            _digest(job, any_session=any_session) if idempotency_key else "",
             blob,
             weight,
             *self._tenant_bounds,
@@ -242,5 +244,8 @@ def _slot(job: Job, tenant: str) -> str:
     return ""
 
 
-def _digest(job: Job) -> str:
-    return hashlib.sha256(msgspec.msgpack.encode(job)).hexdigest()
+def _digest(job: Job, *, any_session: bool) -> str:
+    fields = msgspec.to_builtins(job, builtin_types=(bytes,))
+    if any_session:
+        fields.pop("session", None)
+    return hashlib.sha256(msgspec.msgpack.encode(fields)).hexdigest()

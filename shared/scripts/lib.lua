@@ -137,6 +137,9 @@ local function drop(tenant, id, state)
     local lane = redis.call('HGET', record(id), 'lane')
     if lane then redis.call('ZREM', lane_key(lane, state), id) end
   end
+  -- The Idempotency-Key too, unless a later job has it by now.
+  local known_key = redis.call('HGET', record(id), 'known_by')
+  if known_key and redis.call('HGET', known_key, 'job') == id then redis.call('DEL', known_key) end
   redis.call('DEL', record(id), P .. 'body:' .. id, P .. 'blob:' .. id, 'arq:result:' .. id)
 end
 

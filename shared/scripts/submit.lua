@@ -45,6 +45,7 @@ end
 if known_key ~= '' then
   redis.call('HSET', known_key, 'job', id, 'digest', digest)
   redis.call('EXPIRE', known_key, math.min(KEEP_S, 86400))
+  redis.call('HSET', rec, 'known_by', known_key)
 end
 if blob ~= '' then redis.call('PSETEX', P .. 'blob:' .. id, ttl_ms, blob) end
 redis.call('ZADD', index, now, id)

@@ -27,8 +27,9 @@ class Talk:
     async def say(self, op: str, **fields: Any) -> None:
         await self.connection.send(json.dumps({"op": op, **fields}))
 
-    async def search(self, name: str, text: str = "a cat", **more: Any) -> None:
-        await self.say("search", id=name, search={"collection": "things", "query": {"text": text}, **more})
+    async def search(self, name: str, text: str = "a cat", *, key: str | None = None, **more: Any) -> None:
+        keyed = {} if key is None else {"key": key}
+        await self.say("search", id=name, search={"collection": "things", "query": {"text": text}, **more}, **keyed)
 
     async def next(self) -> Frame:
         frame: Frame = json.loads(await asyncio.wait_for(self.connection.recv(), WAIT_S))

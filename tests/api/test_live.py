@@ -102,6 +102,54 @@ async def test_watch_shows_a_snapshot_and_then_what_happens(
     assert after["op"] == "pong"
 
 
+async def test_a_search_that_is_sent_again_with_its_key_is_the_same_job(
+    api: Api, client: Client, things: str, worker: StandIn
+) -> None:
+    async with talking(api) as talk, talking(api) as other:
+        await talk.search("c1", "wait", key="k")
+        [first] = await talk.until("accepted")
+        await worker.waiting.acquire()
+        await talk.until("event", state="running")
+        for name, who in (("c1", talk), ("c2", other)):
+            await who.search(name, "wait", key="k")
+            again = await who.next()
+            assert (again["op"], again["id"], again["job"]) == ("accepted", name, first["job"])
+        shown = await other.next()
+        worker.gate.set()
+        ends = [(await who.until("result"))[-1] for who in (talk, other)]
+        await other.search("c3", "wait", key="k")
+        late = await other.until("result")
+        await talk.search("c1", "wait", key="k")
+        await talk.say("ping")
+        told = await talk.until("pong")
+        jobs = (await client.get("/v1/jobs")).json()["jobs"]
+
+    assert (shown["op"], shown["id"], shown["state"]) == ("event", "c2", "running")
+    assert [(end["id"], end["state"]) for end in ends] == [("c1", "succeeded"), ("c2", "succeeded")]
+    assert [(frame["op"], frame["id"]) for frame in late] == [("accepted", "c3"), ("result", "c3")]
+    assert [frame["op"] for frame in told] == ["accepted", "pong"], "its end was told under this name already"
+    assert len(jobs) == len(worker.searched) == 1
+
+
+async def test_a_key_with_another_search_is_refused(api: Api, client: Client, things: str, worker: StandIn) -> None:
+    async with talking(api) as talk, talking(api) as other:
+        await talk.search("c1", "cat", key="k")
+        await talk.until("result")
+        await other.search("c2", "dog", key="k")
+        refused = await other.next()
+        await other.search("c3", "cat", key="k" * 129)
+        long = await other.next()
+        await other.search("c4", "dog", key="k2")
+        await other.until("result", id="c4")
+    body = {"collection": "things", "query": {"text": "cat"}}
+    same = await client.post("/v1/search", json=body, headers={"idempotency-key": "k"})
+    problem = refused["error"]
+    assert (refused["op"], refused["id"], problem["status"]) == ("error", "c2", 409)
+    assert problem["type"] == "idempotency-key-reused"
+    assert (long["id"], long["error"]["status"], long["error"]["field"]) == ("c3", 422, "key")
+    assert (same.status_code, same.json()["state"]) == (202, "succeeded")
+
+
 REFUSED: list[tuple[Any, str | None, int, str]] = [
     ({"op": "sing", "id": "f"}, "f", 422, "invalid"),
     ({"op": "ping", "id": "f", "loud": True}, "f", 422, "invalid"),

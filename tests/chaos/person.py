@@ -92,8 +92,9 @@ class Person:
             if len(open_) >= OPEN_AT_ONCE:
                 return
             if name not in self._asked and name not in self.answered:
-                search = {"collection": "chaos", "query": {"text": f"work {self._draw.randrange(20)}"}}
-                await connection.send(json.dumps({"op": "search", "id": name, "search": search}))
+                # The same each time that it is asked: the name is its idempotency key.
+                search = {"collection": "chaos", "query": {"text": f"work {name}"}}
+                await connection.send(json.dumps({"op": "search", "id": name, "key": name, "search": search}))
                 self._asked.add(name)
                 open_.append(name)
 

@@ -110,4 +110,5 @@ async def test_every_search_is_answered_once_whatever_is_cut(settings: Settings)
             jobs = len(worker.searched)
     logger.info("%d searches, %d jobs, %d cuts", len(progress.answered), jobs, proxy.cuts)
     assert sorted(progress.answered) == sorted(texts)
+    assert jobs == len(texts), "what was asked again is the same job"
     assert proxy.cuts > 0

@@ -37,6 +37,7 @@ async def test_the_key_is_a_header_and_never_in_the_address(clipline: AsyncClipl
     visit = await server.welcomed()
     assert (visit.headers["Authorization"], visit.path) == ("Bearer secret", "/v1/ws")
     asked = await visit.next()
+    assert len(asked.pop("key")) == 32
     assert asked == {"op": "search", "id": "c1", "search": {"collection": "things", "query": {"text": "a cat"}}}
     await visit.answer("c1", "found")
     assert (await search).model == "found"
@@ -62,7 +63,8 @@ async def test_what_the_replay_tells_of_is_not_asked_again_and_what_it_does_not_
 ) -> None:
     taken, lost = searching(clipline, "taken"), searching(clipline, "lost")
     visit = await server.welcomed()
-    names = {frame["search"]["query"]["text"]: frame["id"] for frame in (await visit.next(), await visit.next())}
+    first = {frame["search"]["query"]["text"]: frame for frame in (await visit.next(), await visit.next())}
+    names = {text: frame["id"] for text, frame in first.items()}
     visit.drop()
     again = await server.visit()
     await again.welcome(recovered=True)
@@ -70,6 +72,7 @@ async def test_what_the_replay_tells_of_is_not_asked_again_and_what_it_does_not_
     asked = await again.next()
     assert asked["search"]["query"]["text"] == "lost"
     assert asked["id"] not in names.values()
+    assert asked["key"] == first["lost"]["key"] != first["taken"]["key"]
     await again.answer(asked["id"], "lost")
     await again.answer(names["taken"], "taken", seq="51")
     assert [(await one).model for one in (taken, lost)] == ["taken", "lost"]

@@ -8,6 +8,7 @@ from client import AsyncClipline
 from shared.settings import Settings
 from tests.api.stand_in import StandIn
 from tests.client.conftest import SOON, states_of
+from tests.client.late import late
 from tests.client.processes import ApiProcess
 from tests.workers.fleet import eventually
 
@@ -75,3 +76,14 @@ async def test_typing_goes_on_after_a_reconnect(process: ApiProcess, things: str
         await asyncio.to_thread(process.start)
         assert await older is None
         assert await newer is not None
+
+
+async def test_a_search_that_arrives_after_it_was_asked_again_is_the_same_job(
+    process: ApiProcess, things: str, worker: StandIn
+) -> None:
+    async with late(process.url) as (url, proxy), AsyncClipline(url, backoff=SOON) as clipline:
+        found = await clipline.search(things, "a cat", limit=1, timeout_s=120)
+        await proxy.deliver(until=b'"op":"accepted"')
+        [job] = (await clipline.jobs()).jobs
+    assert (found.hits or [])[0].payload == {"label": "a cat"}
+    assert (job.state, len(worker.searched)) == ("succeeded", 1)

@@ -63,3 +63,13 @@ async def test_the_longest_key_is_small(redis: ArqRedis, settings: Settings) -> 
     await submit(Queue(redis, settings), "k" * 128)
     [key] = await remembered(redis)
     assert await redis.memory_usage(key) <= BYTES
+
+
+async def test_a_tenant_has_no_more_keys_than_jobs_in_its_ledger(redis: ArqRedis, settings: Settings) -> None:
+    queue = Queue(redis, msgspec.structs.replace(settings, keep_jobs=5))
+    for number in range(20):
+        sent = await queue.submit(
+            Search(collection="c", query=Query(text="cat")), tenant="t", idempotency_key=f"k{number}"
+        )
+        await queue.cancel("t", sent.id)
+    assert len(await remembered(redis)) == 5

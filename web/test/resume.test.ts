@@ -57,6 +57,8 @@ test("what was not accepted is asked again after a reconnect", async () => {
   again.welcome("s1", { recovered: true });
   const second = await again.take();
   expect(second.id).not.toBe(first.id);
+  expect(second.key).toBe(first.key);
+  expect(first.key).toMatch(/^[0-9a-f-]{32,}$/);
   again.answer(second.id, found(7));
   expect((await searching).hits?.[0]?.id).toBe(7);
 });

@@ -15,6 +15,7 @@ export interface Heard {
   op: string;
   id?: string;
   job?: string;
+  /** Of a hello who calls, of a search which one it is. */
   key?: string;
   search?: Search;
 }

@@ -508,6 +508,7 @@ export interface SearchFrame {
   op: "search";
   id: string;
   search: Search;
+  key?: string;
   traceparent?: string;
 }
 

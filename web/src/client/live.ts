@@ -127,7 +127,7 @@ export class LiveClient {
     const { slot } = pending.options;
     const session = slot === undefined ? {} : { slot, session: this.session ?? undefined };
     pending.said = this.#connection.welcomes;
-    this.#connection.send({ op: "search", id, search: { ...pending.search, ...session } });
+    this.#connection.send({ op: "search", id, key: pending.key, search: { ...pending.search, ...session } });
   }
 
   #leave(id: string): void {

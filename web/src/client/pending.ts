@@ -3,6 +3,7 @@
 import type { JobEvent, Problem, Search, SearchResult } from "./contract.ts";
 import type { JobFrame } from "./feed.ts";
 import { ended, ProblemError, takenBack, timedOut } from "./problem.ts";
+import { randomKey } from "./transport.ts";
 
 export interface SearchOptions {
   /** A newer search of the same slot takes the place of an older one. */
@@ -19,6 +20,8 @@ const TIMEOUT_MS = 30_000;
 export class Pending {
   readonly search: Search;
   readonly options: SearchOptions;
+  /** The same each time that the search is sent: the server makes one job of it. */
+  readonly key = randomKey();
   readonly result: Promise<SearchResult>;
   /** Set once the server has taken the job. */
   job: string | null = null;
