@@ -17,7 +17,11 @@ DRAIN_KEPT_S = 3_600
 
 
 class WorkerInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """One heartbeat; counters only grow. `batch_sizes` counts batches of 1, 2, up to 4, up to 8 … items."""
+    """One heartbeat; counters only grow. `batch_sizes` counts batches of 1, 2, up to 4, up to 8 … items.
+
+    `max_batch` texts, of `max_batch_tokens` together, or `max_batch_images` pictures go to the device at once. Rates
+    and times of such batches are what the worker measured at its start; 0 where sizes were set by hand.
+    """
 
     id: str
     host: str
@@ -46,6 +50,14 @@ class WorkerInfo(msgspec.Struct, frozen=True, kw_only=True):
     batch_sizes: list[int] = msgspec.field(default_factory=list)
     cache_hits: int = 0
     cache_misses: int = 0
+    halved_batches: int = 0
+    max_batch: int = 0
+    max_batch_tokens: int = 0
+    max_batch_images: int = 0
+    texts_s: float = 0.0
+    text_batch_ms: float = 0.0
+    images_s: float = 0.0
+    image_batch_ms: float = 0.0
 
 
 class Fleet:

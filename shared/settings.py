@@ -13,6 +13,7 @@ FOREIGN = frozenset({"url", "key"})
 FOREIGN_PREFIX = "test_"
 
 Positive = Annotated[int, msgspec.Meta(ge=1)]
+Measured = Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]  # 0: the worker measures at its start
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=10**9)]  # Redis counts in milliseconds, in 64 bits
 Rate = Annotated[float, msgspec.Meta(ge=0, le=10**9)]
 Weights = Annotated[str, msgspec.Meta(pattern=r"^([a-z0-9][a-z0-9_-]*=\d{1,3}(\.\d{1,2})?(,|(?!.)))*$")]
@@ -96,9 +97,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     pretrained: str = "laion2b_s34b_b79k"
     device: str = "auto"
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
-    max_jobs: Positive = 256
+    max_jobs: Measured = 0
     max_bulk_jobs: Positive = 2
-    max_batch: Positive = 64
+    max_batch: Measured = 0
+    max_batch_tokens: Measured = 0
+    bulk_batch_ms: Annotated[float, msgspec.Meta(gt=0, le=60_000)] = 50.0
     cache_vectors: Annotated[int, msgspec.Meta(ge=0)] = 10_000
     cache_s: Seconds = 86_400.0
     drain_s: Seconds = 20.0
@@ -116,6 +119,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def store_path(self) -> Path:
         """Where the embedded vector store keeps its collections."""
         return Path(self.data_dir) / "vectors"
+
+    @property
+    def places(self) -> int:
+        """Interactive jobs that a worker runs at once, where nothing was measured."""
+        return self.max_jobs or 256
 
     @property
     def weights(self) -> dict[str, float]:

@@ -7,10 +7,11 @@ import secrets
 import signal
 import socket
 import sys
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
+import msgspec
 import uvloop
 from arq.connections import ArqRedis
 
@@ -19,12 +20,16 @@ from shared.connection import connect, refuse_eviction
 from shared.errors import Unavailable
 from shared.loop_watch import LoopWatch
 from shared.settings import Settings, SettingsError, from_env
+from workers.device_trouble import DeviceFailed
+from workers.encoders.load import load_encoder
+from workers.encoders.protocol import Encoder
 from workers.functions import functions
 from workers.gauges import shown
 from workers.heartbeat import Heartbeat
 from workers.ingest.sources import sweep_spool
 from workers.metrics_port import metrics_port
 from workers.parts import Parts, open_parts
+from workers.sizing import Sizing
 from workers.tasks.collection import restore_registry
 from workers.tidying import Tidying
 from workers.traced import TracedWorker
@@ -35,27 +40,32 @@ logger = logging.getLogger("workers")
 
 REDIS_PAUSE_S = 1.0
 
+T = TypeVar("T")
 
-async def serve(settings: Settings, *, stop: asyncio.Event) -> None:
-    """Take jobs until `stop` is set or an operator asks the worker to drain, then drain.
 
-    Raises SettingsError for a model, a store or a metrics port that cannot be had.
+async def serve(settings: Settings, *, stop: asyncio.Event, load: Callable[[Settings], Encoder] = load_encoder) -> None:
+    """Take jobs until `stop` is set or an operator asks the worker to drain, then drain. `load` makes the encoder.
+
+    Raises SettingsError for a model, a store or a metrics port that cannot be had, DeviceFailed when the device fails.
     """
     async with connect(settings) as redis, connect(settings, blocking=True) as blocking:
         await _wait_for(redis, stop)
         if stop.is_set():
             return
         async with (
-            open_parts(settings, redis) as parts,
+            open_parts(settings, redis, load=load) as parts,
             metrics_port(settings.metrics_listen, parts.metrics.registry),
         ):
-            if await _finished(_prepare(parts), stop):
-                await _work(parts, blocking, stop)
+            sizing = await _finished(_prepare(parts), stop)
+            if sizing is not None:
+                await _work(parts, sizing, blocking, stop)
 
 
-async def _work(parts: Parts, blocking: ArqRedis, stop: asyncio.Event) -> None:
-    worker = _worker(parts, blocking)
-    heartbeat = Heartbeat(worker, parts)
+async def _work(parts: Parts, sizing: Sizing, blocking: ArqRedis, stop: asyncio.Event) -> None:
+    """Raises DeviceFailed after the jobs were handed back."""
+    worker = _worker(parts, sizing, blocking)
+    heartbeat = Heartbeat(worker, parts, sizing)
+    failed = asyncio.create_task(_device_failed(worker, parts).wait())
     taking = asyncio.create_task(worker.async_run())
     stopping = asyncio.create_task(stop.wait())
     drained = asyncio.create_task(worker.drain_asked.wait())
@@ -71,19 +81,34 @@ async def _work(parts: Parts, blocking: ArqRedis, stop: asyncio.Event) -> None:
     logger.info("worker %s is ready", worker.worker_id)
     try:
         with shown(worker, parts):
-            await asyncio.wait([taking, stopping, drained], return_when=asyncio.FIRST_COMPLETED)
-            await worker.drain()
+            await asyncio.wait([taking, stopping, drained, failed], return_when=asyncio.FIRST_COMPLETED)
+            # Nothing of what runs can end well on a device that has failed.
+            await worker.drain(within_s=0.0 if failed.done() else None)
             # What broke it ends this process too.
             await taking
+            if failed.done():
+                raise DeviceFailed("the worker ends, since its device does not work")
     finally:
-        for task in (*beside, stopping, drained):
+        for task in (*beside, stopping, drained, failed):
             task.cancel()
         await heartbeat.leave()
         await worker.close()
 
 
-def _worker(parts: Parts, blocking: ArqRedis) -> Worker:
-    settings, tracing = parts.settings, parts.tracing
+def _device_failed(worker: Worker, parts: Parts) -> asyncio.Event:
+    """Set when the device fails; by then no more jobs are taken, so that none comes back here."""
+    loop, failed = asyncio.get_running_loop(), asyncio.Event()
+
+    def fail() -> None:
+        worker.stop_taking()
+        failed.set()
+
+    parts.batcher.when_failed(lambda: loop.call_soon_threadsafe(fail))
+    return failed
+
+
+def _worker(parts: Parts, sizing: Sizing, blocking: ArqRedis) -> Worker:
+    settings, tracing = msgspec.structs.replace(parts.settings, max_jobs=sizing.jobs), parts.tracing
     what = functions(settings)
     others: dict[str, Any] = {
         "redis": parts.redis,
@@ -104,27 +129,27 @@ def _watch(parts: Parts) -> LoopWatch:
     return LoopWatch(parts.metrics.loop)
 
 
-async def _finished(work: Coroutine[Any, Any, None], stop: asyncio.Event) -> bool:
-    """Whether the work ended before somebody said stop; if not it is cancelled."""
+async def _finished(work: Coroutine[Any, Any, T], stop: asyncio.Event) -> T | None:
+    """What the work brought; None when somebody said stop before, then it is cancelled."""
     task, stopping = asyncio.create_task(work), asyncio.create_task(stop.wait())
     await asyncio.wait([task, stopping], return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
     if task.done():
-        await task
-        return True
+        return await task
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-    return False
+    return None
 
 
-async def _prepare(parts: Parts) -> None:
-    await warm_up(parts)
+async def _prepare(parts: Parts) -> Sizing:
+    sizing = await warm_up(parts)
     restored = await restore_registry(parts)
     if restored:
         logger.info("%d collections of the store were named again", restored)
     swept = await parts.decoding.run(sweep_spool, parts.settings)
     if swept:
         logger.info("%d abandoned uploads were removed", swept)
+    return sizing
 
 
 async def _wait_for(redis: ArqRedis, stop: asyncio.Event) -> None:
@@ -146,13 +171,16 @@ async def _until_told(settings: Settings) -> None:
 
 
 def main(settings: Settings) -> int:
-    """Exit code 0 after a drain, 2 for a setting that cannot work."""
+    """Exit code 0 after a drain, 1 when the device has failed, 2 for a setting that cannot work."""
     logs.configure(settings)
     try:
         uvloop.run(_until_told(settings))
     except SettingsError as error:
         logger.error("%s", error)
         return 2
+    except DeviceFailed as error:
+        logger.critical("%s", error)
+        return 1
     return 0
 
 

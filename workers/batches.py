@@ -1,4 +1,4 @@
-"""What the micro-batcher remembers of its batches: counts for operators, and how large bulk batches may be."""
+"""What the micro-batcher remembers of its batches: counts for operators, and how large batches may be."""
 
 from typing import Literal
 
@@ -6,8 +6,8 @@ import msgspec
 
 Kind = Literal["text", "image"]
 
-# A batch of bulk work may hold the device this long, so that interactive work behind it does not feel it.
-BULK_BATCH_S = 0.05
+# After so many batches as large as allowed, an allowance that lack of memory had cut grows by an eighth.
+GROWS_AFTER = 32
 
 
 class Batched(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,10 +21,26 @@ class Batched(msgspec.Struct, frozen=True, kw_only=True):
     took_s: float
 
 
+class Budget(msgspec.Struct, frozen=True, kw_only=True):
+    """How much goes to the device together: texts or pictures, and of texts so many tokens."""
+
+    texts: int
+    images: int
+    tokens: int
+
+    def items(self, kind: Kind) -> int:
+        return self.texts if kind == "text" else self.images
+
+    @property
+    def largest(self) -> int:
+        return max(self.texts, self.images)
+
+
 class BatcherStats(msgspec.Struct, kw_only=True):
     """Counters since start; `queued` is now. `sizes` counts batches of 1, 2, up to 4, up to 8 … items.
 
-    `shared` texts got the vector of an equal one in their batch, of `texts` in all.
+    `shared` texts got the vector of an equal one in their batch, of `texts` in all. `halved` batches did not fit into
+    the device's memory.
     """
 
     batches: int = 0
@@ -32,11 +48,15 @@ class BatcherStats(msgspec.Struct, kw_only=True):
     largest: int = 0
     failed: int = 0
     dropped: int = 0
+    halved: int = 0
     busy_s: float = 0.0
     queued: int = 0
     texts: int = 0
     shared: int = 0
     sizes: list[int] = msgspec.field(default_factory=list)
+
+    def make_room(self, largest: int) -> None:
+        self.sizes += [0] * ((largest - 1).bit_length() + 1 - len(self.sizes))
 
     def count(self, done: Batched, *, failed: int) -> None:
         self.batches += 1
@@ -51,16 +71,40 @@ class BatcherStats(msgspec.Struct, kw_only=True):
 
 
 class BulkLimit:
-    """How many items of a kind fit into BULK_BATCH_S, by a moving average of what one took lately."""
+    """How many items of a kind fit into `batch_s`, by a moving average of what one took lately."""
 
-    def __init__(self, max_batch: int) -> None:
-        self._max_batch = max_batch
+    def __init__(self, batch_s: float) -> None:
+        self._batch_s = batch_s
         self._item_s: dict[Kind, float] = {}
 
     def items(self, kind: Kind) -> int:
-        item_s = self._item_s.get(kind, BULK_BATCH_S)
-        return max(1, min(self._max_batch, int(BULK_BATCH_S / max(item_s, 1e-9))))
+        item_s = self._item_s.get(kind, self._batch_s)
+        return max(1, int(self._batch_s / max(item_s, 1e-9)))
 
     def learn(self, kind: Kind, items: int, took_s: float) -> None:
         item_s = took_s / items
         self._item_s[kind] = 0.7 * self._item_s.get(kind, item_s) + 0.3 * item_s
+
+
+class MemoryLimit:
+    """How many items of a kind fit into the device's memory: halved when they did not, and slowly tried again."""
+
+    def __init__(self) -> None:
+        self._most: dict[Kind, int] = {}
+        self._full: dict[Kind, int] = {}
+
+    def items(self, kind: Kind, most: int) -> int:
+        return min(most, self._most.get(kind, most))
+
+    def exceeded(self, kind: Kind, items: int) -> None:
+        """A batch of so many did not fit."""
+        self._most[kind] = min(max(1, items // 2), self._most.get(kind, items))
+        self._full[kind] = 0
+
+    def fitted(self, kind: Kind, items: int) -> None:
+        most = self._most.get(kind)
+        if most is None or items < most:
+            return
+        self._full[kind] += 1
+        if self._full[kind] >= GROWS_AFTER:
+            self._most[kind], self._full[kind] = most + max(1, most // 8), 0

@@ -16,6 +16,7 @@ from arq.worker import Function, JobExecutionFailed, Retry, RetryJob
 from shared import keys, wire
 from shared.clock import now_ms
 from shared.errors import Problem
+from workers.device_trouble import DeviceFailed
 from workers.outcome import Running
 
 logger = logging.getLogger(__name__)
@@ -55,6 +56,9 @@ class Execution:
             result = await self._call(running, body)
         except (Retry, RetryJob) as error:
             return Again(delay_s=(getattr(error, "defer_score", None) or 0) / 1000)
+        except DeviceFailed as error:
+            # What the device had when it failed may be why: that was a try, and tries are counted.
+            return Again(counted=error.on_device)
         except asyncio.CancelledError as error:
             if not running.stopping:
                 return Again(counted=False)

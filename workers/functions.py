@@ -16,6 +16,7 @@ from shared.queue import record_fields
 from shared.settings import Settings
 from shared.tenants import DEFAULT_TENANT
 from shared.trace_context import read
+from workers.device_trouble import DeviceFailed
 from workers.observing import observed
 from workers.outcome import Running
 from workers.parts import Parts
@@ -119,7 +120,9 @@ def _call(ctx: Context, tenant: str, running: Running | None) -> Call:
 
 
 def _log(kind: Kind, error: Exception) -> None:
-    if isinstance(error, CliplineError):
+    if isinstance(error, DeviceFailed):
+        logger.warning("%s is handed back: the device failed", kind)
+    elif isinstance(error, CliplineError):
         logger.info("%s failed: %s: %s", kind, error.slug, error.detail)
     else:
         logger.error("%s failed unexpectedly", kind, exc_info=error)

@@ -33,10 +33,10 @@ class Gauges(Collector):
 
     def _jobs(self) -> Iterable[Metric]:
         running = [one.lane for one in list(self.worker.running.values())]
-        settings = self.parts.settings
+        settings = self.worker.settings
         now = GaugeMetricFamily("clipline_worker_running", "Jobs that this worker runs.", labels=["lane"])
         most = GaugeMetricFamily("clipline_worker_places", "Jobs that it may run at once.", labels=["lane"])
-        for lane, places in (("interactive", settings.max_jobs), ("bulk", settings.max_bulk_jobs)):
+        for lane, places in (("interactive", settings.places), ("bulk", settings.max_bulk_jobs)):
             now.add_metric([lane], sum(one == lane for one in running))
             most.add_metric([lane], places)
         yield now

@@ -5,11 +5,13 @@ import logging
 import os
 import socket
 from pathlib import Path
+from typing import Any
 
 from shared.clock import now_iso
 from shared.errors import Unavailable
 from shared.fleet import BEAT_S, Fleet, WorkerInfo
 from workers.parts import Parts
+from workers.sizing import Sizing
 from workers.worker import Worker
 
 logger = logging.getLogger(__name__)
@@ -18,9 +20,10 @@ logger = logging.getLogger(__name__)
 class Heartbeat:
     """The beats of one worker."""
 
-    def __init__(self, worker: Worker, parts: Parts) -> None:
+    def __init__(self, worker: Worker, parts: Parts, sizing: Sizing | None = None) -> None:
         self.worker = worker
         self.parts = parts
+        self.sizing = sizing
         self.fleet = Fleet(parts.redis)
         self.started_at = now_iso()
 
@@ -59,7 +62,7 @@ class Heartbeat:
             store=self.parts.settings.store.partition("@")[2] or self.parts.settings.store,
             started_at=self.started_at,
             last_seen_at=now_iso(),
-            max_jobs=self.parts.settings.max_jobs,
+            max_jobs=worker.settings.places,
             running=len(worker.running),
             succeeded=worker.jobs_complete,
             failed=worker.jobs_failed,
@@ -69,12 +72,28 @@ class Heartbeat:
             largest_batch=stats.largest,
             busy_s=round(stats.busy_s, 3),
             waiting=stats.queued,
+            halved_batches=stats.halved,
             memory_bytes=_resident_bytes(),
             device_memory_bytes=self.parts.encoder.memory_bytes().get("reserved", 0),
             batch_sizes=stats.sizes,
             cache_hits=stats.shared + self.parts.texts.hits,
             cache_misses=stats.texts - stats.shared,
+            **self._capacity(),
         )
+
+    def _capacity(self) -> dict[str, Any]:
+        """What the device was found to do."""
+        budget, found = self.parts.batcher.budget, self.sizing
+        text, image = (found.text, found.image) if found is not None else (None, None)
+        return {
+            "max_batch": budget.texts,
+            "max_batch_tokens": budget.tokens,
+            "max_batch_images": budget.images,
+            "texts_s": round(text.items_s, 1) if text else 0.0,
+            "text_batch_ms": round(text.took_s * 1000, 1) if text else 0.0,
+            "images_s": round(image.items_s, 1) if image else 0.0,
+            "image_batch_ms": round(image.took_s * 1000, 1) if image else 0.0,
+        }
 
 
 def _resident_bytes() -> int:

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -17,10 +17,12 @@ from workers.encoders.protocol import Encoder
 from workers.executors import BoundedExecutor, decoding_executor
 from workers.ingest.thumbnails import Media
 from workers.metrics import Metrics
+from workers.sizing import assumed
 from workers.stages import Stages
 from workers.stores.observed import ObservedStore
 from workers.stores.open import open_store
 from workers.stores.protocol import VectorStore
+from workers.stores.searches import Searches
 from workers.text_vectors import TextVectors
 from workers.upkeep import Upkeep
 from workers.vector_cache import VectorCache
@@ -40,6 +42,7 @@ class Parts:
     batcher: Batcher
     texts: TextVectors
     store: VectorStore
+    searches: Searches
     media: Media
     decoding: BoundedExecutor
     upkeep: Upkeep
@@ -49,14 +52,21 @@ class Parts:
 
 
 @asynccontextmanager
-async def open_parts(settings: Settings, redis: ArqRedis) -> AsyncIterator[Parts]:
-    """Load the model and open the store. Raises SettingsError for a model or a store that cannot be had."""
+async def open_parts(
+    settings: Settings, redis: ArqRedis, *, load: Callable[[Settings], Encoder] = load_encoder
+) -> AsyncIterator[Parts]:
+    """`load` the model and open the store. Raises SettingsError for a model or a store that cannot be had."""
     async with AsyncExitStack() as stack:
         metrics, tracing = Metrics(), open_tracing("clipline-worker", os.environ)
         stack.push_async_callback(asyncio.to_thread, tracing.close)
-        encoder = await asyncio.to_thread(load_encoder, settings)
-        most = QUEUED_PER_JOB * settings.max_jobs
-        batcher = Batcher(encoder, max_batch=settings.max_batch, max_queued=most, tell=metrics.batched)
+        encoder = await asyncio.to_thread(load, settings)
+        batcher = Batcher(
+            encoder,
+            budget=assumed(settings),
+            max_queued=QUEUED_PER_JOB * settings.places,
+            bulk_batch_s=settings.bulk_batch_ms / 1000,
+            tell=metrics.batched,
+        )
         stack.push_async_callback(asyncio.to_thread, batcher.close)
         cache = VectorCache(redis, settings, encoder.info) if settings.cache_vectors else None
         texts = TextVectors(encoder, batcher, cache, most=settings.cache_vectors, count=metrics.spared)
@@ -75,6 +85,7 @@ async def open_parts(settings: Settings, redis: ArqRedis) -> AsyncIterator[Parts
             batcher=batcher,
             texts=texts,
             store=store,
+            searches=Searches(store),
             media=Media(settings.media_path),
             decoding=decoding,
             upkeep=upkeep,

@@ -102,10 +102,14 @@ class Taking:
         self.free += 1
         self._freed.set()
 
-    async def stop(self, other: Pipe) -> None:
-        """Take no more; what a claim on its way brings is handed back. `other` may be used to say so to Redis."""
+    def stop_picking(self) -> None:
+        """Take no more; what a claim on its way brings is handed back."""
         self._picking = False
         self._freed.set()
+
+    async def stop(self, other: Pipe) -> None:
+        """As `stop_picking`, without waiting for news; `other` may be used to say so to Redis."""
+        self.stop_picking()
         # If it cannot be said, or is forbidden, the wait ends by itself soon.
         with suppress(Unavailable, ResponseError), redis_errors():
             await self._pipe.unblock(other)

@@ -13,8 +13,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from shared.jobs import Lane
-from workers.batcher import Batcher, Embedded
+from workers.batcher import Batcher
 from workers.encoders.protocol import Encoder, Tokens
+from workers.encoding import Embedded
 from workers.vector_cache import Vector, VectorCache
 
 Started = Callable[[], None] | None

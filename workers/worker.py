@@ -50,7 +50,7 @@ class Worker(arq.worker.Worker):
             redis_pool=redis,
             queue_name=keys.queue(lanes[0]),
             ctx=ctx,
-            max_jobs=settings.max_jobs + settings.max_bulk_jobs,
+            max_jobs=settings.places + settings.max_bulk_jobs,
             job_timeout=settings.search_timeout_s,
             keep_result=settings.keep_result_s,
             job_serializer=wire.encode,
@@ -101,16 +101,22 @@ class Worker(arq.worker.Worker):
         finally:
             await _cancel_all([*self._serving, listening])
 
-    async def drain(self) -> None:
-        """Take no more jobs, give the running ones `drain_s`, hand the rest back to the queue."""
+    def stop_taking(self) -> None:
+        """From now on no job is taken; what is on its way is handed back."""
         self.allow_pick_jobs = False
+        for one in self._takings.values():
+            one.stop_picking()
+
+    async def drain(self, *, within_s: float | None = None) -> None:
+        """Take no more jobs, give the running ones `within_s` (`drain_s`), hand the rest back to the queue."""
+        self.stop_taking()
         await asyncio.gather(*(one.stop(self._pipe) for one in self._takings.values()))
         if self._serving:
             _, stuck = await asyncio.wait(self._serving, timeout=2 * FALLBACK_S)
             await _cancel_all(list(stuck))
         if self.tasks:
             logger.info("draining: %d jobs still run", len(self.tasks))
-        ends = self.loop.time() + self.settings.drain_s
+        ends = self.loop.time() + (self.settings.drain_s if within_s is None else within_s)
         # A job that was claimed before may still start, when its run before has ended.
         while self.tasks and (left := ends - self.loop.time()) > 0:
             await asyncio.wait(list(self.tasks.values()), timeout=left)
@@ -132,7 +138,7 @@ class Worker(arq.worker.Worker):
         settings = self.settings
         return Taking(
             lane,
-            places=settings.max_bulk_jobs if lane == "bulk" else settings.max_jobs,
+            places=settings.max_bulk_jobs if lane == "bulk" else settings.places,
             pipe=pipe,
             claims=Claims(pipe, settings, worker_id=self.worker_id),
             start=self._start,

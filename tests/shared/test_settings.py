@@ -34,7 +34,18 @@ def test_a_number_that_is_none_is_named(field: str, value: str) -> None:
         from_env({variable(field): value})
 
 
-@pytest.mark.parametrize("field", sorted(set(NUMBERS) - {"port", "tenant_rate", "keep_request_bytes", "cache_vectors"}))
+ZERO_MEANS_SOMETHING = {
+    "port",
+    "tenant_rate",
+    "keep_request_bytes",
+    "cache_vectors",
+    "max_jobs",
+    "max_batch",
+    "max_batch_tokens",
+}
+
+
+@pytest.mark.parametrize("field", sorted(set(NUMBERS) - ZERO_MEANS_SOMETHING))
 def test_nothing_may_be_zero(field: str) -> None:
     with pytest.raises(SettingsError, match=f"^{variable(field)}='0'"):
         from_env({variable(field): "0"})

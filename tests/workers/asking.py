@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from shared.connection import connect
 from shared.settings import Settings
 from workers.batcher import Batcher
+from workers.batches import Budget
 from workers.encoders.load import load_encoder
 from workers.encoders.protocol import Encoder, EncoderInfo, Matrix, Pixels, Tokens
 from workers.text_vectors import TextVectors
@@ -52,7 +53,7 @@ class Held:
 async def main(redis_url: str, model: str, text: str, patience_s: float) -> None:
     settings = Settings(redis_url=redis_url, model=f"local-dir:{model}", device="cpu", precision="fp32")
     encoder = Held(load_encoder(settings))
-    batcher = Batcher(encoder, max_batch=8, max_queued=8)
+    batcher = Batcher(encoder, budget=Budget(texts=8, images=8, tokens=1_000), max_queued=8)
     async with connect(settings) as redis:
         cache = VectorCache(redis, settings, encoder.info)
         texts = TextVectors(encoder, batcher, cache, most=8, count=lambda _: None, patience_s=(patience_s, patience_s))

@@ -13,8 +13,11 @@ from hypothesis import strategies as st
 from shared.errors import EncoderAway
 from shared.jobs import Lane
 from tests.workers.fleet import eventually
-from workers.batcher import BULK_SHARE, Batcher, Embedded
+from workers.batch_queue import BULK_SHARE
+from workers.batcher import Batcher
+from workers.batches import Budget
 from workers.encoders.protocol import Encoder, EncoderInfo, Matrix, Pixels, Tokens
+from workers.encoding import Embedded
 
 pytestmark = pytest.mark.anyio
 DEADLINE_S = 30.0
@@ -58,10 +61,11 @@ class Gated:
 
 @asynccontextmanager
 async def batching(
-    encoder: Encoder, *, max_batch: int = 8, max_queued: int = 1_000
+    encoder: Encoder, *, max_batch: int = 8, max_queued: int = 1_000, max_tokens: int = 1_000
 ) -> AsyncIterator[tuple[Batcher, Gated]]:
     gated = Gated(encoder)
-    batcher = Batcher(gated, max_batch=max_batch, max_queued=max_queued)
+    budget = Budget(texts=max_batch, images=max_batch, tokens=max_tokens)
+    batcher = Batcher(gated, budget=budget, max_queued=max_queued)
     try:
         async with asyncio.timeout(DEADLINE_S):
             yield batcher, gated
@@ -241,7 +245,10 @@ async def test_callers_on_several_event_loops_get_their_own_vectors(tiny_encoder
 
 
 def test_a_batcher_that_nobody_closes_does_not_keep_its_process() -> None:
-    probe = "from workers.batcher import Batcher; Batcher(None, max_batch=1, max_queued=1); print('ended')"
+    probe = (
+        "from workers.batcher import Batcher; from workers.batches import Budget;"
+        "Batcher(None, budget=Budget(texts=1, images=1, tokens=9), max_queued=1); print('ended')"
+    )
     told = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True, timeout=60)
     assert told.stdout.strip() == "ended"
 

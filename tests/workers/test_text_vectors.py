@@ -20,6 +20,7 @@ from tests.redis_server import RedisServer
 from tests.workers.fleet import eventually
 from tests.workers.models import save_model
 from workers.batcher import Batcher
+from workers.batches import Budget
 from workers.encoders.load import load_encoder
 from workers.encoders.protocol import Encoder, EncoderInfo, Matrix, Pixels, Tokens
 from workers.text_vectors import LONG_CHARS, TextVectors
@@ -75,7 +76,7 @@ class Desk:
 
     def __init__(self, encoder: Encoder, redis: ArqRedis | None, settings: Settings) -> None:
         self.encoder = Watched(encoder)
-        self.batcher = Batcher(self.encoder, max_batch=8, max_queued=100)
+        self.batcher = Batcher(self.encoder, budget=Budget(texts=8, images=8, tokens=1_000), max_queued=100)
         cache = None if redis is None else VectorCache(redis, settings, encoder.info)
         self.spared: Counter[str] = Counter()
         self.texts = TextVectors(

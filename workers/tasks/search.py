@@ -35,7 +35,7 @@ async def _search(job: Search, call: Call, parts: Parts) -> SearchResult:
     hits: list[Hit] | None = None
     groups: list[Group] | None = None
     if job.group_by is None:
-        [found] = await parts.store.search(stored, [query])
+        found = await parts.searches.one(stored, query)
         hits, exhausted = [_hit(one) for one in found.hits[: job.limit]], len(found) <= job.limit
         plan, rounds = found.plan, found.rounds
     else:

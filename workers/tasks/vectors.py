@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from shared.errors import BadPicture, ItemNotFound
 from shared.jobs import Lane, Query
-from workers.batcher import Embedded
+from workers.encoding import Embedded
 from workers.ingest.decode import decode
 from workers.parts import Parts
 

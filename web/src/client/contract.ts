@@ -325,6 +325,14 @@ export interface Worker {
   batch_sizes: number[];
   cache_hits: number;
   cache_misses: number;
+  halved_batches: number;
+  max_batch: number;
+  max_batch_tokens: number;
+  max_batch_images: number;
+  texts_s: number;
+  text_batch_ms: number;
+  images_s: number;
+  image_batch_ms: number;
 }
 
 export interface QueueList {

@@ -75,6 +75,12 @@ function Facts({ worker, nowMs, change }: Omit<CardProps, "onChanged">): VNode {
       <Fact name="busy">
         {count(worker.running)} of {count(worker.max_jobs)} jobs, {count(worker.waiting)} wait for the device
       </Fact>
+      <Fact name="device">
+        {count(worker.max_batch)} texts or {count(worker.max_batch_images)} pictures at once
+        {worker.texts_s > 0 && `: ${count(Math.round(worker.texts_s))} texts/s`}
+        {worker.images_s > 0 && `, ${count(Math.round(worker.images_s))} pictures/s`}
+        {worker.halved_batches > 0 && `; ${count(worker.halved_batches)} batches did not fit into its memory`}
+      </Fact>
       <Fact name="done">
         {count(worker.succeeded)} succeeded, {count(worker.failed)} failed, {count(worker.retried)} tried again
       </Fact>

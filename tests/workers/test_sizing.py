@@ -1,0 +1,68 @@
+"""What a worker concludes from what it measured, and what settings take out of its hands."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.settings import Settings
+from tests.workers.starved import Device, cpu_runs_out, holds
+from workers.encoders.protocol import Encoder
+from workers.sizing import LONGEST_BATCH_S, MOST_IMAGES, MOST_JOBS, MOST_TEXTS, Rate, chosen, measure, told
+
+
+def rates(*took_ms: float) -> list[Rate]:
+    return [Rate(items=2**at, took_s=ms / 1000) for at, ms in enumerate(took_ms)]
+
+
+@pytest.mark.parametrize(
+    ("took_ms", "expected"),
+    [
+        ((10, 11, 12, 14, 20, 39, 78), 16),  # twice the size takes twice the time from 16 on
+        ((1, 1, 1, 1, 1, 1, 1), 64),  # a device that a batch of any size costs the same
+        ((10, 20, 40, 80, 160), 16),  # batching brings nothing, but tiny batches cost elsewhere
+        ((100, 150, 200, 400, 800), 4),  # a slow device: nobody shall wait long for a batch
+        ((900,), 1),
+    ],
+)
+def test_the_smallest_fast_enough_batch_is_chosen(took_ms: tuple[float, ...], expected: int) -> None:
+    found = chosen(rates(*took_ms), least=16)
+    assert found is not None
+    assert found.items == expected
+
+
+def test_nothing_is_chosen_where_nothing_worked() -> None:
+    assert chosen([], least=16) is None
+
+
+@given(st.lists(st.floats(1e-6, 2.0), min_size=1, max_size=10))
+def test_what_is_chosen_was_measured_and_is_short_where_it_can_be(took_s: list[float]) -> None:
+    measured = [Rate(items=2**at, took_s=one) for at, one in enumerate(took_s)]
+    found = chosen(measured, least=16)
+    assert found in measured
+    if any(one.took_s <= LONGEST_BATCH_S for one in measured):
+        assert found.took_s <= LONGEST_BATCH_S
+
+
+def test_a_worker_measures_what_is_not_set(tiny_encoder: Encoder) -> None:
+    sizing = measure(tiny_encoder, Settings())
+    assert sizing.text is not None
+    assert sizing.image is not None
+    assert 1 <= sizing.budget.texts <= MOST_TEXTS
+    assert 1 <= sizing.budget.images <= MOST_IMAGES
+    assert sizing.budget.tokens >= tiny_encoder.info.context_length
+    assert sizing.budget.texts <= sizing.jobs <= MOST_JOBS
+    assert "texts/s" in told(sizing)
+
+
+def test_settings_take_the_place_of_measuring(tiny_encoder: Encoder) -> None:
+    device = Device(tiny_encoder, lambda _: None)
+    sizing = measure(device, Settings(max_batch=5, max_batch_tokens=99, max_jobs=7))
+    assert (sizing.budget.texts, sizing.budget.images, sizing.budget.tokens, sizing.jobs) == (5, 5, 99, 7)
+    assert sizing.text is None
+    assert device.sizes == []
+
+
+def test_batches_that_do_not_fit_into_memory_end_the_measuring(tiny_encoder: Encoder) -> None:
+    sizing = measure(Device(tiny_encoder, holds(8, cpu_runs_out)), Settings())
+    assert 1 <= sizing.budget.texts <= 8
+    assert 1 <= sizing.budget.images <= 8

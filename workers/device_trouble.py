@@ -1,0 +1,36 @@
+"""Tells from what a model raised whether its device lacks memory, or does not work any more."""
+
+from typing import Literal
+
+Trouble = Literal["memory", "device"]
+
+# torch raises plain RuntimeErrors for a CPU's allocator and for older CUDA builds, so the words must tell.
+MEMORY_WORDS = ("out of memory", "can't allocate memory", "cannot allocate memory", "failed to allocate")
+DEVICE_WORDS = ("cuda error", "cublas_status", "cudnn_status", "cudnn error", "nccl error", "hip error", "device-side")
+
+
+class DeviceFailed(Exception):
+    """The device does not work: its worker hands back what it holds and ends.
+
+    `on_device`: this request was with the device when it failed, and may be what it failed of.
+    """
+
+    def __init__(self, text: str, *, on_device: bool = False) -> None:
+        super().__init__(text)
+        self.on_device = on_device
+
+
+def trouble(error: Exception) -> Trouble | None:
+    """None for what is the fault of the request, or unknown."""
+    names = {one.__name__ for one in type(error).__mro__}
+    words = str(error).lower()
+    if names & {"OutOfMemoryError", "MemoryError"}:
+        return "memory"
+    if "RuntimeError" not in names:
+        return None
+    # "CUDA error: out of memory" is about memory, so this comes first.
+    if any(one in words for one in MEMORY_WORDS):
+        return "memory"
+    if "AcceleratorError" in names or any(one in words for one in DEVICE_WORDS):
+        return "device"
+    return None

@@ -1,0 +1,152 @@
+"""How much goes to a device together, and how many jobs its worker holds: measured at the start, or as set."""
+
+import logging
+from collections.abc import Callable, Sequence
+from itertools import cycle, islice
+from time import perf_counter
+
+import msgspec
+import numpy as np
+
+from shared.settings import Settings
+from workers.batch_queue import text_length
+from workers.batches import Budget
+from workers.encoders.protocol import Encoder, Pixels, Tokens
+
+logger = logging.getLogger(__name__)
+
+# Measuring a kind takes no longer, but for its last batch; sizes double until one of these bounds is met.
+MEASURE_S = 1.0
+LONGEST_BATCH_S = 0.25
+MOST_TEXTS, MOST_IMAGES = 512, 128
+# A larger batch makes everybody in it wait: the smallest that reaches this share of the best rate is taken.
+ENOUGH = 0.95
+# A noisy moment at the start shall not bind a device to tiny batches.
+LEAST_TEXTS, LEAST_IMAGES = 16, 4
+# Batches may be of longer texts than those that were measured.
+ROOM_FOR_LENGTH = 2
+# One batch on the device, one prepared, and two in the store or on their way in and out of Redis.
+BATCHES_HELD = 4
+LEAST_JOBS, MOST_JOBS = 64, 1_024
+# While nothing was measured.
+ASSUMED = Budget(texts=64, images=64, tokens=2_048)
+
+# Of the lengths of real queries: 3 to 14 tokens.
+TYPICAL = (
+    "a happy cat",
+    "sunset",
+    "red bicycle leaning against a brick wall",
+    "two people on a beach at night",
+    "old map of the city",
+    "a birthday cake with candles and strawberries on a wooden table",
+    "green tractor",
+    "children playing football in the rain",
+)
+
+
+class Rate(msgspec.Struct, frozen=True, kw_only=True):
+    """A size of batch and how long one took, in seconds."""
+
+    items: int
+    took_s: float
+
+    @property
+    def items_s(self) -> float:
+        return self.items / max(self.took_s, 1e-9)
+
+
+class Sizing(msgspec.Struct, frozen=True, kw_only=True):
+    """What was found; a rate is None where the settings left nothing to measure."""
+
+    budget: Budget
+    jobs: int
+    text: Rate | None = None
+    image: Rate | None = None
+
+
+def measure(encoder: Encoder, settings: Settings) -> Sizing:
+    """Belongs on the thread that owns the device. Takes about two seconds at most."""
+    tokens = [encoder.tokenize(text)[0] for text in TYPICAL]
+    text = None if settings.max_batch else text_rate(encoder, tokens)
+    image = None if settings.max_batch else image_rate(encoder)
+    texts = settings.max_batch or (text.items if text else ASSUMED.texts)
+    images = settings.max_batch or (image.items if image else ASSUMED.images)
+    # One text as long as the context takes always goes.
+    longest = max(encoder.info.context_length, ROOM_FOR_LENGTH * texts * _mean_length(tokens))
+    budget = Budget(texts=texts, images=images, tokens=settings.max_batch_tokens or longest)
+    jobs = settings.max_jobs or min(MOST_JOBS, max(LEAST_JOBS, BATCHES_HELD * budget.texts))
+    return Sizing(budget=budget, jobs=jobs, text=text, image=image)
+
+
+def told(sizing: Sizing) -> str:
+    """In words, for the log."""
+    budget = sizing.budget
+    parts = [f"batches of {budget.texts} texts, {budget.tokens:,} tokens, {budget.images} pictures; {sizing.jobs} jobs"]
+    for kind, rate in (("texts", sizing.text), ("pictures", sizing.image)):
+        if rate is not None:
+            parts.append(f"{rate.items_s:,.0f} {kind}/s, {rate.took_s * 1000:.0f} ms a batch")
+    return "; ".join(parts)
+
+
+def assumed(settings: Settings) -> Budget:
+    """Before anything was measured."""
+    most = settings.max_batch
+    return Budget(
+        texts=most or ASSUMED.texts,
+        images=most or ASSUMED.images,
+        tokens=settings.max_batch_tokens or ASSUMED.tokens,
+    )
+
+
+def text_rate(encoder: Encoder, tokens: Sequence[Tokens]) -> Rate | None:
+    rates = _rates(lambda items: encoder.encode_texts(list(islice(cycle(tokens), items))), most=MOST_TEXTS)
+    return chosen(rates, least=LEAST_TEXTS)
+
+
+def image_rate(encoder: Encoder) -> Rate | None:
+    height, width = encoder.info.image_size
+    grey: Pixels = np.full((height, width, 3), 127, dtype=np.uint8)
+    return chosen(_rates(lambda items: encoder.encode_images([grey] * items), most=MOST_IMAGES), least=LEAST_IMAGES)
+
+
+def chosen(rates: Sequence[Rate], *, least: int) -> Rate | None:
+    """The smallest of the fast enough that is not tiny and does not hold the device for long."""
+    short = [one for one in rates if one.took_s <= LONGEST_BATCH_S] or rates[:1]
+    if not short:
+        return None
+    enough = ENOUGH * max(one.items_s for one in short)
+    return next((one for one in short if one.items_s >= enough and one.items >= least), short[-1])
+
+
+def _rates(encode: Callable[[int], object], *, most: int) -> list[Rate]:
+    """Sizes in powers of two; the better of two runs, as the first of a size may have to compile. Ends at an error,
+    which is what too large a batch for the device's memory gives."""
+    rates: list[Rate] = []
+    began, items = perf_counter(), 1
+    while items <= most and perf_counter() - began < MEASURE_S:
+        try:
+            rates.append(Rate(items=items, took_s=min(_timed_s(encode, items), _timed_s(encode, items))))
+        except Exception as error:  # noqa: BLE001 - torch raises plain RuntimeErrors
+            logger.warning("batches of %d do not work here: %s", items, error)
+            break
+        if rates[-1].took_s > LONGEST_BATCH_S or _declines(rates):
+            break
+        items *= 2
+    return rates
+
+
+def _declines(rates: Sequence[Rate]) -> bool:
+    """Two doublings in a row brought nothing."""
+    return (
+        len(rates) > 2 and rates[-3].items_s >= max(one.items_s for one in rates[-2:]) and rates[-1].items > LEAST_TEXTS
+    )
+
+
+def _timed_s(encode: Callable[[int], object], items: int) -> float:
+    began = perf_counter()
+    encode(items)
+    return perf_counter() - began
+
+
+def _mean_length(tokens: Sequence[Tokens]) -> int:
+    return round(sum(map(text_length, tokens)) / len(tokens))
