@@ -13,8 +13,9 @@ FOREIGN = frozenset({"url", "key"})
 FOREIGN_PREFIX = "test_"
 
 Positive = Annotated[int, msgspec.Meta(ge=1)]
-Measured = Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]  # 0: the worker measures at its start
+Measured = Annotated[int, msgspec.Meta(ge=0)]  # 0: the worker measures at its start
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=10**9)]  # Redis counts in milliseconds, in 64 bits
+Milliseconds = Annotated[float, msgspec.Meta(gt=0, le=10**9)]
 Rate = Annotated[float, msgspec.Meta(ge=0, le=10**9)]
 Weights = Annotated[str, msgspec.Meta(pattern=r"^([a-z0-9][a-z0-9_-]*=\d{1,3}(\.\d{1,2})?(,|(?!.)))*$")]
 Listen = Annotated[str, msgspec.Meta(pattern=r"^((\[[0-9a-fA-F:]+\]|[A-Za-z0-9._-]+):\d{1,5})?(?!\n)$")]
@@ -101,7 +102,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     max_bulk_jobs: Positive = 2
     max_batch: Measured = 0
     max_batch_tokens: Measured = 0
-    bulk_batch_ms: Annotated[float, msgspec.Meta(gt=0, le=60_000)] = 50.0
+    bulk_batch_ms: Milliseconds = 50.0
     cache_vectors: Annotated[int, msgspec.Meta(ge=0)] = 10_000
     cache_s: Seconds = 86_400.0
     drain_s: Seconds = 20.0
