@@ -16,6 +16,7 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from api import (
     asyncapi,
     collections,
+    facets,
     health,
     insight,
     items,
@@ -126,6 +127,8 @@ def routes(metrics: Metrics) -> list[BaseRoute]:
         Route("/v1/collections/{name}/items", items.add, methods=["POST"]),
         Route("/v1/collections/{name}/items/{item_id}", items.show),
         Route("/v1/collections/{name}/items/{item_id}/media", media.show),
+        Route("/v1/collections/{name}/items/{item_id}/neighbours", items.neighbours),
+        Route("/v1/collections/{name}/facets", facets.count, methods=["POST"]),
         Route("/v1/sessions", sessions.create, methods=["POST"]),
         Route("/v1/workers", operators.workers),
         Route("/v1/workers/{worker_id}/drain", operators.drain, methods=["POST"]),

@@ -1,6 +1,5 @@
 """/v1/collections/{name}/items: add pictures by upload or by reference, read one."""
 
-from contextlib import suppress
 from pathlib import PurePath
 from typing import Any
 
@@ -9,7 +8,7 @@ from anyio import CancelScope
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api import auth, bodies, params, uploads
+from api import auth, bodies, params, reading, uploads
 from api.answers import answer
 from api.problems import answer as problem_answer
 from api.spool import Spool, SpoolFile
@@ -17,17 +16,25 @@ from api.state import State
 from api.submission import answer_to, enqueue, submit
 from shared.errors import (
     BadRequest,
-    CliplineError,
     Invalid,
     ItemNotFound,
     PictureTooLarge,
+    Problem,
     QueueFull,
-    Unavailable,
     UnsupportedMediaType,
 )
-from shared.jobs import FINAL, MAX_ID, File, Files, Ingest, Items, ItemsResult, Payload, Skipped
-
-ITEM_WAIT_S = 5.0
+from shared.jobs import (
+    MAX_ID,
+    File,
+    Files,
+    Ingest,
+    Items,
+    ItemsResult,
+    Neighbours,
+    NeighboursResult,
+    Payload,
+    Skipped,
+)
 
 Payloads = Payload | list[Payload | None]
 
@@ -136,18 +143,32 @@ async def show(request: Request[State]) -> Response:
     found = await request.state["collections"].get(identity.tenant, request.path_params["name"])
     item_id = item_id_in(request)
     job = Items(collection=found.name, ids=[item_id])
-    submitted = await submit(request.state, job, tenant=identity.tenant)
-    view = await request.state["dispatcher"].wait_for(identity.tenant, submitted.id, timeout_s=ITEM_WAIT_S)
-    if view.state not in FINAL:
-        with suppress(CliplineError):
-            await request.state["queue"].cancel(identity.tenant, submitted.id)
-        raise Unavailable("no worker answered in time")
-    if view.error is not None or view.result is None:
-        return problem_answer(view.error or Unavailable("the answer is gone").problem())
-    items = msgspec.convert(view.result, ItemsResult).items
-    if not items:
-        raise ItemNotFound(f"no item {item_id} in {found.name!r}")
-    return answer(items[0])
+    result = await reading.read(request, job, ItemsResult, tenant=identity.tenant)
+    if isinstance(result, Problem):
+        return problem_answer(result)
+    if not result.items:
+        raise _no_item(item_id, found.name)
+    return answer(result.items[0])
+
+
+async def neighbours(request: Request[State]) -> Response:
+    """What stands before and after an item in its group."""
+    identity = auth.reader(request)
+    around = params.read(request, params.NeighboursParams)
+    found = await request.state["collections"].get(identity.tenant, request.path_params["name"])
+    if found.group_field is None:
+        raise Invalid(f"collection {found.name!r} has no group_field", field="name")
+    job = Neighbours(collection=found.name, id=item_id_in(request), before=around.before, after=around.after)
+    result = await reading.read(request, job, NeighboursResult, tenant=identity.tenant)
+    if isinstance(result, Problem):
+        return problem_answer(result)
+    if result.item is None:
+        raise _no_item(job.id, found.name)
+    return answer(result)
+
+
+def _no_item(item_id: int, collection: str) -> ItemNotFound:
+    return ItemNotFound(f"no item {item_id} in {collection!r}")
 
 
 def item_id_in(request: Request[State]) -> int:

@@ -6,6 +6,7 @@ import msgspec
 
 from api import params
 from api.collections import CollectionList
+from api.facets import FacetsRequest
 from api.health import Alive, Ready
 from api.insight import Caller, StateCounts
 from api.items import IngestRequest
@@ -16,7 +17,7 @@ from api.submission import Accepted
 from shared import errors
 from shared.audit import AuditPage
 from shared.errors import CliplineError
-from shared.jobs import Collection, CollectionSpec, Item, JobView, Search
+from shared.jobs import Collection, CollectionSpec, FacetsResult, Item, JobView, NeighboursResult, Search
 from shared.ledger import Page
 from shared.requests import JobRequest
 from shared.selection import Sweep, Swept
@@ -199,6 +200,24 @@ OPERATIONS: tuple[Operation, ...] = (
         tag="collections",
         answers={200: Item},
         errors=(*READING, *ENDED, errors.CollectionNotFound, errors.ItemNotFound),
+    ),
+    Operation(
+        method="get",
+        path="/v1/collections/{name}/items/{item_id}/neighbours",
+        summary="What stands before and after an item in its group",
+        tag="collections",
+        params=params.NeighboursParams,
+        answers={200: NeighboursResult},
+        errors=(*READING, *ENDED, errors.CollectionNotFound, errors.ItemNotFound),
+    ),
+    Operation(
+        method="post",
+        path="/v1/collections/{name}/facets",
+        summary="How many items have which values, under a filter",
+        tag="collections",
+        body={JSON: FacetsRequest},
+        answers={200: FacetsResult},
+        errors=(*READING, *BODY, *ENDED, errors.CollectionNotFound),
     ),
     Operation(
         method="get",

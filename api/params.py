@@ -6,7 +6,7 @@ import msgspec
 from starlette.requests import Request
 
 from shared.errors import BadRequest, Invalid, from_validation
-from shared.jobs import Kind, Name
+from shared.jobs import Around, Kind, Name
 from shared.jobs import State as JobState
 from shared.selection import Moment, Words
 from shared.steps import Span
@@ -75,6 +75,13 @@ class AuditParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 class MediaParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     size: Literal["thumb", "full"] = "thumb"
+
+
+class NeighboursParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How many items before and after."""
+
+    before: Around = 3
+    after: Around = 3
 
 
 Params = TypeVar("Params", bound=msgspec.Struct)

@@ -13,8 +13,22 @@ from client.frames import JobEvent, JobFrame, JobResult
 from client.problems import Closed, NoAnswer, Unreachable
 from client.uploads import Upload
 from shared.errors import CliplineError, Problem, Superseded, TooManyRequests, Unauthorized, Unavailable
-from shared.filters import Condition, Filter, Range
-from shared.jobs import Collection, CollectionSpec, Exclude, File, Hit, IngestResult, Item, JobView, Query, SearchResult
+from shared.filters import Condition, Filter, GeoBox, GeoPoint, GeoRadius, Nested, Range, TextMatch
+from shared.jobs import (
+    Collection,
+    CollectionSpec,
+    Exclude,
+    Facet,
+    FacetValue,
+    File,
+    Hit,
+    IngestResult,
+    Item,
+    JobView,
+    NeighboursResult,
+    Query,
+    SearchResult,
+)
 
 __all__ = [
     "AsyncClipline",
@@ -25,8 +39,13 @@ __all__ = [
     "CollectionSpec",
     "Condition",
     "Exclude",
+    "Facet",
+    "FacetValue",
     "File",
     "Filter",
+    "GeoBox",
+    "GeoPoint",
+    "GeoRadius",
     "Hit",
     "IngestResult",
     "Item",
@@ -34,12 +53,15 @@ __all__ = [
     "JobFrame",
     "JobResult",
     "JobView",
+    "NeighboursResult",
+    "Nested",
     "NoAnswer",
     "Problem",
     "Query",
     "Range",
     "SearchResult",
     "Superseded",
+    "TextMatch",
     "TooManyRequests",
     "Unauthorized",
     "Unavailable",

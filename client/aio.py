@@ -18,13 +18,17 @@ from client.live import Live
 from client.run import Run
 from client.typeahead import Typeahead
 from client.uploads import Upload
+from shared.filters import Filter
 from shared.jobs import (
     Collection,
     CollectionSpec,
+    Facet,
+    FacetsResult,
     File,
     IngestResult,
     Item,
     JobView,
+    NeighboursResult,
     Query,
     SearchResult,
 )
@@ -135,6 +139,17 @@ class AsyncClipline:
 
     async def item(self, collection: str, item_id: int) -> Item:
         return await self.http.read(calls.item(collection, item_id), Item)
+
+    async def neighbours(self, collection: str, item_id: int, *, before: int = 3, after: int = 3) -> NeighboursResult:
+        """What stands before and after an item in its group."""
+        asked = calls.neighbours(collection, item_id, before=before, after=after)
+        return await self.http.read(asked, NeighboursResult)
+
+    async def facets(
+        self, collection: str, fields: Sequence[str], *, filter: Filter | None = None, limit: int = 20
+    ) -> list[Facet]:
+        """How many items have which values of these fields, the most frequent ones first."""
+        return (await self.http.read(calls.facets(collection, fields, where=filter, limit=limit), FacetsResult)).facets
 
     async def media(self, collection: str, item_id: int, *, size: MediaSize = "thumb") -> bytes:
         """A picture as WebP."""

@@ -16,13 +16,16 @@ from client.frames import JobFrame
 from client.http import PATIENCE_S
 from client.typeahead import Typeahead
 from client.uploads import Upload
+from shared.filters import Filter
 from shared.jobs import (
     Collection,
     CollectionSpec,
+    Facet,
     File,
     IngestResult,
     Item,
     JobView,
+    NeighboursResult,
     Query,
     SearchResult,
 )
@@ -116,6 +119,14 @@ class Clipline:
 
     def item(self, collection: str, item_id: int) -> Item:
         return self._background.run(self._aio.item(collection, item_id))
+
+    def neighbours(self, collection: str, item_id: int, *, before: int = 3, after: int = 3) -> NeighboursResult:
+        return self._background.run(self._aio.neighbours(collection, item_id, before=before, after=after))
+
+    def facets(
+        self, collection: str, fields: Sequence[str], *, filter: Filter | None = None, limit: int = 20
+    ) -> list[Facet]:
+        return self._background.run(self._aio.facets(collection, fields, filter=filter, limit=limit))
 
     def media(self, collection: str, item_id: int, *, size: MediaSize = "thumb") -> bytes:
         return self._background.run(self._aio.media(collection, item_id, size=size))

@@ -8,6 +8,7 @@ from urllib.parse import quote
 import msgspec
 
 from client.uploads import Body
+from shared.filters import Filter
 from shared.jobs import CollectionSpec, File, Search
 
 JSON = "application/json"
@@ -68,6 +69,14 @@ def drop_collection(name: str) -> Call:
 
 def item(collection: str, item_id: int) -> Call:
     return call("GET", f"{place(collection)}/items/{item_id}")
+
+
+def neighbours(collection: str, item_id: int, *, before: int, after: int) -> Call:
+    return call("GET", f"{place(collection)}/items/{item_id}/neighbours", before=before, after=after)
+
+
+def facets(collection: str, fields: Sequence[str], *, where: Filter | None, limit: int) -> Call:
+    return call("POST", f"{place(collection)}/facets", json={"fields": fields, "filter": where, "limit": limit})
 
 
 def media(collection: str, item_id: int, size: MediaSize) -> Call:

@@ -1,5 +1,6 @@
 """The registry of collections that API and workers share; the vector store has the vectors."""
 
+from collections.abc import Sequence
 from typing import cast
 
 import msgspec
@@ -8,8 +9,8 @@ from arq.connections import ArqRedis
 from shared import keys, scripts
 from shared.clock import now_iso
 from shared.connection import redis_errors
-from shared.errors import CollectionDiffers, CollectionNotFound
-from shared.jobs import Collection, CollectionSpec
+from shared.errors import CollectionDiffers, CollectionNotFound, Invalid
+from shared.jobs import COUNTED, DEFAULT_ORDER, Collection, CollectionSpec
 from shared.pipe import Pipe
 
 
@@ -58,7 +59,8 @@ class Collections:
 
 
 def same_spec(collection: Collection, spec: CollectionSpec) -> bool:
-    return collection.group_field == spec.group_field and collection.payload == spec.payload
+    ours = (collection.group_field, collection.order_field, collection.payload)
+    return ours == (spec.group_field, spec.order_field, spec.payload)
 
 
 def require_same(collection: Collection, spec: CollectionSpec) -> None:
@@ -68,7 +70,33 @@ def require_same(collection: Collection, spec: CollectionSpec) -> None:
 
 
 def from_spec(name: str, spec: CollectionSpec) -> Collection:
-    return Collection(name=name, group_field=spec.group_field, payload=dict(spec.payload), created_at=now_iso())
+    return Collection(
+        name=name,
+        group_field=spec.group_field,
+        order_field=spec.order_field,
+        payload=dict(spec.payload),
+        created_at=now_iso(),
+    )
+
+
+def indexes_of(spec: CollectionSpec | Collection) -> dict[str, str]:
+    """The fields that the store indexes, with their types: those declared, and what groups need."""
+    if spec.group_field is None:
+        return dict(spec.payload)
+    return {spec.group_field: "keyword", order_of(spec): "integer", **spec.payload}
+
+
+def order_of(spec: CollectionSpec | Collection) -> str:
+    """The field by which the items of a group are ordered."""
+    return spec.order_field or DEFAULT_ORDER
+
+
+def check_facets(collection: Collection, fields: Sequence[str]) -> None:
+    """Raises Invalid, naming it, for a field whose values cannot be counted."""
+    indexed = indexes_of(collection)
+    for index, field in enumerate(fields):
+        if indexed.get(field) not in COUNTED:
+            raise Invalid(f"{field!r} is not declared as {', '.join(COUNTED)}", field=f"fields[{index}]")
 
 
 def _decode(raw: bytes) -> Collection:

@@ -271,6 +271,6 @@ def decode_json(data: bytes, type_: Any) -> Any:
     except msgspec.ValidationError as error:
         raise from_validation(error) from error
     except RecursionError as error:
-        raise Invalid("this is nested too deeply") from error
+        raise BadRequest("nested too deeply to be read") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BadRequest(f"not JSON: {error}") from error

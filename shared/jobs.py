@@ -11,7 +11,7 @@ from shared.filters import Filter
 MAX_ID = 2**53 - 1  # the largest integer that JavaScript reads exactly
 
 State = Literal["queued", "running", "succeeded", "failed", "cancelled", "superseded", "expired", "dead"]
-Kind = Literal["search", "ingest", "collection", "items"]
+Kind = Literal["search", "ingest", "collection", "items", "facets", "neighbours"]
 Lane = Literal["interactive", "bulk"]
 # How a vector store finds neighbours: by its graph, by more of it without the excluded, or past every vector.
 PlanName = Literal["graph", "graph+drop", "graph+acorn", "exact"]
@@ -27,6 +27,15 @@ Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}(?!\n)$", 
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=1_000)]
 Token = Annotated[str, msgspec.Meta(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9._:-]+(?!\n)$")]
 GroupKey = str | int
+FieldName = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
+FacetFields = Annotated[list[FieldName], msgspec.Meta(min_length=1, max_length=16)]
+FacetLimit = Annotated[int, msgspec.Meta(ge=1, le=1_000)]
+Around = Annotated[int, msgspec.Meta(ge=0, le=100)]
+# Where an item stands in its group, unless its collection says otherwise; and what can be ordered at all.
+DEFAULT_ORDER = "position"
+ORDERED = ("integer", "float", "datetime")
+# Types whose values an index can count.
+COUNTED = ("keyword", "integer", "bool")
 Payload = dict[str, Any]
 
 
@@ -107,10 +116,21 @@ class Ingest(_Body, frozen=True, tag_field="kind", tag="ingest"):
 
 
 class CollectionSpec(_Body, frozen=True):
-    """What a collection is made with; `payload` names its filterable fields."""
+    """What a collection is made with; `payload` names its filterable fields.
+
+    Within a group items stand in the order of `order_field`; unless it is said, that is an integer at `position`.
+    """
 
     group_field: Annotated[str, msgspec.Meta(min_length=1, max_length=256)] | None = None
+    order_field: Annotated[str, msgspec.Meta(min_length=1, max_length=256)] | None = None
     payload: Annotated[dict[str, FieldType], msgspec.Meta(max_length=64)] = msgspec.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.group_field is None and self.order_field is not None:
+            raise ValueError("an order_field needs a group_field")
+        order = self.order_field or DEFAULT_ORDER
+        if self.group_field is not None and self.payload.get(order, "integer") not in ORDERED:
+            raise ValueError(f"items cannot be ordered by {order!r}: it is no {', '.join(ORDERED)}")
 
 
 class CollectionTask(_Body, frozen=True, tag_field="kind", tag="collection"):
@@ -128,7 +148,25 @@ class Items(_Body, frozen=True, tag_field="kind", tag="items"):
     ids: Annotated[list[ItemId], msgspec.Meta(min_length=1, max_length=1_000)]
 
 
-Job = Search | Ingest | CollectionTask | Items
+class Facets(_Body, frozen=True, tag_field="kind", tag="facets"):
+    """Count the values of some fields among the items that pass a filter."""
+
+    collection: Name
+    fields: FacetFields
+    filter: Filter | None = None
+    limit: FacetLimit = 20
+
+
+class Neighbours(_Body, frozen=True, tag_field="kind", tag="neighbours"):
+    """Read what stands before and after an item in its group."""
+
+    collection: Name
+    id: ItemId
+    before: Around = 3
+    after: Around = 3
+
+
+Job = Search | Ingest | CollectionTask | Items | Facets | Neighbours
 
 
 def kind_of(job: Job) -> Kind:
@@ -216,6 +254,35 @@ class ItemsResult(msgspec.Struct, frozen=True, kw_only=True):
     items: list[Item]
 
 
+class FacetValue(msgspec.Struct, frozen=True, kw_only=True):
+    """A value and how many items have it."""
+
+    value: str | int | bool
+    count: int
+
+
+class Facet(msgspec.Struct, frozen=True, kw_only=True):
+    """The values of one field, the most frequent ones first."""
+
+    field: str
+    values: list[FacetValue]
+
+
+class FacetsResult(msgspec.Struct, frozen=True, kw_only=True):
+    """In the order asked for."""
+
+    facets: list[Facet]
+
+
+class NeighboursResult(msgspec.Struct, frozen=True, kw_only=True):
+    """An item, null when it does not exist, between those of its group; without a group or a place it stands alone."""
+
+    item: Item | None
+    group: GroupKey | None = None
+    before: list[Item] = msgspec.field(default_factory=list)
+    after: list[Item] = msgspec.field(default_factory=list)
+
+
 class Collection(msgspec.Struct, frozen=True, kw_only=True):
     """A collection as clients see it; `model` is the fingerprint of the encoder that filled it."""
 
@@ -224,6 +291,7 @@ class Collection(msgspec.Struct, frozen=True, kw_only=True):
     model: str | None = None
     dim: int | None = None
     group_field: str | None = None
+    order_field: str | None = None
     payload: dict[str, str] = msgspec.field(default_factory=dict)
     created_at: str = ""
 

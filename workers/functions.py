@@ -11,7 +11,7 @@ from arq.worker import Function, func
 from shared import keys, logs
 from shared.clock import now_ms
 from shared.errors import CliplineError, Expired, from_validation
-from shared.jobs import CollectionTask, Ingest, Items, Job, Kind, Search, kind_of
+from shared.jobs import CollectionTask, Facets, Ingest, Items, Job, Kind, Neighbours, Search, kind_of
 from shared.queue import record_fields
 from shared.settings import Settings
 from shared.tenants import DEFAULT_TENANT
@@ -22,8 +22,10 @@ from workers.outcome import Running
 from workers.parts import Parts
 from workers.tasks.call import Call, nothing
 from workers.tasks.collection import collection
+from workers.tasks.facets import facets
 from workers.tasks.ingest import ingest
 from workers.tasks.items import items
+from workers.tasks.neighbours import neighbours
 from workers.tasks.search import search
 
 logger = logging.getLogger(__name__)
@@ -41,6 +43,8 @@ def functions(settings: Settings) -> list[Function]:
         _function("ingest", Ingest, ingest, timeout_s=long_s),
         _function("collection", CollectionTask, collection, timeout_s=quick_s),
         _function("items", Items, items, timeout_s=quick_s),
+        _function("facets", Facets, facets, timeout_s=quick_s),
+        _function("neighbours", Neighbours, neighbours, timeout_s=quick_s),
     ]
 
 

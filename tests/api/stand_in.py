@@ -17,12 +17,18 @@ from shared.fleet import Fleet, WorkerInfo
 from shared.jobs import (
     CollectionSpec,
     CollectionTask,
+    Facet,
+    Facets,
+    FacetsResult,
+    FacetValue,
     Hit,
     Ingest,
     IngestResult,
     Item,
     Items,
     ItemsResult,
+    Neighbours,
+    NeighboursResult,
     Search,
     SearchResult,
     SearchTook,
@@ -48,7 +54,7 @@ class StandIn:
         self.contents: dict[str, bytes] = {}
 
     def functions(self) -> list[Any]:
-        names = ("search", "collection", "items", "ingest")
+        names = ("search", "collection", "items", "facets", "neighbours", "ingest")
         return [func(getattr(self, name), name=name) for name in names]
 
     async def search(self, ctx: Context, payload: dict[str, Any], **call: Any) -> Any:
@@ -77,9 +83,20 @@ class StandIn:
 
     async def items(self, ctx: Context, payload: dict[str, Any], **call: Any) -> Any:
         job = msgspec.convert(payload, Items)
-        known = [number for number in job.ids if number < KNOWN_ITEMS]
-        found = [Item(id=number, source="a", hash="b", width=1, height=1, payload={"n": number}) for number in known]
-        return msgspec.to_builtins(ItemsResult(items=found))
+        return msgspec.to_builtins(ItemsResult(items=_known(job.ids)))
+
+    async def facets(self, ctx: Context, payload: dict[str, Any], **call: Any) -> Any:
+        job = msgspec.convert(payload, Facets)
+        values = [FacetValue(value="cat", count=3), FacetValue(value=True, count=1)][: job.limit]
+        return msgspec.to_builtins(FacetsResult(facets=[Facet(field=field, values=values) for field in job.fields]))
+
+    async def neighbours(self, ctx: Context, payload: dict[str, Any], **call: Any) -> Any:
+        job = msgspec.convert(payload, Neighbours)
+        before, after = range(max(0, job.id - job.before), job.id), range(job.id + 1, job.id + job.after + 1)
+        item = next(iter(_known([job.id])), None)
+        return msgspec.to_builtins(
+            NeighboursResult(item=item, group="v", before=_known([*before]), after=_known([*after]))
+        )
 
     async def ingest(self, ctx: Context, payload: dict[str, Any], **call: Any) -> Any:
         job = msgspec.convert(payload, Ingest)
@@ -89,6 +106,11 @@ class StandIn:
             self.contents |= {file.source: (folder / (file.path or "")).read_bytes() for file in job.files}
             shutil.rmtree(folder)
         return msgspec.to_builtins(IngestResult(collection=job.collection, added=len(job.files), skipped=job.rejected))
+
+
+def _known(ids: list[int]) -> list[Item]:
+    known = [number for number in ids if number < KNOWN_ITEMS]
+    return [Item(id=number, source="a", hash="b", width=1, height=1, payload={"n": number}) for number in known]
 
 
 @asynccontextmanager

@@ -88,7 +88,7 @@ BAD: list[tuple[dict[str, Any], str, str | None]] = [
     (cat(seen=list(range(100_001))), "invalid", "seen"),
     (cat(seen=list(range(60_000)), exclude={"ids": list(range(60_000))}), "invalid", "seen"),
     (cat(filter={"must": [{"key": "a"}]}), "invalid", "filter.must[0]"),
-    (cat(filter={"must": [{"key": "a", "match": 10**30}]}), "invalid", None),
+    (cat(filter={"must": [{"key": "a", "match": 10**30}]}), "invalid", "filter.must[0].match"),
     ({"query": {"text": "a cat"}}, "invalid", None),
     (cat(collection="../etc"), "invalid", "collection"),
 ]

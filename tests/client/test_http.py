@@ -6,12 +6,16 @@ from pathlib import Path
 import httpx
 import pytest
 
-from client import AsyncClipline, CollectionSpec, File, Unavailable, Upload, calls
+from client import AsyncClipline, CollectionSpec, Condition, File, Filter, Range, Unavailable, Upload, calls
 from client.calls import Call
 from client.problems import NoAnswer, failure_of
 from shared import errors
+from shared.collections import Collections, from_spec
+from shared.connection import connect
 from shared.errors import CollectionDiffers, CollectionNotFound, ItemNotFound, JobFinished, TooManyRequests
 from shared.jobs import Query, Search
+from shared.settings import Settings
+from shared.tenants import DEFAULT_TENANT
 from tests.api.stand_in import StandIn
 from tests.cli.pictures import draw
 
@@ -64,6 +68,19 @@ async def test_an_item_is_read(clipline: AsyncClipline, things: str, worker: Sta
         await clipline.item(things, 1_000)
     with pytest.raises(ItemNotFound):
         await clipline.media(things, 7)
+
+
+async def test_values_are_counted_and_neighbours_read(
+    clipline: AsyncClipline, settings: Settings, worker: StandIn
+) -> None:
+    spec = CollectionSpec(group_field="video", payload={"year": "integer"})
+    async with connect(settings) as redis:
+        await Collections(redis).put(DEFAULT_TENANT, from_spec("films", spec))
+    where = Filter(must=[Condition(key="year", range=Range(gt=1999))])
+    [facet] = await clipline.facets("films", ["year"], filter=where, limit=1)
+    assert (facet.field, [(one.value, one.count) for one in facet.values]) == ("year", [("cat", 3)])
+    around = await clipline.neighbours("films", 7, before=1)
+    assert ([one.id for one in around.before], [one.id for one in around.after]) == ([6], [8, 9, 10])
 
 
 async def test_jobs_are_listed_page_by_page_and_run_again(

@@ -12,7 +12,7 @@ const collection = (name: string): Collection => ({
   count: 1,
   model: "demo",
   dim: 4,
-  group_field: null,
+  group_field: null, order_field: null,
   payload: {},
   created_at: "2026-11-21T09:00:00.000Z",
 });

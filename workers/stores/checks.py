@@ -11,7 +11,7 @@ import msgspec
 
 from shared.errors import Invalid
 from shared.filter_check import FieldType
-from shared.jobs import MAX_ID, Payload
+from shared.jobs import MAX_ID, FacetValue, Payload
 from shared.payload_path import path_of
 from workers.stores.protocol import Point
 
@@ -42,6 +42,17 @@ def check_new(name: str, dim: int, indexes: Mapping[str, str]) -> None:
         path_of(field)
         if type_ not in INDEX_TYPES:
             raise Invalid(f"{field!r} cannot be indexed as {type_!r}", field="payload")
+
+
+def check_indexed(field: str, indexes: Mapping[str, str], *, types: Sequence[str]) -> None:
+    """Raises Invalid for a field that has no index of these types."""
+    if indexes.get(field) not in types:
+        raise Invalid(f"the collection was made without an index of {field!r} as {', '.join(types)}")
+
+
+def sorted_values(values: Iterable[FacetValue]) -> list[FacetValue]:
+    """Largest counts first, of equal ones in the order of their values; engines also tell of values without any."""
+    return sorted((one for one in values if one.count), key=lambda one: (-one.count, str(one.value)))
 
 
 def check_ids(ids: Iterable[int]) -> None:

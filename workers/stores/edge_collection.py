@@ -7,11 +7,21 @@ from pathlib import Path
 import msgspec
 import qdrant_edge as edge
 
-from shared.jobs import Payload
-from workers.stores.edge_dialect import point, request, scored, stored
+from shared.jobs import COUNTED, ORDERED, FacetValue, Payload
+from workers.stores.checks import check_indexed, sorted_values
+from workers.stores.edge_dialect import facet_request, facet_value, order_request, point, request, scored, stored
 from workers.stores.edge_folder import Description, read_description, write_description
 from workers.stores.plan import EXACT, Plan, fell_short, plan
-from workers.stores.protocol import Answer, Point, Scored, StoredCollection, StoredPoint, VectorQuery
+from workers.stores.protocol import (
+    Answer,
+    FacetQuery,
+    OrderQuery,
+    Point,
+    Scored,
+    StoredCollection,
+    StoredPoint,
+    VectorQuery,
+)
 
 
 class Collection:
@@ -99,6 +109,17 @@ class Collection:
         ]
         found = self._shard.query_batch(edge.QueryBatchRequest(requests))
         return [[scored(hit) for hit in hits] for hits in found]
+
+    def facets(self, queries: Sequence[FacetQuery]) -> list[list[FacetValue]]:
+        for query in queries:
+            check_indexed(query.field, self.description.indexes, types=COUNTED)
+        return [sorted_values(map(facet_value, self._shard.facet(facet_request(query)))) for query in queries]
+
+    def ordered(self, query: OrderQuery) -> list[StoredPoint]:
+        check_indexed(query.order, self.description.indexes, types=ORDERED)
+        records, _ = self._shard.scroll(order_request(query))
+        # A list in the field would bring its point twice.
+        return list({int(one.id): stored(one, vectors=False) for one in records}.values())
 
     def flush(self) -> None:
         """Write segments out, so that opening after a crash has little of the log to replay."""

@@ -7,10 +7,12 @@ import qdrant_edge as edge
 
 from shared.errors import Invalid
 from shared.filters import GeoBox, GeoPoint, Scalar, TextMatch
+from shared.jobs import FacetValue
+from shared.payload_path import path_of
 from workers.stores import conditions
 from workers.stores.checks import floats, packed
 from workers.stores.plan import Plan
-from workers.stores.protocol import Point, Scored, StoredPoint, VectorQuery
+from workers.stores.protocol import FacetQuery, OrderQuery, Point, Scored, StoredPoint, VectorQuery
 
 
 def point(given: Point, *, dim: int) -> edge.Point:
@@ -43,6 +45,25 @@ def stored(record: edge.Record, *, vectors: bool) -> StoredPoint:
 
 def scored(hit: edge.ScoredPoint) -> Scored:
     return Scored(id=int(hit.id), score=hit.score, payload=hit.payload)
+
+
+def facet_request(query: FacetQuery) -> edge.FacetRequest:
+    where = conditions.build_filter(query.filter, DIALECT)
+    return edge.FacetRequest(path_of(query.field), query.limit, exact=True, filter=where)
+
+
+def facet_value(hit: edge.FacetHit) -> FacetValue:
+    return FacetValue(value=hit.value, count=hit.count)
+
+
+def order_request(query: OrderQuery) -> edge.ScrollRequest:
+    direction = edge.Direction.Desc if query.descending else edge.Direction.Asc
+    return edge.ScrollRequest(
+        limit=query.limit,
+        filter=conditions.build_filter(query.filter, DIALECT),
+        with_payload=True,
+        order_by=edge.OrderBy(path_of(query.order), direction),
+    )
 
 
 def _value(value: Scalar) -> edge.MatchValue:

@@ -37,6 +37,8 @@ _HANDLERS: dict[type, Callable[[Collections, Any], object]] = {
     wire.Describe: lambda all_, call: all_.get(call.name).describe(),
     wire.Retrieve: lambda all_, call: all_.get(call.name).retrieve(call.ids, vectors=call.vectors),
     wire.Search: lambda all_, call: all_.get(call.name).search(call.queries),
+    wire.Facets: lambda all_, call: all_.get(call.name).facets(call.queries),
+    wire.Ordered: lambda all_, call: all_.get(call.name).ordered(call.query),
     wire.Create: lambda all_, call: all_.create(call.name, dim=call.dim, indexes=call.indexes, meta=call.meta),
     wire.Drop: lambda all_, call: all_.drop(call.name),
     wire.SetMeta: lambda all_, call: all_.get(call.name).set_meta(call.meta),

@@ -7,7 +7,7 @@ import msgspec
 
 from shared.errors import CliplineError, CollectionNotFound, Invalid, StoreAway
 from shared.jobs import Payload
-from workers.stores.protocol import Point, VectorQuery
+from workers.stores.protocol import FacetQuery, OrderQuery, Point, VectorQuery
 
 LENGTH_BYTES = 4
 MAX_FRAME_BYTES = 256 * 2**20
@@ -69,6 +69,16 @@ class Search(_Call, frozen=True):
     queries: list[VectorQuery]
 
 
+class Facets(_Call, frozen=True):
+    name: str
+    queries: list[FacetQuery]
+
+
+class Ordered(_Call, frozen=True):
+    name: str
+    query: OrderQuery
+
+
 class Optimize(_Call, frozen=True):
     name: str
 
@@ -77,7 +87,7 @@ class Ping(_Call, frozen=True):
     name: str = ""
 
 
-Read = Names | Describe | Retrieve | Search | Ping
+Read = Names | Describe | Retrieve | Search | Facets | Ordered | Ping
 Write = Create | Drop | SetMeta | Upsert | SetPayloads | Delete
 Call = Read | Write | Optimize
 

@@ -6,9 +6,18 @@ from time import perf_counter
 from typing import Protocol
 
 from shared.errors import problem_of
-from shared.jobs import Payload
+from shared.jobs import FacetValue, Payload
 from shared.tracing import Tracing
-from workers.stores.protocol import Answer, Point, StoredCollection, StoredPoint, VectorQuery, VectorStore
+from workers.stores.protocol import (
+    Answer,
+    FacetQuery,
+    OrderQuery,
+    Point,
+    StoredCollection,
+    StoredPoint,
+    VectorQuery,
+    VectorStore,
+)
 
 
 class StoreMeters(Protocol):
@@ -77,6 +86,14 @@ class ObservedStore:
     async def search(self, name: str, queries: Sequence[VectorQuery]) -> list[Answer]:
         with self._call("search", len(queries)):
             return await self._store.search(name, queries)
+
+    async def facets(self, name: str, queries: Sequence[FacetQuery]) -> list[list[FacetValue]]:
+        with self._call("facets", len(queries)):
+            return await self._store.facets(name, queries)
+
+    async def ordered(self, name: str, query: OrderQuery) -> list[StoredPoint]:
+        with self._call("ordered"):
+            return await self._store.ordered(name, query)
 
     async def optimize(self, name: str) -> None:
         with self._call("optimize"):

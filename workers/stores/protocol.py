@@ -6,7 +6,7 @@ from typing import Protocol
 import msgspec
 
 from shared.filters import Filter
-from shared.jobs import GroupKey, Payload, PlanName
+from shared.jobs import FacetValue, GroupKey, Payload, PlanName
 
 
 class StoredCollection(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,6 +72,23 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
         return self.hits[place]
 
 
+class FacetQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Count the values of an indexed field among the points that pass the filter."""
+
+    field: str
+    limit: int
+    filter: Filter | None = None
+
+
+class OrderQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """The first points that pass the filter, by an indexed field; a point without that field is none of them."""
+
+    filter: Filter
+    order: str
+    limit: int
+    descending: bool = False
+
+
 class VectorStore(Protocol):
     """Collections of unit vectors with payloads.
 
@@ -106,6 +123,12 @@ class VectorStore(Protocol):
 
     async def search(self, name: str, queries: Sequence[VectorQuery]) -> list[Answer]:
         """Answer a whole micro-batch: exactly `limit` results each, unless fewer points pass."""
+
+    async def facets(self, name: str, queries: Sequence[FacetQuery]) -> list[list[FacetValue]]:
+        """Exact counts, the largest first. Raises Invalid for a field without an index that counts."""
+
+    async def ordered(self, name: str, query: OrderQuery) -> list[StoredPoint]:
+        """In the order asked for, without vectors. Raises Invalid for a field without an index that orders."""
 
     async def optimize(self, name: str) -> None:
         """Build what makes searches fast after large changes; may take long, must not block searches for long."""

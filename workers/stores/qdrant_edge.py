@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 
-from shared.jobs import Payload
+from shared.jobs import FacetValue, Payload
 from shared.settings import Settings
 from workers.stores import edge_wire as wire
 from workers.stores.checks import check_name, check_new, check_points
 from workers.stores.chunks import chunks
 from workers.stores.edge_client import READ_TIMEOUT_S, STUCK_S, EdgeClient
-from workers.stores.protocol import Answer, Point, StoredCollection, StoredPoint, VectorQuery
+from workers.stores.protocol import Answer, FacetQuery, OrderQuery, Point, StoredCollection, StoredPoint, VectorQuery
 
 # One call holds the process for so long that a search behind it does not feel it: about 10 ms for 256 × 512.
 POINTS_PER_CALL = 256
@@ -80,6 +80,19 @@ class QdrantEdgeStore:
         for some in chunks(queries, QUERIES_PER_CALL):
             answers += await self._client.call(wire.Search(name, some), list[Answer])
         return answers
+
+    async def facets(self, name: str, queries: Sequence[FacetQuery]) -> list[list[FacetValue]]:
+        check_name(name)
+        values: list[list[FacetValue]] = []
+        # Call by call, so that a search behind them waits for one field alone.
+        for query in queries:
+            values += await self._client.call(wire.Facets(name, [query]), list[list[FacetValue]])
+        return values
+
+    async def ordered(self, name: str, query: OrderQuery) -> list[StoredPoint]:
+        check_name(name)
+        found: list[StoredPoint] = await self._client.call(wire.Ordered(name, query), list[StoredPoint])
+        return found
 
     async def optimize(self, name: str) -> None:
         check_name(name)

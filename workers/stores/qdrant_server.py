@@ -10,14 +10,32 @@ from qdrant_client import AsyncQdrantClient, models
 from qdrant_client.http.exceptions import UnexpectedResponse
 
 from shared.errors import CollectionNotFound, Invalid, StoreAway
-from shared.jobs import Payload
+from shared.jobs import COUNTED, ORDERED, FacetValue, Payload
 from shared.payload_path import path_of
 from workers.stores import server_dialect as dialect
 from workers.stores.breaker import Breaker
-from workers.stores.checks import check_name, check_new, check_payload, check_points, is_name
+from workers.stores.checks import (
+    check_indexed,
+    check_name,
+    check_new,
+    check_payload,
+    check_points,
+    is_name,
+    sorted_values,
+)
 from workers.stores.chunks import chunks
+from workers.stores.conditions import build_filter
 from workers.stores.plan import EXACT, Plan, fell_short, plan
-from workers.stores.protocol import Answer, Point, Scored, StoredCollection, StoredPoint, VectorQuery
+from workers.stores.protocol import (
+    Answer,
+    FacetQuery,
+    OrderQuery,
+    Point,
+    Scored,
+    StoredCollection,
+    StoredPoint,
+    VectorQuery,
+)
 from workers.stores.server_errors import no_collection, translated
 
 TIMEOUT_S = 10
@@ -194,6 +212,33 @@ class QdrantServerStore:
         ]
         responses = await self._client.query_batch_points(name, requests)
         return [[dialect.scored(hit) for hit in response.points] for response in responses]
+
+    async def facets(self, name: str, queries: Sequence[FacetQuery]) -> list[list[FacetValue]]:
+        check_name(name)
+        with self._guard(name):
+            indexes = _parts((await self._known(name)).metadata, _INDEX)
+            for query in queries:
+                check_indexed(query.field, indexes, types=COUNTED)
+            return [await self._facet(name, query) for query in queries]
+
+    async def _facet(self, name: str, query: FacetQuery) -> list[FacetValue]:
+        where = build_filter(query.filter, dialect.DIALECT)
+        found = await self._client.facet(name, path_of(query.field), facet_filter=where, limit=query.limit, exact=True)
+        return sorted_values(map(dialect.facet_value, found.hits))
+
+    async def ordered(self, name: str, query: OrderQuery) -> list[StoredPoint]:
+        check_name(name)
+        with self._guard(name):
+            check_indexed(query.order, _parts((await self._known(name)).metadata, _INDEX), types=ORDERED)
+            records, _ = await self._client.scroll(
+                name,
+                scroll_filter=build_filter(query.filter, dialect.DIALECT),
+                limit=query.limit,
+                order_by=dialect.order_by(query),
+                with_payload=True,
+            )
+        # A list in the field would bring its point twice.
+        return list({int(one.id): dialect.stored(one, vectors=False) for one in records}.values())
 
     async def optimize(self, name: str) -> None:
         """The server optimises by itself; this only finds that the collection is there."""

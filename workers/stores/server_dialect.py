@@ -5,10 +5,12 @@ from typing import Any
 from qdrant_client import models
 
 from shared.filters import GeoBox, GeoPoint, TextMatch
+from shared.jobs import FacetValue
+from shared.payload_path import path_of
 from workers.stores import conditions
 from workers.stores.checks import floats, packed
 from workers.stores.plan import Plan
-from workers.stores.protocol import Point, Scored, StoredPoint, VectorQuery
+from workers.stores.protocol import OrderQuery, Point, Scored, StoredPoint, VectorQuery
 
 INDEX_TYPES = {
     "keyword": models.PayloadSchemaType.KEYWORD,
@@ -82,6 +84,15 @@ def request(query: VectorQuery, chosen: Plan | None, *, dim: int) -> models.Quer
 def _params(chosen: Plan) -> models.SearchParams:
     acorn = models.AcornSearchParams(enable=True, max_selectivity=1.0) if chosen.acorn else None
     return models.SearchParams(exact=chosen.exact, hnsw_ef=chosen.ef, acorn=acorn)
+
+
+def facet_value(hit: models.FacetValueHit) -> FacetValue:
+    return FacetValue(value=hit.value, count=hit.count)
+
+
+def order_by(query: OrderQuery) -> models.OrderBy:
+    direction = models.Direction.DESC if query.descending else models.Direction.ASC
+    return models.OrderBy(key=path_of(query.order), direction=direction)
 
 
 def stored(record: Any, *, vectors: bool) -> StoredPoint:

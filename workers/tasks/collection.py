@@ -2,7 +2,7 @@
 
 import msgspec
 
-from shared.collections import from_spec, require_same
+from shared.collections import from_spec, indexes_of, require_same
 from shared.jobs import Collection, CollectionSpec, CollectionTask
 from workers.parts import Parts
 from workers.stores.protocol import StoredCollection
@@ -32,7 +32,7 @@ async def _create(job: CollectionTask, call: Call, parts: Parts) -> Collection:
     # The store first: what the registry names exists. A repeated attempt finds it there and goes on; a store that lost
     # what the registry names gets it back.
     await parts.store.create(
-        stored_name(call.tenant, job.collection), dim=info.dim, indexes=_indexes(spec), meta=_meta(made)
+        stored_name(call.tenant, job.collection), dim=info.dim, indexes=indexes_of(spec), meta=_meta(made)
     )
     await parts.collections.put(call.tenant, made)
     return made
@@ -65,11 +65,6 @@ async def restore_registry(parts: Parts) -> int:
             await parts.collections.put(tenant, _from_store(name, await parts.store.describe(stored)))
             restored += 1
     return restored
-
-
-def _indexes(spec: CollectionSpec) -> dict[str, str]:
-    group = {spec.group_field: "keyword"} if spec.group_field else {}
-    return {**group, **spec.payload}
 
 
 def _meta(made: Collection) -> dict[str, str]:

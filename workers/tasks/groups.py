@@ -7,6 +7,7 @@ import msgspec
 from shared.filters import Condition, Filter, both
 from shared.jobs import GroupKey, PlanName, Search
 from workers.stores.protocol import Scored, VectorQuery, VectorStore
+from workers.tasks.names import value_at
 
 # A page of hits holds this many times the groups that are missing, so that few rounds are needed.
 SPREAD = 4
@@ -56,9 +57,7 @@ async def search_groups(stored: str, query: VectorQuery, *, job: Search, store: 
 
 def _group_of(hit: Scored, job: Search) -> GroupKey | None:
     """The word, integer or truth at the field. A list is none; a filter looks into it, so such hits can stray in."""
-    value: object = hit.payload
-    for name in (job.group_by or "").split("."):
-        value = value.get(name.strip('"')) if isinstance(value, dict) else None
+    value = value_at(hit.payload, job.group_by or "")
     return value if isinstance(value, str | int) else None
 
 

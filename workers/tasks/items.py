@@ -11,10 +11,11 @@ async def items(job: Items, call: Call, parts: Parts) -> ItemsResult:
     """The items that exist, in the order asked for. Raises CollectionNotFound, StoreAway."""
     await parts.collections.get(call.tenant, job.collection)
     found = await parts.store.retrieve(stored_name(call.tenant, job.collection), job.ids)
-    return ItemsResult(items=[_item(found[one]) for one in job.ids if one in found])
+    return ItemsResult(items=[item_of(found[one]) for one in job.ids if one in found])
 
 
-def _item(point: StoredPoint) -> Item:
+def item_of(point: StoredPoint) -> Item:
+    """As clients see it."""
     ours = point.payload.get(INTERNAL, {})
     return Item(
         id=point.id,

@@ -30,6 +30,14 @@ def item_id(source: str, probe: int = 0) -> int:
     return int.from_bytes(digest) & MAX_ID
 
 
+def value_at(payload: Payload | None, path: str) -> object:
+    """What stands at a dotted path of objects; None when nothing does."""
+    value: object = payload
+    for name in path.split("."):
+        value = value.get(name.strip('"')) if isinstance(value, dict) else None
+    return value
+
+
 def public(payload: Payload | None) -> Payload | None:
     """The payload without our own part."""
     return None if payload is None else {key: value for key, value in payload.items() if key != INTERNAL}

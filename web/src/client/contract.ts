@@ -11,7 +11,7 @@ export type JobState =
   | "superseded"
   | "expired"
   | "dead";
-export type JobKind = "search" | "ingest" | "collection" | "items";
+export type JobKind = "search" | "ingest" | "collection" | "items" | "facets" | "neighbours";
 export type Lane = "interactive" | "bulk";
 
 /** Problem details as RFC 9457 defines them; `type` is a reference relative to the API's own documentation. */
@@ -202,6 +202,7 @@ export interface Collection {
   model: string | null;
   dim: number | null;
   group_field: string | null;
+  order_field: string | null;
   payload: Record<string, string>;
   created_at: string;
 }
@@ -272,6 +273,7 @@ export interface CollectionList {
 /** What a collection is made with; `payload` names its filterable fields. */
 export interface CollectionSpec {
   group_field?: string;
+  order_field?: string;
   payload?: Record<string, "bool" | "datetime" | "float" | "geo" | "integer" | "keyword" | "text">;
 }
 
@@ -286,6 +288,38 @@ export interface FileReference {
   path?: string;
   hash?: string;
   payload?: Payload;
+}
+
+/** An item, null when it does not exist, between those of its group; without a group or a place it stands alone. */
+export interface NeighboursResult {
+  item: Item | null;
+  group: string | number | null;
+  before: Item[];
+  after: Item[];
+}
+
+/** Fields whose values are counted, the `limit` most frequent ones of each, among the items that pass `filter`. */
+export interface FacetsRequest {
+  fields: string[];
+  filter?: Filter;
+  limit?: number;
+}
+
+/** In the order asked for. */
+export interface FacetsResult {
+  facets: Facet[];
+}
+
+/** The values of one field, the most frequent ones first. */
+export interface Facet {
+  field: string;
+  values: FacetValue[];
+}
+
+/** A value and how many items have it. */
+export interface FacetValue {
+  value: Scalar;
+  count: number;
 }
 
 export interface NewSession {

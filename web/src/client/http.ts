@@ -5,6 +5,9 @@ import type {
   AuditPage,
   Collection,
   CollectionSpec,
+  Facet,
+  FacetsRequest,
+  FacetsResult,
   FileReference,
   Item,
   Job,
@@ -12,6 +15,7 @@ import type {
   JobPage,
   JobState,
   Lane,
+  NeighboursResult,
   Payload,
   Queue,
   Search,
@@ -58,6 +62,12 @@ export interface Upload {
 
 export type MediaSize = "thumb" | "full";
 export type SweepVerb = "cancel" | "replay" | "purge";
+
+/** How many items before and after another one. */
+export interface Around {
+  before?: number;
+  after?: number;
+}
 
 /** The longest `wait` that the server grants. */
 const WAIT_S = 30;
@@ -109,6 +119,17 @@ export class HttpClient {
 
   item(collection: string, id: number, signal?: AbortSignal): Promise<Item> {
     return this.#json<Item>(itemPath(collection, id), { signal });
+  }
+
+  /** What stands before and after an item in its group. */
+  neighbours(collection: string, id: number, around: Around = {}, signal?: AbortSignal): Promise<NeighboursResult> {
+    return this.#json<NeighboursResult>(`${itemPath(collection, id)}/neighbours?${given(around)}`, { signal });
+  }
+
+  /** How many items have which values of these fields, the most frequent ones first. */
+  async facets(collection: string, asked: FacetsRequest, signal?: AbortSignal): Promise<Facet[]> {
+    const counted = `${place(collection)}/facets`;
+    return (await this.#json<FacetsResult>(counted, { ...body("POST", asked), signal })).facets;
   }
 
   jobs(filter: JobFilter = {}, signal?: AbortSignal): Promise<JobPage> {

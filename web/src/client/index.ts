@@ -8,7 +8,7 @@ export type { ConnectionOptions, ConnectionState, Socket, SocketConstructor } fr
 export type * from "./contract.ts";
 export type { JobFrame } from "./feed.ts";
 export { HttpClient } from "./http.ts";
-export type { HttpOptions, JobFilter, MediaSize, SweepVerb, Upload, Waiting } from "./http.ts";
+export type { Around, HttpOptions, JobFilter, MediaSize, SweepVerb, Upload, Waiting } from "./http.ts";
 export { LiveClient } from "./live.ts";
 export type { JobListener, LiveOptions, SearchOptions, StateListener } from "./live.ts";
 export { isProblem, problemOf, ProblemError } from "./problem.ts";
