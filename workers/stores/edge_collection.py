@@ -9,9 +9,20 @@ import qdrant_edge as edge
 
 from shared.jobs import COUNTED, ORDERED, FacetValue, Payload
 from workers.stores.checks import check_indexed, sorted_values
-from workers.stores.edge_dialect import facet_request, facet_value, order_request, point, request, scored, stored
+from workers.stores.edge_dialect import (
+    facet_request,
+    facet_value,
+    narrowing,
+    order_request,
+    point,
+    request,
+    scored,
+    stored,
+)
 from workers.stores.edge_folder import Description, read_description, write_description
-from workers.stores.plan import EXACT, Plan, fell_short, plan
+from workers.stores.plan import Situation
+from workers.stores.plan_payloads import filled, lacking
+from workers.stores.planner import Ask, Planner
 from workers.stores.protocol import (
     Answer,
     FacetQuery,
@@ -33,6 +44,7 @@ class Collection:
         self.description = read_description(folder)
         self._remove_leftovers()
         self._shard = edge.EdgeShard.load(str(folder / self.description.shard))
+        self._planner = Planner()
         self.unflushed = 0
         # Ids changed since a build copied the shard; None while there is no build.
         self.changed: set[int] | None = None
@@ -92,23 +104,35 @@ class Collection:
         return {int(one.id): stored(one, vectors=vectors) for one in records}
 
     def search(self, queries: Sequence[VectorQuery]) -> list[Answer]:
-        count = self._shard.info().points_count
-        plans = [plan(query, count=count) for query in queries]
-        answers = self._run(queries, plans)
-        short = [i for i, query in enumerate(queries) if fell_short(query, plans[i], len(answers[i]))]
-        again = self._run([queries[i] for i in short], [EXACT] * len(short))
-        for i, answer in zip(short, again, strict=True):
-            answers[i], plans[i] = answer, EXACT
-        return [Answer(hits=hits, plan=plans[i].name, rounds=2 if i in short else 1) for i, hits in enumerate(answers)]
+        rounds = self._planner.rounds(queries, self._situations(queries))
+        try:
+            asks = next(rounds)
+            while True:
+                asks = rounds.send(self.ask(asks))
+        except StopIteration as done:
+            return self._with_payloads(queries, done.value)
 
-    def _run(self, queries: Sequence[VectorQuery], plans: Sequence[Plan]) -> list[list[Scored]]:
-        if not queries:
-            return []
-        requests = [
-            request(query, chosen, dim=self.description.dim) for query, chosen in zip(queries, plans, strict=True)
+    def _situations(self, queries: Sequence[VectorQuery]) -> list[Situation]:
+        count = int(self._shard.info().points_count)
+        return [
+            Situation(count, self.description.dim, self._passing(query, count), len(query.exclude_ids))
+            for query in queries
         ]
+
+    def _passing(self, query: VectorQuery, count: int) -> int:
+        """About how many points the filter lets through, by the payload indexes; looked up in microseconds."""
+        where = narrowing(query)
+        return count if where is None else min(count, self._shard.count(edge.CountRequest(exact=False, filter=where)))
+
+    def ask(self, asks: Sequence[Ask]) -> list[list[Scored]]:
+        """Each by the plan that it names."""
+        requests = [request(ask.query, ask.plan, dim=self.description.dim) for ask in asks]
         found = self._shard.query_batch(edge.QueryBatchRequest(requests))
         return [[scored(hit) for hit in hits] for hits in found]
+
+    def _with_payloads(self, queries: Sequence[VectorQuery], answers: list[Answer]) -> list[Answer]:
+        wanted = lacking(queries, answers)
+        return filled(queries, answers, self.retrieve(wanted, vectors=False)) if wanted else answers
 
     def facets(self, queries: Sequence[FacetQuery]) -> list[list[FacetValue]]:
         for query in queries:
@@ -145,6 +169,7 @@ class Collection:
         old_shard, old_path = self._shard, self.shard_path
         opened.flush()
         self._describe_as(msgspec.structs.replace(self.description, shard=shard))
-        self._shard, self.unflushed = opened, 0
+        # What was learned without a graph, or with the old one, says nothing about the new one.
+        self._shard, self._planner, self.unflushed = opened, Planner(), 0
         old_shard.close()
         shutil.rmtree(old_path)

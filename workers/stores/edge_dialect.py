@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import numpy as np
 import qdrant_edge as edge
 
@@ -36,6 +37,12 @@ def request(query: VectorQuery, chosen: Plan, *, dim: int) -> edge.QueryRequest:
             acorn=edge.AcornSearchParams(enable=True, max_selectivity=1.0) if chosen.acorn else None,
         ),
     )
+
+
+def narrowing(query: VectorQuery) -> edge.Filter | None:
+    """The query's filter without its excluded ids, or None."""
+    where: edge.Filter | None = conditions.build(msgspec.structs.replace(query, exclude_ids=()), DIALECT)
+    return where
 
 
 def stored(record: edge.Record, *, vectors: bool) -> StoredPoint:

@@ -1,19 +1,15 @@
-"""How to search: through the HNSW graph, through more of it, or past every vector."""
+"""How to search: through the HNSW graph, through more of it, or past every vector; docs/planner.md explains it."""
 
 from typing import NamedTuple
 
 from shared.jobs import PlanName
-from workers.stores.protocol import VectorQuery
 
-# Up to here an exact scan is cheap: 1 ms for 20,000 × 512 with AVX-512, 3 ms with AVX2, one core.
+# Up to here an exact scan is cheap, 1 ms for 20,000 × 512 with AVX-512, and no graph is built.
 EXACT_UP_TO = 20_000
-# With filters or many exclusions a scan (13 ms for 100,000 × 512 with AVX-512) beats the graph's recall up to here.
-EXACT_WHEN_NARROWED_UP_TO = 200_000
-# Excluded points are the query's nearest ones; from about here on the graph loses its core (recall 0.98 at 100).
-MANY_EXCLUSIONS = 100
-MIN_EF = 128
-# ef 8192 with ACORN kept recall 0.99 with 1,000 exclusions and 0.97 with 5,000 on 60,000 × 256.
-MAX_EF = 8_192
+# Of the exact answer's hits a plan has to find so many on average, or another one is taken.
+PROMISED_RECALL = 0.95
+MIN_EF = 64
+MAX_EF = 16_384
 
 
 class Plan(NamedTuple):
@@ -31,19 +27,49 @@ class Plan(NamedTuple):
 EXACT = Plan(exact=True)
 
 
-def plan(query: VectorQuery, *, count: int) -> Plan:
-    """Choose for one query on a collection of about `count` points."""
-    if count <= EXACT_UP_TO:
-        return EXACT
-    excluded = len(query.exclude_ids)
-    narrowed = bool(query.filter) or bool(query.exclude_groups) or excluded >= MANY_EXCLUSIONS
-    if narrowed and count <= EXACT_WHEN_NARROWED_UP_TO:
-        return EXACT
-    if narrowed:
-        return Plan(exact=False, ef=MAX_EF, acorn=True)
-    return Plan(exact=False, ef=max(MIN_EF, 2 * (query.limit + excluded)), acorn=excluded > 0)
+class Fetch(NamedTuple):
+    """One question to the engine: `limit` hits by a plan, the excluded ids left out there, or dropped by us later."""
+
+    plan: Plan
+    limit: int
+    exclude: bool
+
+    @property
+    def name(self) -> PlanName:
+        return "graph+drop" if not self.exclude and self.plan.name == "graph" else self.plan.name
 
 
-def fell_short(query: VectorQuery, plan: Plan, found: int) -> bool:
-    """Fewer results than asked for, where an exact scan might find more."""
-    return not plan.exact and found < query.limit
+class Situation(NamedTuple):
+    """What a plan depends on: points and dimensions of the collection, points that pass the filter, excluded ids."""
+
+    points: int
+    dim: int
+    passing: int
+    excluded: int
+
+    @property
+    def narrowed(self) -> bool:
+        return self.passing < self.points
+
+
+class Rung(NamedTuple):
+    """A step of a ladder of graph plans, each more thorough than the one below: `factor` multiplies ef."""
+
+    acorn: bool
+    factor: int
+
+    def plan(self, limit: int) -> Plan:
+        return Plan(exact=False, ef=max(limit, min(MAX_EF, self.factor * max(MIN_EF, limit))), acorn=self.acorn)
+
+
+# Without a filter every point passes, and walking through those that do not means nothing.
+OPEN = tuple(Rung(acorn=False, factor=2**step) for step in range(6))
+NARROWED = (
+    Rung(acorn=False, factor=1),
+    Rung(acorn=False, factor=2),
+    *(Rung(acorn=True, factor=2**step) for step in range(1, 8)),
+)
+
+
+def ladder(where: Situation, *, exclude: bool) -> tuple[Rung, ...]:
+    return NARROWED if where.narrowed or (exclude and where.excluded) else OPEN

@@ -25,18 +25,17 @@ from workers.stores.checks import (
 )
 from workers.stores.chunks import chunks
 from workers.stores.conditions import build_filter
-from workers.stores.plan import EXACT, Plan, fell_short, plan
 from workers.stores.protocol import (
     Answer,
     FacetQuery,
     OrderQuery,
     Point,
-    Scored,
     StoredCollection,
     StoredPoint,
     VectorQuery,
 )
 from workers.stores.server_errors import no_collection, translated
+from workers.stores.server_search import ServerSearch
 
 TIMEOUT_S = 10
 MAX_CONNECTIONS = 32
@@ -82,6 +81,7 @@ class QdrantServerStore:
         self._client = client
         self._indexed = indexed
         self._breaker = breaker or Breaker()
+        self._search = ServerSearch(client, indexed=indexed)
         self._facts: dict[str, _Facts] = {}
 
     async def create(self, name: str, *, dim: int, indexes: Mapping[str, str], meta: Mapping[str, str]) -> None:
@@ -119,7 +119,7 @@ class QdrantServerStore:
         check_name(name)
         with self._guard(name):
             await self._client.delete_collection(name)
-            self._facts.pop(name, None)
+            self._forget(name)
 
     async def names(self) -> list[str]:
         with self._guard(""):
@@ -188,30 +188,9 @@ class QdrantServerStore:
         answers: list[Answer] = []
         for some in chunks(queries, QUERIES_PER_CALL):
             with self._guard(name):
-                answers += await self._search(name, some)
+                facts = await self._known(name)
+                answers += await self._search.run(name, some, dim=facts.dim, size=facts.size)
         return answers
-
-    async def _search(self, name: str, queries: Sequence[VectorQuery]) -> list[Answer]:
-        facts = await self._known(name)
-        plans = [plan(query, count=facts.size) for query in queries]
-        answers = await self._run(name, queries, plans, dim=facts.dim)
-        short = [i for i, query in enumerate(queries) if fell_short(query, plans[i], len(answers[i]))]
-        again = await self._run(name, [queries[i] for i in short], [EXACT] * len(short), dim=facts.dim)
-        for i, answer in zip(short, again, strict=True):
-            answers[i], plans[i] = answer, EXACT
-        return [Answer(hits=hits, plan=plans[i].name, rounds=2 if i in short else 1) for i, hits in enumerate(answers)]
-
-    async def _run(
-        self, name: str, queries: Sequence[VectorQuery], plans: Sequence[Plan], *, dim: int
-    ) -> list[list[Scored]]:
-        if not queries:
-            return []
-        requests = [
-            dialect.request(query, chosen if self._indexed else None, dim=dim)
-            for query, chosen in zip(queries, plans, strict=True)
-        ]
-        responses = await self._client.query_batch_points(name, requests)
-        return [[dialect.scored(hit) for hit in response.points] for response in responses]
 
     async def facets(self, name: str, queries: Sequence[FacetQuery]) -> list[list[FacetValue]]:
         check_name(name)
@@ -275,10 +254,17 @@ class QdrantServerStore:
         with self._breaker.watch(), translated(name):
             try:
                 yield
-            except (CollectionNotFound, Invalid):
-                # Another worker may have dropped it, or made it anew with another dimension.
+            except CollectionNotFound:
+                self._forget(name)
+                raise
+            except Invalid:
+                # Another worker may have made it anew with another dimension.
                 self._facts.pop(name, None)
                 raise
+
+    def _forget(self, name: str) -> None:
+        self._facts.pop(name, None)
+        self._search.forget(name)
 
 
 def _overwrite(id_: int, payload: Payload) -> models.OverwritePayloadOperation:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 from qdrant_client import models
 
 from shared.filters import GeoBox, GeoPoint, TextMatch
@@ -69,6 +70,12 @@ def batch(points: list[Point], *, dim: int) -> models.Batch:
         vectors=[floats(point.vector, dim=dim) for point in points],
         payloads=[point.payload for point in points],
     )
+
+
+def narrowing(query: VectorQuery) -> models.Filter | None:
+    """The query's filter without its excluded ids, or None."""
+    where: models.Filter | None = conditions.build(msgspec.structs.replace(query, exclude_ids=()), DIALECT)
+    return where
 
 
 def request(query: VectorQuery, chosen: Plan | None, *, dim: int) -> models.QueryRequest:

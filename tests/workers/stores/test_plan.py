@@ -1,67 +1,113 @@
-"""The planner: exact where a graph would lose results, the graph where a scan would take long."""
+"""Plans: what they ask of the engine, what they cost, and which of them are trusted."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.filters import Condition, Filter
-from workers.stores.plan import (
-    EXACT,
-    EXACT_UP_TO,
-    EXACT_WHEN_NARROWED_UP_TO,
-    MANY_EXCLUSIONS,
-    MAX_EF,
-    fell_short,
-    plan,
-)
-from workers.stores.protocol import VectorQuery
+from workers.stores.plan import EXACT, MAX_EF, NARROWED, OPEN, Fetch, Rung, Situation, ladder
+from workers.stores.plan_costs import Costs
+from workers.stores.plan_trials import COMPARED, REMEMBERED, TRIALS, Trials
+from workers.stores.protocol import Scored
 
-FILTER = Filter(must=[Condition(key="label", match="a")])
-MANY = list(range(MANY_EXCLUSIONS))
+OPEN_FIELD = Situation(points=1_000_000, dim=512, passing=1_000_000, excluded=0)
+SEEN = OPEN_FIELD._replace(excluded=20_000)
+GRAPH = Fetch(OPEN[0].plan(50), 50, exclude=True)
+SURE = Fetch(EXACT, 50, exclude=True)
+
+rungs = st.sampled_from([*OPEN, *NARROWED])
 
 
-def query(limit: int = 24, filter_: Filter | None = None, exclude_ids: tuple[int, ...] = ()) -> VectorQuery:
-    return VectorQuery(vector=b"", limit=limit, filter=filter_, exclude_ids=exclude_ids)
+def scored(count: int) -> list[Scored]:
+    return [Scored(id=number, score=1.0 - number / 1_000) for number in range(count)]
 
 
-narrowed = pytest.mark.parametrize(
-    "narrow",
+@given(rung=rungs, limit=st.integers(1, 200_000))
+def test_a_graph_plan_has_room_for_its_hits_and_a_bound(rung: Rung, limit: int) -> None:
+    ef = rung.plan(limit).ef
+    assert ef is not None
+    assert limit <= ef <= max(limit, MAX_EF)
+
+
+def test_only_what_does_not_pass_needs_walking_through() -> None:
+    assert ladder(OPEN_FIELD, exclude=True) == OPEN
+    assert ladder(SEEN, exclude=False) == OPEN
+    assert ladder(SEEN, exclude=True) == NARROWED
+    assert ladder(OPEN_FIELD._replace(passing=40_000), exclude=True) == NARROWED
+
+
+@pytest.mark.parametrize(
+    ("fetch", "name"),
     [
-        query(filter_=FILTER),
-        query(exclude_ids=tuple(MANY)),
-        VectorQuery(vector=b"", limit=1, exclude_field="video", exclude_groups=["v"]),
+        (GRAPH, "graph"),
+        (GRAPH._replace(exclude=False), "graph+drop"),
+        (Fetch(NARROWED[-1].plan(50), 50, exclude=False), "graph+acorn"),
+        (SURE, "exact"),
     ],
 )
+def test_plans_have_names(fetch: Fetch, name: str) -> None:
+    assert fetch.name == name
 
 
-def test_a_small_collection_is_scanned() -> None:
-    assert plan(query(), count=EXACT_UP_TO) == EXACT
+def test_costs_grow_with_what_is_done() -> None:
+    costs = Costs()
+    assert costs.of(SURE, SEEN) > costs.of(SURE, OPEN_FIELD)
+    assert costs.of(SURE, OPEN_FIELD) > costs.of(SURE, OPEN_FIELD._replace(passing=1_000))
+    assert costs.of(GRAPH, OPEN_FIELD) < costs.of(SURE, OPEN_FIELD)
+    assert costs.of(Fetch(OPEN[3].plan(50), 50, exclude=True), OPEN_FIELD) > costs.of(GRAPH, OPEN_FIELD)
 
 
-def test_a_large_one_goes_through_the_graph_with_room_for_the_limit() -> None:
-    chosen = plan(query(limit=1_000), count=EXACT_UP_TO + 1)
-    assert not chosen.exact
-    assert chosen.ef is not None
-    assert chosen.ef >= 1_000
+@given(took_s=st.floats(0.002, 4.0))
+def test_costs_come_to_what_is_measured(took_s: float) -> None:
+    costs = Costs()
+    for _ in range(50):
+        costs.learn([(SURE, OPEN_FIELD)], took_s)
+        costs.learn([(GRAPH, OPEN_FIELD)] * 4, 4 * 0.002)
+    assert costs.of(GRAPH, OPEN_FIELD) == pytest.approx(0.002)
+    assert costs.of(SURE, OPEN_FIELD) == pytest.approx(took_s)
 
 
-@narrowed
-def test_filters_and_many_exclusions_are_scanned_up_to_a_size(narrow: VectorQuery) -> None:
-    assert plan(narrow, count=EXACT_WHEN_NARROWED_UP_TO) == EXACT
+def test_a_plan_that_finds_everything_is_trusted_after_some_trials_and_audited_later() -> None:
+    trials, asked = Trials(), 0
+    while trials.due(OPEN_FIELD, GRAPH):
+        trials.tell(OPEN_FIELD, GRAPH, scored(50), scored(50))
+        asked += 1
+    assert asked == max(TRIALS, COMPARED // 50)
+    assert trials.rung(OPEN_FIELD, 50, exclude=True) == OPEN[0]
+    assert any(trials.due(OPEN_FIELD, GRAPH) for _ in range(1_000))
 
 
-@narrowed
-def test_beyond_it_they_walk_through_what_does_not_pass(narrow: VectorQuery) -> None:
-    chosen = plan(narrow, count=EXACT_WHEN_NARROWED_UP_TO + 1)
-    assert (chosen.exact, chosen.ef, chosen.acorn) == (False, MAX_EF, True)
+def test_one_that_loses_hits_gives_way_to_the_next_until_none_is_left() -> None:
+    trials = Trials()
+    for rung in OPEN:
+        assert trials.rung(OPEN_FIELD, 50, exclude=True) == rung
+        trials.tell(OPEN_FIELD, GRAPH, scored(40), scored(50))
+    assert trials.rung(OPEN_FIELD, 50, exclude=True) is None
 
 
-def test_an_empty_filter_narrows_nothing() -> None:
-    assert not plan(query(filter_=Filter()), count=EXACT_UP_TO + 1).exact
+def test_a_tie_counts_as_found() -> None:
+    trials = Trials()
+    twins = [Scored(id=number, score=0.5) for number in range(50)]
+    others = [Scored(id=100 + number, score=0.5) for number in range(50)]
+    for _ in range(TRIALS):
+        trials.tell(OPEN_FIELD, GRAPH, twins, others)
+    assert not trials.due(OPEN_FIELD, GRAPH)
 
 
-@given(count=st.integers(0, 10**9), limit=st.integers(1, 1_000), found=st.integers(0, 1_000))
-def test_only_an_approximate_answer_can_fall_short(count: int, limit: int, found: int) -> None:
-    asked = query(limit=limit)
-    chosen = plan(asked, count=count)
-    assert fell_short(asked, chosen, found) == (not chosen.exact and found < limit)
+def test_a_trusted_plan_that_gets_worse_is_left() -> None:
+    trials = Trials()
+    for _ in range(TRIALS):
+        trials.tell(OPEN_FIELD, GRAPH, scored(50), scored(50))
+    for _ in range(10):
+        trials.tell(OPEN_FIELD, GRAPH, scored(45), scored(50))
+    assert trials.rung(OPEN_FIELD, 50, exclude=True) != OPEN[0]
+
+
+def test_situations_are_learned_apart_and_bounded() -> None:
+    trials = Trials()
+    for _ in range(TRIALS):
+        trials.tell(OPEN_FIELD, GRAPH, scored(50), scored(50))
+    assert trials.due(SEEN, GRAPH)
+    for points in range(2 * REMEMBERED):
+        where = SEEN._replace(excluded=2**points)
+        trials.rung(where, 50, exclude=True)
+    assert len(trials._records) == REMEMBERED

@@ -1,0 +1,105 @@
+"""The planner's rounds over an engine that loses whatever it likes: exactly n, best first, in few rounds."""
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from workers.stores.plan import EXACT_UP_TO, PROMISED_RECALL, Situation
+from workers.stores.planner import MAX_ROUNDS, Ask, Planner
+from workers.stores.protocol import Answer, Scored, VectorQuery
+
+POINTS = 400
+
+
+class Engine:
+    """Points ranked by their id, the first best; graph plans lose each hit with some chance, ACORN fewer."""
+
+    def __init__(self, loss: float, seed: int) -> None:
+        self.loss = loss
+        self.draw = np.random.default_rng(seed)
+        self.exact = self.asked = 0
+
+    def __call__(self, asks: list[Ask]) -> list[list[Scored]]:
+        assert len({ask.plan.name for ask in asks}) == 1, "questions of one kind are timed together"
+        return [self._found(ask) for ask in asks]
+
+    def _found(self, ask: Ask) -> list[Scored]:
+        excluded = set(ask.query.exclude_ids)
+        self.asked += 1
+        self.exact += ask.plan.exact
+        loss = 0.0 if ask.plan.exact else self.loss / 2 if ask.plan.acorn else self.loss
+        lost = self.draw.random(POINTS) < loss
+        found = [number for number in range(POINTS) if number not in excluded and not lost[number]]
+        return [Scored(id=number, score=1 - number / POINTS) for number in found[: ask.query.limit]]
+
+
+def searched(planner: Planner, engine: Engine, queries: list[VectorQuery]) -> list[Answer]:
+    """As on a collection that is too large for scans alone."""
+    points = 100 * EXACT_UP_TO
+    rounds = planner.rounds(queries, [Situation(points, 64, points, len(query.exclude_ids)) for query in queries])
+    try:
+        asks = next(rounds)
+        while True:
+            asks = rounds.send(engine(asks))
+    except StopIteration as done:
+        answers: list[Answer] = done.value
+        return answers
+
+
+queries = st.builds(
+    VectorQuery,
+    vector=st.just(b""),
+    limit=st.integers(1, POINTS + 10),
+    exclude_ids=st.one_of(
+        st.lists(st.integers(0, POINTS + 5), max_size=30),
+        st.integers(0, POINTS + 5).map(lambda most: list(range(most))),
+    ),
+    payload=st.just(False),
+)
+
+
+@given(
+    batches=st.lists(st.lists(queries, max_size=4), min_size=1, max_size=4),
+    loss=st.sampled_from([0.0, 0.01, 0.3, 1.0]),
+    seed=st.integers(0, 1_000),
+)
+@settings(deadline=None)
+def test_exactly_as_many_as_there_are_best_first_whatever_a_graph_loses(
+    batches: list[list[VectorQuery]], loss: float, seed: int
+) -> None:
+    planner, engine = Planner(), Engine(loss, seed)
+    for batch in batches:
+        for query, answer in zip(batch, searched(planner, engine, batch), strict=True):
+            eligible = [number for number in range(POINTS) if number not in set(query.exclude_ids)]
+            ids = [hit.id for hit in answer]
+            assert len(ids) == min(query.limit, len(eligible))
+            assert ids == sorted(set(ids) & set(eligible))
+            assert 1 <= answer.rounds <= MAX_ROUNDS
+            if loss == 0.0 or answer.plan == "exact":
+                assert ids == eligible[: query.limit]
+
+
+@given(loss=st.sampled_from([0.0, 0.02, 0.2]), seen=st.sampled_from([0, 20, 200]), seed=st.integers(0, 1_000))
+@settings(max_examples=20, deadline=None)
+def test_recall_is_what_was_promised(loss: float, seen: int, seed: int) -> None:
+    planner, engine = Planner(), Engine(loss, seed)
+    query = VectorQuery(vector=b"", limit=50, exclude_ids=list(range(seen)), payload=False)
+    shares = []
+    for _ in range(60):
+        [answer] = searched(planner, engine, [query])
+        shares.append(sum(hit.id < seen + 50 for hit in answer) / 50)
+    assert np.mean(shares[20:]) >= PROMISED_RECALL - 0.02
+
+
+def test_a_plan_that_keeps_the_promise_is_soon_used_alone() -> None:
+    planner, engine = Planner(), Engine(0.0, 0)
+    query = VectorQuery(vector=b"", limit=50, payload=False)
+    for _ in range(40):
+        searched(planner, engine, [query])
+    assert engine.exact < 10
+    [answer] = searched(planner, engine, [query])
+    assert (answer.plan, answer.rounds) == ("graph", 1)
+
+
+def test_no_queries_ask_nothing() -> None:
+    assert searched(Planner(), Engine(0.0, 0), []) == []

@@ -1,0 +1,61 @@
+"""What a question to the engine costs, learned from what earlier ones took."""
+
+from collections.abc import Iterable, Sequence
+
+from workers.stores.plan import Fetch, Situation
+
+# Seconds of Qdrant Edge on one core with AVX-512, 100,000 × 512. They say how costs grow; what is learned, how far they
+# are right here.
+CALL_S = 2e-4
+NUMBER_S = 1.8e-10  # one number of a vector, scanned
+CANDIDATE_S = 1.2e-8  # one number of one of `ef` candidates, its neighbours included
+WALK_S = 2.5e-9  # one number of an excluded point that ACORN walks through
+ID_S = 7e-7  # an id left out by the engine, which looks it up several times
+HIT_S = 2e-6  # a hit on its way out
+# How fast measurements replace what was believed, and how far they may go.
+RATE = 0.2
+LEAST, MOST = 0.02, 50.0
+
+
+# The plan's name, whether there is a filter, and how many ids the engine leaves out, within a factor of two.
+Kind = tuple[str, bool, int]
+
+
+class Costs:
+    """Seconds of a question: a formula for its kind, times a factor that follows what such questions took lately."""
+
+    def __init__(self) -> None:
+        self._factors: dict[Kind, float] = {}
+        self._latest: dict[str, float] = {}
+
+    def of(self, fetch: Fetch, where: Situation) -> float:
+        """A kind that was not met yet is taken for one of the same plan."""
+        latest = self._latest.get(fetch.plan.name, 1.0)
+        return _formula(fetch, where) * self._factors.get(_kind(fetch, where), latest)
+
+    def learn(self, asked: Sequence[tuple[Fetch, Situation]], took_s: float) -> None:
+        """Questions of one kind took that long together."""
+        expected = sum(_formula(fetch, where) for fetch, where in asked)
+        seen = min(MOST, max(LEAST, took_s / expected))
+        for kind in _kinds(asked):
+            known = self._factors.get(kind)
+            # In proportion, so that a hiccup of ten times and a lucky tenth weigh the same.
+            self._factors[kind] = seen if known is None else known * (seen / known) ** RATE
+            self._latest[kind[0]] = self._factors[kind]
+
+
+def _kinds(asked: Iterable[tuple[Fetch, Situation]]) -> set[Kind]:
+    return {_kind(fetch, where) for fetch, where in asked}
+
+
+def _kind(fetch: Fetch, where: Situation) -> Kind:
+    return fetch.plan.name, where.narrowed, where.excluded.bit_length() if fetch.exclude else 0
+
+
+def _formula(fetch: Fetch, where: Situation) -> float:
+    ids = where.excluded if fetch.exclude else 0
+    around = CALL_S + ids * ID_S + fetch.limit * HIT_S
+    if fetch.plan.ef is None:
+        return around + where.passing * where.dim * NUMBER_S
+    walked = ids * WALK_S if fetch.plan.acorn else 0.0
+    return around + (fetch.plan.ef * CANDIDATE_S + walked) * where.dim

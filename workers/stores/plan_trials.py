@@ -1,0 +1,79 @@
+"""Which graph plan keeps the promised recall on a collection, found out beside exact scans."""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from workers.stores.plan import PROMISED_RECALL, Fetch, Rung, Situation, ladder
+from workers.stores.protocol import Scored
+
+# A rung is trusted after so many trials and compared hits; a margin over the promise, as few trials prove little.
+TRIALS = 3
+COMPARED = 30
+TRUSTED_RECALL = (1 + PROMISED_RECALL) / 2
+# Then one in so many is tried again, since collections change.
+AGAIN_EVERY = 512
+# Situations of one collection that are remembered; the one met longest ago is learned anew.
+REMEMBERED = 256
+TIE = 1e-6
+
+Key = tuple[int, int, int]
+
+
+@dataclass
+class _Record:
+    step: int = 0
+    trials: int = 0
+    compared: int = 0
+    found: int = 0
+    uses: int = 0
+
+    def begin(self, step: int) -> None:
+        self.step, self.trials, self.compared, self.found = step, 0, 0, 0
+
+    @property
+    def trusted(self) -> bool:
+        return self.trials >= TRIALS and self.compared >= COMPARED
+
+
+class Trials:
+    """Climbs a ladder of plans for each kind of situation until one keeps the promise."""
+
+    def __init__(self) -> None:
+        self._records: OrderedDict[Key, _Record] = OrderedDict()
+
+    def rung(self, where: Situation, limit: int, *, exclude: bool) -> Rung | None:
+        """The plan to use or to try; None when the whole ladder failed."""
+        rungs, record = ladder(where, exclude=exclude), self._of(where, limit, exclude=exclude)
+        return rungs[record.step] if record.step < len(rungs) else None
+
+    def due(self, where: Situation, fetch: Fetch) -> bool:
+        """Whether this question should be answered exactly, too, to see what the plan finds."""
+        record = self._of(where, fetch.limit, exclude=fetch.exclude)
+        record.uses += 1
+        return not record.trusted or record.uses % AGAIN_EVERY == 0
+
+    def tell(self, where: Situation, fetch: Fetch, found: Sequence[Scored], exact: Sequence[Scored]) -> None:
+        """What the plan found beside all that there was to find."""
+        record = self._of(where, fetch.limit, exclude=fetch.exclude)
+        worst = exact[-1].score - TIE if exact else 0.0
+        if record.trusted:
+            # What is new weighs more than what was.
+            record.compared, record.found = record.compared // 2, record.found // 2
+        record.trials += 1
+        record.compared += len(exact)
+        record.found += min(len(exact), sum(hit.score >= worst for hit in found))
+        enough = TRUSTED_RECALL if record.trusted else PROMISED_RECALL
+        if record.found < enough * record.compared:
+            record.begin(record.step + 1)
+
+    def _of(self, where: Situation, limit: int, *, exclude: bool) -> _Record:
+        """Situations alike: excluded ids and limit within a factor of two, passing points within one of four."""
+        ids = where.excluded.bit_length() if exclude else 0
+        share = (where.points // max(1, where.passing)).bit_length() // 2 + 1 if where.narrowed else 0
+        key = ids, share, limit.bit_length()
+        record = self._records.pop(key, None) or _Record()
+        self._records[key] = record
+        if len(self._records) > REMEMBERED:
+            self._records.popitem(last=False)
+        return record

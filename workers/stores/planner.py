@@ -1,0 +1,173 @@
+"""Finds exactly as many hits as were asked for, in rounds: a first guess, wider ones, at last an exact scan.
+
+The rounds do no input or output, so that an embedded store and a server share them: `rounds` yields questions to the
+engine and is sent what it found. Widening in rounds is the expanding search of Exquisitor (Jónsson et al., ECIR 2020).
+"""
+
+from collections.abc import Generator, Sequence
+from time import perf_counter
+from typing import NamedTuple
+
+import msgspec
+
+from shared.jobs import PlanName
+from workers.stores.plan import EXACT, EXACT_UP_TO, Fetch, Plan, Situation
+from workers.stores.plan_costs import Costs
+from workers.stores.plan_trials import Trials
+from workers.stores.protocol import Answer, Scored, VectorQuery
+
+# The first guess fetches so many more than asked, to have enough after the excluded are dropped.
+SPARE = 64
+WIDEN = 4
+MAX_ROUNDS = 4
+# Exact scans beside a graph plan, to learn its recall, may take so long.
+TRIAL_S = 0.5
+# The share of first guesses that found enough is followed at this rate, and asked again this often where it is small.
+GUESS_RATE = 0.25
+GUESS_AGAIN_EVERY = 16
+
+
+class Ask(NamedTuple):
+    """A query as the engine is to run it; excluded ids that are to be dropped later are taken out of it."""
+
+    query: VectorQuery
+    plan: Plan
+
+
+Found = list[list[Scored]]
+Rounds = Generator[list[Ask], Found, list[Answer]]
+
+
+class Planner:
+    """What one process knows about one collection. Not thread-safe."""
+
+    def __init__(self) -> None:
+        self.costs = Costs()
+        self.trials = Trials()
+        self._guesses: dict[int, tuple[float, int]] = {}
+
+    def rounds(self, queries: Sequence[VectorQuery], situations: Sequence[Situation]) -> Rounds:
+        """Yields questions of one kind, to be sent the hits of each; returns an answer for each query.
+
+        Any plan but an exact one may find too few, so the last round of a query that fell short is exact.
+        """
+        pursuits = [Pursuit(query, where, self) for query, where in zip(queries, situations, strict=True)]
+        while running := [one for one in pursuits if one.fetches]:
+            asked = [(one, fetch) for one in running for fetch in one.fetches]
+            found: dict[tuple[int, Fetch], list[Scored]] = {}
+            for kind in sorted({fetch.plan.name for _, fetch in asked}):
+                same = [(one, fetch) for one, fetch in asked if fetch.plan.name == kind]
+                began = perf_counter()
+                answers = yield [one.ask(fetch) for one, fetch in same]
+                self.costs.learn([(fetch, one.where) for one, fetch in same], perf_counter() - began)
+                found |= {(id(one), fetch): hits for (one, fetch), hits in zip(same, answers, strict=True)}
+            for one in running:
+                one.take([found[id(one), fetch] for fetch in one.fetches])
+        return [Answer(hits=one.hits, plan=one.plan, rounds=one.rounds) for one in pursuits]
+
+    def guesses(self, where: Situation, *, guess_s: float, sure_s: float) -> bool:
+        """Whether it pays to hope that few of the nearest points are excluded."""
+        share, uses = self._guesses.get(where.excluded.bit_length(), (0.5, 0))
+        self._guesses[where.excluded.bit_length()] = share, uses + 1
+        return guess_s < share * sure_s or uses % GUESS_AGAIN_EVERY == 0
+
+    def guessed(self, where: Situation, *, enough: bool) -> None:
+        key = where.excluded.bit_length()
+        share, uses = self._guesses.get(key, (0.5, 0))
+        self._guesses[key] = share + GUESS_RATE * (enough - share), uses
+
+
+class Pursuit:
+    """One query on its way: `fetches` are its questions in this round, none when it is answered."""
+
+    def __init__(self, query: VectorQuery, where: Situation, planner: Planner) -> None:
+        self.query, self.where, self.planner = query, where, planner
+        self.hits: list[Scored] = []
+        self.plan: PlanName = "exact"
+        self.rounds = 0
+        self.fetches: list[Fetch] = []
+        self._next(self._first())
+
+    def ask(self, fetch: Fetch) -> Ask:
+        """Payloads come along only where nearly all that is fetched is kept."""
+        query = msgspec.structs.replace(
+            self.query,
+            limit=fetch.limit,
+            exclude_ids=self.query.exclude_ids if fetch.exclude else (),
+            payload=self.query.payload and fetch.limit <= WIDEN * self.query.limit and fetch == self.fetches[-1],
+        )
+        return Ask(query, fetch.plan)
+
+    def take(self, found: Found) -> None:
+        """What this round's questions found; decides whether there is another one."""
+        fetch, raw = self.fetches[-1], found[-1]
+        if len(self.fetches) > 1:
+            self.planner.trials.tell(self.where, self.fetches[0], found[0], raw)
+        kept = raw if fetch.exclude else self._kept(raw)
+        self.hits, self.plan = kept[: self.query.limit], fetch.name
+        enough = len(kept) >= self.query.limit
+        if self.rounds == 1 and fetch.limit < self._most and not fetch.exclude:
+            self.planner.guessed(self.where, enough=enough)
+        complete = fetch.plan.exact and (fetch.exclude or len(raw) < fetch.limit)
+        if enough or complete:
+            self.fetches = []
+        else:
+            self._next(self._wider(len(kept), len(raw)))
+
+    def _next(self, fetch: Fetch) -> None:
+        """Beside a plan that is not trusted yet runs an exact one, whose answer counts."""
+        self._fetch = fetch
+        self.rounds += 1
+        sure = fetch._replace(plan=EXACT)
+        tried = not fetch.plan.exact and self._cost(sure) <= TRIAL_S and self.planner.trials.due(self.where, fetch)
+        self.fetches = [fetch, sure] if tried else [fetch]
+
+    def _first(self) -> Fetch:
+        sure = self._sure()
+        limit = self.query.limit + max(SPARE, self.query.limit)
+        if limit >= self._most:
+            return sure
+        guess = self._best(limit, exclude=False)
+        worth = self.planner.guesses(self.where, guess_s=self._cost(guess), sure_s=self._cost(sure))
+        return guess if worth else sure
+
+    @property
+    def _most(self) -> int:
+        """So many of the nearest points hold enough, however many of them are excluded."""
+        return self.query.limit + self.where.excluded
+
+    def _kept(self, hits: list[Scored]) -> list[Scored]:
+        excluded = set(self.query.exclude_ids)
+        return [hit for hit in hits if hit.id not in excluded]
+
+    def _sure(self) -> Fetch:
+        """The cheaper of leaving the excluded out in the engine, and of fetching as many more."""
+        left_out = self._best(self.query.limit, exclude=True)
+        if not self.where.excluded:
+            return left_out
+        dropped = self._best(self._most, exclude=False)
+        return dropped if self._cost(dropped) < self._cost(left_out) else left_out
+
+    def _wider(self, kept: int, fetched: int) -> Fetch:
+        """After a round that fell short: more of the same where that is cheaper than leaving the excluded out."""
+        fetch = self._fetch
+        fell_short = fetch.exclude or fetched < fetch.limit or fetch.limit >= self._most
+        if fell_short or self.rounds >= MAX_ROUNDS - 1:
+            return Fetch(EXACT, self.query.limit, exclude=True)
+        sure = self._sure()
+        needed = fetch.limit * self.query.limit * 3 // (2 * max(1, kept))
+        limit = min(self._most, max(WIDEN * fetch.limit, needed))
+        wider = self._best(limit, exclude=False)
+        return wider if self._cost(wider) < self._cost(sure) else sure
+
+    def _best(self, limit: int, *, exclude: bool) -> Fetch:
+        """The cheaper of an exact scan and the graph plan that keeps the promise, as far as is known."""
+        exact = Fetch(EXACT, limit, exclude)
+        rung = self.planner.trials.rung(self.where, limit, exclude=exclude)
+        if rung is None or self.where.points <= EXACT_UP_TO:
+            return exact
+        graph = Fetch(rung.plan(limit), limit, exclude)
+        return graph if self._cost(graph) < self._cost(exact) else exact
+
+    def _cost(self, fetch: Fetch) -> float:
+        return self.planner.costs.of(fetch, self.where)
