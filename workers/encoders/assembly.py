@@ -1,6 +1,5 @@
 """An encoder put together: model, tokenizer, exact shortcuts, device and precision, each checked before it serves."""
 
-import copy
 import logging
 from typing import Any
 
@@ -14,8 +13,9 @@ from workers.encoders.fingerprint import fingerprint
 from workers.encoders.openclip import OpenClipEncoder, Texts, Tokenizer
 from workers.encoders.preprocess import Preprocess, from_config
 from workers.encoders.protocol import EncoderInfo, Matrix
-from workers.encoders.text_truncation import PROBES, TruncatedText, truncation_is_exact
+from workers.encoders.text_truncation import PROBES
 from workers.encoders.torchvision_ops import open_clip
+from workers.encoders.towers import Shortcuts, Towers, prove
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ class _Parts(msgspec.Struct, frozen=True, kw_only=True):
     texts: Texts
     context_length: int
     preprocess: Preprocess
-    truncate: bool
+    shortcuts: Shortcuts
 
 
 def assemble(settings: Settings) -> OpenClipEncoder:
@@ -60,7 +60,7 @@ def _load(source: models.Source) -> _Parts:
         texts=Texts(tokenizer, context_length=tokenizer.context_length),
         context_length=tokenizer.context_length,
         preprocess=preprocess,
-        truncate=truncation_is_exact(model, tokenizer),
+        shortcuts=prove(model, tokenizer, preprocess.size),
     )
 
 
@@ -87,9 +87,6 @@ def _probe(encoder: OpenClipEncoder) -> Matrix:
 
 
 def _encoder(parts: _Parts, target: torch.device, precision: str) -> OpenClipEncoder:
-    model = parts.model
-    if target != CPU or precision != "fp32":
-        model = copy.deepcopy(model).to(device=target, dtype=device.DTYPES[precision])
     info = EncoderInfo(
         model=parts.label,
         fingerprint=parts.fingerprint,
@@ -99,8 +96,14 @@ def _encoder(parts: _Parts, target: torch.device, precision: str) -> OpenClipEnc
         device=str(target),
         precision=precision,
     )
-    tower = TruncatedText(model) if parts.truncate else model.encode_text
-    return OpenClipEncoder(model, info=info, texts=parts.texts, text_tower=tower, preprocess=parts.preprocess)
+    towers = Towers(parts.model, device=target, dtype=device.DTYPES[precision])
+    return OpenClipEncoder(
+        info=info,
+        texts=parts.texts,
+        text_tower=towers.texts(parts.shortcuts.texts),
+        picture_tower=towers.pictures(parts.shortcuts.pictures),
+        preprocess=parts.preprocess,
+    )
 
 
 @torch.inference_mode()

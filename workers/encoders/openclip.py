@@ -3,14 +3,13 @@
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 from torch.nn import functional
 
-from workers.encoders.device import memory_bytes
+from workers.encoders.device import DTYPES, memory_bytes
+from workers.encoders.pictures_lean import PictureTower
 from workers.encoders.preprocess import Preprocess
 from workers.encoders.protocol import EncoderInfo, Matrix, Pixels, Tokens
 from workers.encoders.text_truncation import TextTower
@@ -57,18 +56,23 @@ class Texts:
 
 
 class OpenClipEncoder:
-    """An open_clip model on its device. `text_tower` is its own, or the exact shortcut of `text_truncation`."""
+    """An open_clip model on its device: its own towers, or exact shortcuts that were proven against them."""
 
     def __init__(
-        self, model: nn.Module, *, info: EncoderInfo, texts: Texts, text_tower: TextTower, preprocess: Preprocess
+        self,
+        *,
+        info: EncoderInfo,
+        texts: Texts,
+        text_tower: TextTower,
+        picture_tower: PictureTower,
+        preprocess: Preprocess,
     ) -> None:
         self.info = info
-        self._model: Any = model
         self._texts = texts
         self._text_tower = text_tower
+        self._picture_tower = picture_tower
         self._preprocess = preprocess
-        parameter = next(model.parameters())
-        self._device, self._dtype = parameter.device, parameter.dtype
+        self._device, self._dtype = torch.device(info.device), DTYPES[info.precision]
         self._mean = self._channels(preprocess.mean)
         self._std = self._channels(preprocess.std)
 
@@ -83,15 +87,14 @@ class OpenClipEncoder:
 
     @torch.inference_mode()
     def encode_texts(self, tokens: Sequence[Tokens]) -> Matrix:
-        ids = torch.from_numpy(np.stack(tokens)).to(self._device)  # (n, context)
-        return _unit_rows(self._text_tower(ids))
+        return _unit_rows(self._text_tower(torch.from_numpy(np.stack(tokens))))  # from (n, context)
 
     @torch.inference_mode()
     def encode_images(self, images: Sequence[Pixels]) -> Matrix:
         pixels = torch.from_numpy(np.stack(images)).to(self._device)  # (n, height, width, 3), uint8
         channels = pixels.permute(0, 3, 1, 2).float()  # (n, 3, height, width), 0 to 255
         inputs = ((channels - self._mean) / self._std).to(self._dtype)
-        return _unit_rows(self._model.encode_image(inputs))
+        return _unit_rows(self._picture_tower(inputs))
 
     def _channels(self, values: tuple[float, ...]) -> torch.Tensor:
         """Per-channel statistics on the scale of uint8, shaped to broadcast over (n, 3, height, width)."""

@@ -17,10 +17,12 @@ logger = logging.getLogger(__name__)
 TextTower = Callable[[torch.Tensor], torch.Tensor]  # (n, context) ids → (n, dim)
 
 # Largest difference of a component of unit vectors in fp32; other matrix shapes round differently, by about 1e-6.
-TOLERANCE = 1e-4
+TOLERANCE = 1e-5
 PROBES = (
     "a",
     "a happy cat",
+    "a happy cat in the snow",
+    "",
     "two red bicycles leaning against the wall of an old stone house in the rain",
     "a long sentence that goes on " * 20,
 )
@@ -30,16 +32,18 @@ class TruncatedText:
     """Runs a causal open_clip text tower over a batch's longest text. Ask `truncation_is_exact` first."""
 
     def __init__(self, model: nn.Module) -> None:
-        self._tower = _tower(model)
-        self._eos_id = _eos_id(model)
+        self._tower = text_tower(model)
+        self._device = self._tower.positional_embedding.device
+        self._eos_id = eos_id(model)
 
     def __call__(self, ids: torch.Tensor) -> torch.Tensor:
-        """(n, context) → (n, dim), not normalised."""
+        """(n, context), on the CPU → (n, dim), not normalised."""
         tower = self._tower
         ends = self._ends(ids)  # (n,)
         length = int(ends.max()) + 1
+        ids, ends = ids[:, :length].to(self._device), ends.to(self._device)
         dtype = tower.transformer.get_cast_dtype()
-        x = tower.token_embedding(ids[:, :length]).to(dtype) + tower.positional_embedding[:length].to(dtype)
+        x = tower.token_embedding(ids).to(dtype) + tower.positional_embedding[:length].to(dtype)
         x = tower.transformer(x, attn_mask=tower.attn_mask[:length, :length])  # (n, length, width)
         # The norm works on each position alone, so only the one that is read needs it.
         x = tower.ln_final(x[torch.arange(len(ids), device=ids.device), ends])  # (n, width)
@@ -58,22 +62,23 @@ def _projected(x: torch.Tensor, projection: nn.Module | torch.Tensor | None) -> 
     return x @ projection if isinstance(projection, torch.Tensor) else projection(x)
 
 
-def truncation_is_exact(model: nn.Module, tokenizer: Callable[[Sequence[str]], torch.Tensor]) -> bool:
+def is_exact(tower: TextTower, model: nn.Module, tokenizer: Callable[[Sequence[str]], torch.Tensor]) -> bool:
     """Prove it against the stock path. Call it in fp32: half precision would drown the proof in rounding."""
-    if not may_truncate(model):
-        logger.info("texts run at full length: the model's text tower is not causal, or reads another position")
-        return False
-    difference = _largest_difference(model, tokenizer)
+    name, difference = type(tower).__name__, _largest_difference(tower, model, tokenizer)
     if difference > TOLERANCE:
-        logger.warning("texts run at full length: truncating them changes vectors by %.1e", difference)
+        logger.warning("%s is not used: it changes the vectors of this model's texts by %.1e", name, difference)
         return False
-    logger.info("texts run at their own length, which changes vectors by at most %.1e", difference)
+    logger.info("%s: texts run at their own length, which changes vectors by at most %.1e", name, difference)
     return True
+
+
+def tell_why_not() -> None:
+    logger.info("texts run at full length: the model's text tower is not causal, or reads another position")
 
 
 def may_truncate(model: nn.Module) -> bool:
     """Whether the tower is one of open_clip's own, causal, without a class token, and reads the end-of-text."""
-    tower = _tower(model)
+    tower = text_tower(model)
     parts = ("token_embedding", "positional_embedding", "transformer", "ln_final", "text_projection", "attn_mask")
     if not all(hasattr(tower, part) for part in parts) or not hasattr(tower.transformer, "get_cast_dtype"):
         return False
@@ -81,28 +86,29 @@ def may_truncate(model: nn.Module) -> bool:
     return is_causal and getattr(tower, "cls_emb", None) is None and _pool(model) in {"argmax", "eos"}
 
 
-def _tower(model: nn.Module) -> Any:
+def text_tower(model: nn.Module) -> Any:
     """`CustomTextCLIP` keeps its text tower apart; `CLIP` is its own."""
     return getattr(model, "text", model)
 
 
 def _pool(model: nn.Module) -> str:
-    return str(getattr(_tower(model), "pool_type" if hasattr(model, "text") else "text_pool_type", ""))
+    return str(getattr(text_tower(model), "pool_type" if hasattr(model, "text") else "text_pool_type", ""))
 
 
-def _eos_id(model: nn.Module) -> int | None:
+def eos_id(model: nn.Module) -> int | None:
     if _pool(model) != "eos":
         return None
-    return int(getattr(_tower(model), "eos_id" if hasattr(model, "text") else "text_eos_id"))
+    return int(getattr(text_tower(model), "eos_id" if hasattr(model, "text") else "text_eos_id"))
 
 
 @torch.inference_mode()
-def _largest_difference(model: nn.Module, tokenizer: Callable[[Sequence[str]], torch.Tensor]) -> float:
+def _largest_difference(
+    tower: TextTower, model: nn.Module, tokenizer: Callable[[Sequence[str]], torch.Tensor]
+) -> float:
     """Each probe alone and all together, because lengths within a batch matter."""
     stock: TextTower = model.encode_text  # type: ignore[assignment]
-    truncated = TruncatedText(model)
     batches = [tokenizer(list(PROBES)), *(tokenizer([probe]) for probe in PROBES)]
-    return max(float((_unit(stock(ids)) - _unit(truncated(ids))).abs().max()) for ids in batches)
+    return max(float((_unit(stock(ids)) - _unit(tower(ids))).abs().max()) for ids in batches)
 
 
 def _unit(vectors: torch.Tensor) -> torch.Tensor:
