@@ -65,7 +65,7 @@ async def tenants(request: Request[State]) -> Response:
 async def states(request: Request[State]) -> Response:
     """How many jobs are in each state."""
     identity = auth.reader(request)
-    scope = scope_of(request, identity, params.read(request, params.TenantParams).tenant)
+    scope = scope_of(request, identity, params.read(request, params.CountParams).tenant)
     return answer(StateCounts(await request.state["ledger"].counts(scope.tenant)))
 
 

@@ -1,5 +1,6 @@
 """/v1/jobs: look, list, cancel, run again."""
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -11,7 +12,6 @@ from api.submission import place_of, taken_again
 from shared.clock import ms_of
 from shared.job_filter import JobFilter
 from shared.jobs import FINAL
-from shared.ledger import Page
 
 
 async def show(request: Request[State]) -> Response:
@@ -25,13 +25,13 @@ async def show(request: Request[State]) -> Response:
 
 
 async def recent(request: Request[State]) -> Response:
-    """The tenant's jobs, newest first, without results."""
+    """The tenant's jobs, or those of all, newest first, without results."""
     identity = auth.reader(request)
     wanted = params.read(request, params.JobsParams)
     scope = scope_of(request, identity, wanted.tenant)
     where = _where(wanted, by_words=not scope.redacted)
     page = await request.state["ledger"].recent(scope.tenant, where=where, before=wanted.before, limit=wanted.limit)
-    return answer(Page(jobs=[scope.shown(job) for job in page.jobs], next=page.next))
+    return answer(msgspec.structs.replace(page, jobs=[scope.shown(job) for job in page.jobs]))
 
 
 async def cancel(request: Request[State]) -> Response:

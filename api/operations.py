@@ -118,7 +118,7 @@ OPERATIONS: tuple[Operation, ...] = (
         path="/v1/jobs/states",
         summary="How many jobs are in each state",
         tag="jobs",
-        params=params.TenantParams,
+        params=params.CountParams,
         answers={200: StateCounts},
         errors=WRITING,
     ),

@@ -16,6 +16,10 @@ MAX_IDEMPOTENCY_KEY = 128
 Wait = Annotated[float, msgspec.Meta(ge=0, le=30, description="seconds to wait for the job's end")]
 
 
+# A tenant's name, or `*` for all of them.
+Tenants = Annotated[str, msgspec.Meta(pattern=r"^(\*|[a-z0-9][a-z0-9_-]{0,62})(?!\n)$")]
+
+
 class NoParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """No query string."""
 
@@ -36,6 +40,12 @@ class TenantParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     tenant: Name | None = None
 
 
+class CountParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`tenant` is for operators: whose jobs; `*` are all tenants."""
+
+    tenant: Tenants | None = None
+
+
 class TenantsParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`after` is an earlier page's `next`."""
 
@@ -50,7 +60,7 @@ class SpanParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 class JobsParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`q` is the beginning of a job's id, or words of its query; `error` the type of the problem that it ended with;
-    `before` is an earlier page's `next`; `tenant` is for operators.
+    `before` is an earlier page's `next`; `tenant` is for operators, `*` are all tenants.
     """
 
     state: JobState | None = None
@@ -61,7 +71,7 @@ class JobsParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     q: Words | None = None
     since: Moment | None = None
     until: Moment | None = None
-    tenant: Name | None = None
+    tenant: Tenants | None = None
     before: Annotated[str, msgspec.Meta(pattern=r"^\d{1,15}-[^\x00-\x1f]{1,200}$")] | None = None
     limit: Annotated[int, msgspec.Meta(ge=1, le=200)] = 50
 

@@ -11,24 +11,25 @@ from shared.tenants import Identity
 
 
 class Scope(msgspec.Struct, frozen=True):
-    """A tenant, and whether what its jobs asked and answered stays hidden."""
+    """A tenant, or ALL of them, and whether what jobs of other tenants than `own` asked and answered stays hidden."""
 
     tenant: str
+    own: str
     redacted: bool = False
 
     def shown(self, job: JobView) -> JobView:
-        return redacted(job) if self.redacted else job
+        return redacted(job) if self.redacted and job.tenant != self.own else job
 
 
 def scope_of(request: Request[State], identity: Identity, tenant: str | None) -> Scope:
     """Operators and viewers may look at other tenants, as far as `operators_see` lets them. Raises Forbidden."""
     if tenant is None or tenant == identity.tenant:
-        return Scope(identity.tenant)
+        return Scope(identity.tenant, own=identity.tenant)
     auth.operator(request)
     see = request.state["settings"].operators_see
     if see == "own":
         raise Forbidden("other tenants' jobs are not shown here")
-    return Scope(tenant, redacted=see == "redacted")
+    return Scope(tenant, own=identity.tenant, redacted=see == "redacted")
 
 
 def redacted(job: JobView) -> JobView:

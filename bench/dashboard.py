@@ -2,7 +2,8 @@
 
 For each page `*_work_ms` is the mean time that API and Redis computed for it, whatever else ran on the machine, `*_ms`
 the median time from its first request to the last answer, over HTTP, one request after the other, and `*_commands` how
-many commands Redis ran for it, which does not grow with the ledger. `fill_s` is how long it took to make the ledger,
+many commands Redis ran for it, which does not grow with the ledger. Pages of `all` tenants look at a hundred of them,
+one with the large ledger, the others with half as many jobs together. `fill_s` is how long it took to make the ledger,
 `redis_mib` what it takes there with its index.
 """
 
@@ -21,11 +22,14 @@ from bench.report import Report, arguments, emit, percentile, progress
 from shared import keys
 from shared.clock import iso
 from shared.connection import connect
+from shared.ledger import MOST_TENANTS
 from shared.settings import Settings
 from tests.api.serving import Api, serving
 from tests.redis_server import RedisServer
 
 MIB = 2**20
+# Beside the tenant with the large ledger: as many as a list of all looks at, with half as many jobs together.
+TEAMS = tuple(f"team-{number}" for number in range(MOST_TENANTS - 1))
 # What a page of the dashboard asks for, in the order of its requests.
 PAGES: dict[str, tuple[str, ...]] = {
     "overview_1h": ("statistics?span=1h", "queues", "workers"),
@@ -42,6 +46,14 @@ PAGES: dict[str, tuple[str, ...]] = {
     "jobs_worst": ("jobs?limit=50&state=failed&collection=scans&worker=worker-0&q=happy+king", "jobs/states"),
     "jobs_by_id": ("jobs?limit=50&q={prefix}", "jobs/states"),
     "jobs_hour": ("jobs?limit=50&since={hour}&q=cat", "jobs/states"),
+    "all_tenants": ("jobs?limit=50&tenant=*", "jobs/states?tenant=*"),
+    "all_deep": ("jobs?limit=50&tenant=*&before={middle}", "jobs/states?tenant=*"),
+    "all_state": ("jobs?limit=50&tenant=*&state=failed", "jobs/states?tenant=*"),
+    "all_words": ("jobs?limit=50&tenant=*&q=happy+cat&state=failed", "jobs/states?tenant=*"),
+    "all_rare": ("jobs?limit=50&tenant=*&q=unicorn", "jobs/states?tenant=*"),
+    "all_none": ("jobs?limit=50&tenant=*&q=nosuchword", "jobs/states?tenant=*"),
+    "all_error": ("jobs?limit=50&tenant=*&error=bad-picture&collection=scans", "jobs/states?tenant=*"),
+    "all_by_id": ("jobs?limit=50&tenant=*&q={prefix}", "jobs/states?tenant=*"),
     "detail": ("jobs/{job}", "jobs/{job}/request"),
     "dead": ("jobs?limit=50&state=dead", "jobs/states"),
     "workers": ("workers",),
@@ -102,6 +114,7 @@ async def filled(redis_url: str, count: int) -> dict[str, float]:
     async with connect(Settings(redis_url=redis_url)) as redis:
         began = perf_counter()
         await fill(redis, count)
+        await fill(redis, count // 2, tenants=TEAMS)
         took_s = perf_counter() - began
         told = await redis.info("memory")
     return {"fill_s": took_s, "redis_mib": told["used_memory"] / MIB}
@@ -115,7 +128,9 @@ def main() -> None:
     with RedisServer() as server, tempfile.TemporaryDirectory(prefix="clipline-bench-") as folder:
         figures = uvloop.run(filled(server.url, chosen.jobs))
         progress(f"{chosen.jobs} jobs in {figures['fill_s']:.1f} s")
-        settings = Settings(redis_url=server.url, data_dir=folder, port=0, keep_jobs=2 * chosen.jobs)
+        settings = Settings(
+            redis_url=server.url, data_dir=folder, port=0, keep_jobs=2 * chosen.jobs, operators_see="all"
+        )
         with serving(settings) as api:
             figures |= asyncio.run(measured(api, server.url, chosen.rounds))
     slowest = max((name for name in figures if name.endswith("_work_ms")), key=lambda name: figures[name])

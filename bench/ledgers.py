@@ -1,7 +1,7 @@
 """Fills a ledger as queue, workers and accountant would have, in seconds instead of hours."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import msgspec
 from arq.connections import ArqRedis
@@ -22,7 +22,9 @@ STATES: tuple[State, ...] = ("failed",) * 3 + ("cancelled",) * 2 + ("succeeded",
 TENANT = "default"
 
 
-def records(count: int, *, since_ms: int, seed: int = 7) -> Iterator[dict[str, bytes]]:
+def records(
+    count: int, *, since_ms: int, tenants: Sequence[str] = (TENANT,), seed: int = 7
+) -> Iterator[dict[str, bytes]]:
     """Jobs one after the other over the last day, the same ones for the same seed."""
     chance = random.Random(seed)
     problem = msgspec.msgpack.encode(BadPicture("cut off").problem())
@@ -32,7 +34,7 @@ def records(count: int, *, since_ms: int, seed: int = 7) -> Iterator[dict[str, b
         state = chance.choice(STATES)
         fields: dict[str, str | int] = {
             "id": f"{chance.getrandbits(128):032x}",
-            "tenant": TENANT,
+            "tenant": chance.choice(tenants),
             "lane": "interactive",
             "kind": "search",
             "collection": chance.choice(("photos", "photos", "photos", "scans")),
@@ -49,18 +51,18 @@ def records(count: int, *, since_ms: int, seed: int = 7) -> Iterator[dict[str, b
         yield {**row, "timings": took} | ({"error": problem} if state == "failed" else {})
 
 
-async def fill(redis: ArqRedis, count: int) -> None:
-    """Records, the tenant's indexes, the index of terms and the counters: as after a day of `count` jobs."""
+async def fill(redis: ArqRedis, count: int, *, tenants: Sequence[str] = (TENANT,)) -> None:
+    """Records, the tenants' indexes, the index of terms and the counters: as after a day of `count` jobs."""
     at_ms = now_ms()
     chunk: list[dict[str, bytes]] = []
-    for record in records(count, since_ms=at_ms - 86_400_000):
+    for record in records(count, since_ms=at_ms - 86_400_000, tenants=tenants, seed=7 + len(tenants)):
         chunk.append(record)
         if len(chunk) == CHUNK:
             await _write(redis, chunk)
             chunk = []
     if chunk:
         await _write(redis, chunk)
-    await redis.zadd(keys.TENANTS, {TENANT: at_ms})
+    await redis.zadd(keys.TENANTS, dict.fromkeys(tenants, at_ms))
     await redis.hset(keys.ACCOUNT, mapping={"offset": "0-1", "since_ms": 1, "until_ms": at_ms})
 
 
@@ -69,14 +71,16 @@ async def _write(redis: ArqRedis, chunk: list[dict[str, bytes]]) -> None:
     async with redis.pipeline(transaction=False) as pipe:
         for record in chunk:
             job_id, state, at_ms = record["id"].decode(), record["state"].decode(), int(record["finished"])
+            tenant = record["tenant"].decode()
             pipe.hset(keys.record(job_id), mapping=record)
-            pipe.zadd(keys.jobs(TENANT), {job_id: int(record["created"])})
-            pipe.zadd(f"{keys.jobs(TENANT)}:{state}", {job_id: at_ms})
-            tally.add(Happening(job_id, TENANT, "queued", int(record["created"]), record))
-            tally.add(Happening(job_id, TENANT, state, at_ms, record))  # type: ignore[arg-type]
+            pipe.zadd(keys.jobs(tenant), {job_id: int(record["created"])})
+            pipe.zadd(f"{keys.jobs(tenant)}:{state}", {job_id: at_ms})
+            tally.add(Happening(job_id, tenant, "queued", int(record["created"]), record))
+            tally.add(Happening(job_id, tenant, state, at_ms, record))  # type: ignore[arg-type]
         for key, entries in tally.entries.items():
             pipe.zadd(key, entries)
-        pipe.zadd(keys.indexed(TENANT), tally.indexed[TENANT])
+        for tenant, members in tally.indexed.items():
+            pipe.zadd(keys.indexed(tenant), members)
         for key, _, counts in tally.sums:
             for field, number in counts.items():
                 pipe.hincrby(key, field, number)

@@ -7,10 +7,11 @@ from shared.jobs import Collection, IngestResult, JobView
 
 
 class JobPage(msgspec.Struct, frozen=True):
-    """Jobs newest first; `next` is the cursor of the page after."""
+    """Jobs newest first; `next` is the cursor of the page after. `left_out`: tenants too many to be looked at."""
 
     jobs: list[JobView]
     next: str | None = None
+    left_out: int = 0
 
 
 class CollectionList(msgspec.Struct, frozen=True):

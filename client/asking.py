@@ -24,7 +24,7 @@ class Options(TypedDict, total=False):
 
 class Where(TypedDict, total=False):
     """Which jobs, and which page of them: `q` is an id's beginning or words of the query, `error` the type of the
-    problem that a job ended with, `before` an earlier page's `next`; `tenant` is for operators.
+    problem that a job ended with, `before` an earlier page's `next`; `tenant` is for operators, `*` are all tenants.
     """
 
     state: State

@@ -1,6 +1,7 @@
 """Reads sorted sets of jobs from the newest on, several together, a bounded part at a time."""
 
-from typing import Any, cast
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, cast
 
 import msgspec
 from arq.connections import ArqRedis
@@ -9,8 +10,17 @@ from shared.connection import redis_errors
 
 FAR_MS = 999_999_999_999_999.0
 
-Entry = tuple[str, float]  # a job's id and its score in an index
+# Of each index at least so many entries are read at a time.
+LEAST_READ = 16
 Rows = list[tuple[bytes, Any]]
+
+
+class Entry(NamedTuple):
+    """A job in an index, and whose it is."""
+
+    job_id: str
+    score: float
+    tenant: str
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -35,25 +45,75 @@ def place_at(cursor: str | None) -> tuple[Place, str]:
     return Place(float(score), rest), ""
 
 
-async def below(redis: ArqRedis, indexes: tuple[str, ...], place: Place, *, least: float, size: int) -> list[Entry]:
-    """Entries of the indexes together, highest first: `size` at most, and those of the place's own millisecond.
+class Walk:
+    """Reads indexes together, highest first; `indexes` are keys and whose jobs they hold.
 
-    These come in one read, however many, since no range of scores divides them.
+    Of each a part is read at a time, and more only when that is used up: many tenants cost little more than one.
     """
-    same = f"{place.score:.0f}"
-    with redis_errors():
-        async with redis.pipeline(transaction=True) as pipe:
-            for key in indexes:
-                pipe.zrange(key, same, same, desc=True, byscore=True, withscores=True)
-                pipe.zrange(key, f"({same}", least, desc=True, byscore=True, offset=0, num=size, withscores=True)
-            rows = cast(list[Rows], await pipe.execute())
-    beside = [one for one in _merged(rows[::2]) if one[0] < place.job_id and one[1] >= least]
-    return beside + _merged(rows[1::2])[:size]
+
+    def __init__(self, redis: ArqRedis, indexes: Mapping[str, str], place: Place, *, least: float) -> None:
+        self.redis = redis
+        self.indexes = indexes
+        self.least = least
+        self._open = dict.fromkeys(indexes, place)
+        self._rows: dict[str, list[Entry]] = {}
+
+    async def take(self, size: int) -> list[Entry]:
+        """The next entries, `size` at most; none when there are no more."""
+        taken: list[Entry] = []
+        while len(taken) < size:
+            await self._fill(size)
+            if not any(self._rows.values()):
+                break
+            taken += self._certain(size - len(taken))
+        return taken
+
+    def _certain(self, size: int) -> list[Entry]:
+        """Of what was read, that before which nothing unread can come."""
+        last = [_order(rows[-1]) for key, rows in self._rows.items() if key in self._open]
+        bottom = max(last, default=(-1.0, ""))
+        # A job that several of the indexes have counts once.
+        merged = sorted({one for rows in self._rows.values() for one in rows}, key=_order, reverse=True)
+        taken = [one for one in merged if _order(one) >= bottom][:size]
+        used = _order(taken[-1])
+        self._rows = {key: [one for one in rows if _order(one) < used] for key, rows in self._rows.items()}
+        return taken
+
+    async def _fill(self, size: int) -> None:
+        empty = [key for key in self._open if not self._rows.get(key)]
+        if not empty:
+            return
+        part = max(LEAST_READ, size // len(empty))
+        with redis_errors():
+            async with self.redis.pipeline(transaction=True) as pipe:
+                for key in empty:
+                    same = f"{self._open[key].score:.0f}"
+                    # What came in one millisecond is read whole, since no range of scores divides it.
+                    pipe.zrange(key, same, same, desc=True, byscore=True, withscores=True)
+                    pipe.zrange(
+                        key, f"({same}", self.least, desc=True, byscore=True, offset=0, num=part, withscores=True
+                    )
+                rows = cast(list[Rows], await pipe.execute())
+        for number, key in enumerate(empty):
+            self._read(key, rows[2 * number], rows[2 * number + 1], part)
+
+    def _read(self, key: str, same: Rows, lower: Rows, part: int) -> None:
+        place, tenant = self._open[key], self.indexes[key]
+        beside = [one for one in _entries(same, tenant) if one.job_id < place.job_id and one.score >= self.least]
+        self._rows[key] = beside + _entries(lower, tenant)
+        if len(lower) < part:
+            del self._open[key]
+        else:
+            self._open[key] = Place(self._rows[key][-1].score, self._rows[key][-1].job_id)
 
 
-def _merged(parts: list[Rows]) -> list[Entry]:
-    found = {(float(at), job_id.decode()) for part in parts for job_id, at in part}
-    return [(job_id, at) for at, job_id in sorted(found, reverse=True)]
+def _order(one: Entry) -> tuple[float, str]:
+    return one.score, one.job_id
+
+
+def _entries(rows: Rows, tenant: str) -> list[Entry]:
+    """Highest first, and those of one score in the order of their ids, which Redis compares as Python does here."""
+    return [Entry(job_id.decode(), float(at), tenant) for job_id, at in rows]
 
 
 async def sizes(redis: ArqRedis, indexes: list[str]) -> list[int]:
@@ -64,12 +124,12 @@ async def sizes(redis: ArqRedis, indexes: list[str]) -> list[int]:
             return cast(list[int], await pipe.execute())
 
 
-async def members(redis: ArqRedis, indexes: list[str], job_ids: list[str]) -> list[list[float | None]]:
-    """The jobs' scores in each index, None where they are not in it."""
-    if not indexes or not job_ids:
-        return [[None] * len(job_ids) for _ in indexes]
+async def members(redis: ArqRedis, asked: Sequence[tuple[str, list[str]]]) -> list[list[float | None]]:
+    """Of each index the scores of some jobs, None for those that are not in it."""
+    if not asked:
+        return []
     with redis_errors():
         async with redis.pipeline(transaction=False) as pipe:
-            for key in indexes:
+            for key, job_ids in asked:
                 pipe.zmscore(key, job_ids)
             return cast(list[list[float | None]], await pipe.execute())

@@ -16,12 +16,17 @@ from shared.jobs import FINAL, STATES, Attempt, JobView, Kind, Lane, State, Took
 from shared.pipe import Pipe
 from shared.trace_context import read
 
+# In place of a tenant: all of them, of which those that came last are looked at, so many at most.
+ALL = "*"
+MOST_TENANTS = 100
+
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):
-    """Jobs newest first; `next` is the cursor of the page after."""
+    """Jobs newest first; `next` is the cursor of the page after. `left_out`: tenants too many to be looked at."""
 
     jobs: list[JobView]
     next: str | None = None
+    left_out: int | msgspec.UnsetType = msgspec.UNSET
 
 
 class Ledger:
@@ -67,14 +72,29 @@ class Ledger:
         """A page of jobs, newest first, without results. `before` is a cursor that an earlier page gave.
 
         It may have fewer jobs than `limit`, or none, and still a `next`: what one page looks at is bounded.
+        With ALL it is of all tenants.
         """
-        found = await Finder(self.redis, tenant, where, self._plain).page(before, limit)
-        return Page(jobs=found.jobs, next=found.next)
+        tenants, left_out = await self._tenants(tenant)
+        found = await Finder(self.redis, tenants, where, self._plain).page(before, limit)
+        return Page(jobs=found.jobs, next=found.next, left_out=left_out)
 
     async def counts(self, tenant: str) -> dict[State, int]:
-        """How many jobs of the tenant are in each state."""
-        found = await sizes(self.redis, [keys.jobs_in(tenant, state) for state in STATES])
-        return dict(zip(STATES, found, strict=True))
+        """How many jobs of the tenant, or of those that are looked at with ALL, are in each state."""
+        tenants, _ = await self._tenants(tenant)
+        found = await sizes(self.redis, [keys.jobs_in(one, state) for state in STATES for one in tenants])
+        size = len(tenants)
+        return {state: sum(found[n * size : (n + 1) * size]) for n, state in enumerate(STATES)}
+
+    async def _tenants(self, tenant: str) -> tuple[list[str], int | msgspec.UnsetType]:
+        """Whose jobs are looked at, and how many tenants are left out."""
+        if tenant != ALL:
+            return [tenant], msgspec.UNSET
+        with redis_errors():
+            async with self.redis.pipeline(transaction=True) as pipe:
+                pipe.zrevrange(keys.TENANTS, 0, MOST_TENANTS - 1)
+                pipe.zcard(keys.TENANTS)
+                newest, count = await pipe.execute()
+        return [name.decode() for name in newest], count - len(newest)
 
     async def _plain(self, job_ids: list[str]) -> list[JobView | None]:
         """The records without results; None for what was trimmed meanwhile."""

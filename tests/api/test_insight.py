@@ -104,6 +104,27 @@ async def test_an_operator_sees_another_tenants_jobs_without_what_they_say(other
     assert len((await ours.get("/v1/jobs", params={"tenant": "theirs", "q": job_id[:8]})).json()["jobs"]) == 1
 
 
+async def test_an_operator_lists_and_searches_the_jobs_of_all_tenants(
+    other_tenant: tuple[Client, str], settings: Settings
+) -> None:
+    ours, theirs_id = other_tenant
+    await make_collection(settings, "ours", "things")
+    ours_id = (await ours.post("/v1/search", json=cat("our cat"))).json()["id"]
+    page = (await ours.get("/v1/jobs", params={"tenant": "*"})).json()
+    told = [(job["id"], job["tenant"], job["text"], job["redacted"]) for job in page["jobs"]]
+    assert told == [(ours_id, "ours", "our cat", False), (theirs_id, "theirs", None, True)]
+    assert (page["next"], page["left_out"]) == (None, 0)
+    for where, ids in (
+        ({"q": theirs_id[:10]}, [theirs_id]),
+        ({"q": "secret"}, []),
+        ({"state": "queued", "limit": "1"}, [ours_id]),
+        ({"collection": "nothing"}, []),
+    ):
+        found = (await ours.get("/v1/jobs", params={"tenant": "*", **where})).json()["jobs"]
+        assert [job["id"] for job in found] == ids, where
+    assert (await ours.get("/v1/jobs/states", params={"tenant": "*"})).json()["states"]["queued"] == 2
+
+
 async def test_without_the_tenant_named_nothing_of_it_is_there(other_tenant: tuple[Client, str]) -> None:
     ours, job_id = other_tenant
     assert (await ours.get(f"/v1/jobs/{job_id}")).status_code == 404
@@ -114,6 +135,8 @@ async def test_users_never_see_another_tenant(keyed: Api, make_key: MakeKey) -> 
     async with client_of(keyed, make_key("a", "user")) as user:
         for path in ("jobs", "jobs/j", "jobs/j/request", "jobs/states"):
             assert (await user.get(f"/v1/{path}", params={"tenant": "b"})).status_code == 403
+        for path in ("jobs", "jobs/states"):
+            assert (await user.get(f"/v1/{path}", params={"tenant": "*"})).status_code == 403
 
 
 @pytest.mark.parametrize(("see", "status", "text"), [("own", 403, None), ("all", 200, "a secret cat")])
@@ -127,8 +150,10 @@ async def test_a_setting_says_how_much_operators_see(
             await theirs.post("/v1/search", json=cat("a secret cat"))
         async with client_of(api, make_key("ours", "operator")) as ours:
             answer = await ours.get("/v1/jobs", params={"tenant": "theirs", "q": "secret"})
+            every = await ours.get("/v1/jobs", params={"tenant": "*", "q": "secret"})
             names = [one["name"] for one in (await ours.get("/v1/tenants")).json()["tenants"]]
-    assert answer.status_code == status
+    assert answer.status_code == every.status_code == status
+    assert text is None or answer.json()["jobs"] == every.json()["jobs"]
     assert text is None or [job["text"] for job in answer.json()["jobs"]] == [text]
     assert names == (["ours"] if see == "own" else ["ours", "theirs"])
 

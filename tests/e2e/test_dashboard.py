@@ -45,8 +45,8 @@ class Backstage:
         self.settings = settings
         self.portal = portal
 
-    def submit(self, text: str) -> str:
-        return self.portal.call(self._submit, text)
+    def submit(self, text: str, tenant: str = "default") -> str:
+        return self.portal.call(self._submit, text, tenant)
 
     def run(self, job_id: str, state: State) -> None:
         self.portal.call(self._run, job_id, state)
@@ -54,10 +54,10 @@ class Backstage:
     def beat(self) -> None:
         self.portal.call(self._beat)
 
-    async def _submit(self, text: str) -> str:
+    async def _submit(self, text: str, tenant: str) -> str:
         async with connect(self.settings) as redis:
-            await Collections(redis).put("default", from_spec("pictures", CollectionSpec()))
-            return (await Queue(redis, self.settings).submit(a_search(text), tenant="default")).id
+            await Collections(redis).put(tenant, from_spec("pictures", CollectionSpec()))
+            return (await Queue(redis, self.settings).submit(a_search(text), tenant=tenant)).id
 
     async def _run(self, job_id: str, state: State) -> None:
         async with connect(self.settings) as redis:
@@ -231,6 +231,32 @@ def test_a_viewer_sees_all_and_can_do_nothing(
         page.get_by_test_id("job").get_by_role("button").click()
         expect(page.get_by_test_id("timeline")).to_be_visible()
         expect(page.get_by_test_id("retry-job")).to_have_count(0)
+
+
+def test_jobs_of_every_tenant_are_listed_and_acted_on_together(
+    browser: Browser, settings: Settings, tmp_path: Path, backstage: Backstage
+) -> None:
+    ours, theirs = backstage.submit("our own"), backstage.submit("not for you", tenant="studio")
+    with keyed_page(browser, settings, tmp_path / "keys.toml", "operator") as page:
+        page.get_by_test_id("tab-jobs").click()
+        expect(page.get_by_test_id("job")).to_have_count(1)
+        page.get_by_test_id("jobs-tenant").select_option("*")
+        row = page.locator(f'[data-id="{theirs}"]')
+        expect(row).to_contain_text("studio")
+        expect(row).to_contain_text("hidden")
+        expect(page.locator(f'[data-id="{ours}"]')).to_contain_text("our own")
+        sound(page)
+        row.get_by_role("button").click()
+        expect(page.get_by_test_id("timeline")).to_be_visible()
+        page.reload()
+        expect(page.get_by_test_id("job-id")).to_have_text(theirs)
+        page.keyboard.press("Escape")
+        page.get_by_test_id("choose-page").check()
+        page.get_by_test_id("bulk-cancel").click()
+        confirm(page, "2 jobs cancelled")
+        page.get_by_test_id("jobs-tenant").select_option("studio")
+        expect(page.get_by_test_id("job")).to_have_count(1)
+        expect(page.get_by_test_id("job").get_by_test_id("state")).to_have_text("cancelled")
 
 
 def test_the_dashboard_is_not_for_users(browser: Browser, settings: Settings, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The record of every job: paged completely, filtered, trimmed, and one tenant's alone."""
 
+import msgspec
 import pytest
 from arq.connections import ArqRedis
 from hypothesis import given
@@ -10,7 +11,7 @@ from shared.errors import JobNotFound
 from shared.finding import MOST_RECORDS
 from shared.job_filter import JobFilter
 from shared.jobs import STATES, CollectionTask, File, Ingest, Job, JobView, State
-from shared.ledger import Ledger
+from shared.ledger import ALL, MOST_TENANTS, Ledger
 from shared.queue import Queue
 from tests.shared.examples import some
 from tests.shared.hand import Hand, a_search
@@ -79,6 +80,64 @@ async def test_filters_find_exactly_what_passes(
     words = (q or "").lower().split()
     wanted = [one for one in ids if told[one][0] == state and all(word in told[one][1] for word in words)]
     assert [job.id for job in found] == wanted
+
+
+TENANTS = ("a", "b", "c")
+shared_rows = st.lists(
+    st.tuples(
+        st.sampled_from(TENANTS),
+        st.integers(1, 40),
+        st.sampled_from(["queued", "failed"]),
+        st.sampled_from(["red cat", "blue cat", "red dog", ""]),
+    ),
+    max_size=60,
+)
+
+
+@some
+@given(
+    rows=shared_rows,
+    limit=st.integers(1, 7),
+    state=st.sampled_from([None, "queued", "failed"]),
+    q=st.sampled_from([None, "red", "CAT red"]),
+)
+async def test_of_all_tenants_exactly_what_passes_is_found_newest_first(
+    redis: ArqRedis, rows: list[tuple[str, int, State, str]], limit: int, state: State | None, q: str | None
+) -> None:
+    await redis.flushall()
+    wanted: list[tuple[int, str]] = []
+    words = (q or "").lower().split()
+    for tenant in TENANTS:
+        its = [(created, its_state, text) for whose, created, its_state, text in rows if whose == tenant]
+        await put(redis, tenant, its)
+        await redis.zadd(keys.TENANTS, {tenant: 1})
+        for number, (created, its_state, text) in enumerate(its):
+            if state in (None, its_state) and all(word in text for word in words):
+                wanted.append((created, f"{tenant}{number:04x}"))
+    found = await pages(Ledger(redis), ALL, where=JobFilter(state=state, q=q), limit=limit)
+    assert [job.id for job in found] == [job_id for _, job_id in sorted(wanted, reverse=True)]
+
+
+async def test_many_jobs_of_one_tenant_do_not_hide_the_few_of_others(redis: ArqRedis, ledger: Ledger) -> None:
+    many = await put(redis, "a", [(number, "queued", "cat") for number in range(700)])
+    few = await put(redis, "b", [(350, "failed", "dog")] * 40)
+    await redis.zadd(keys.TENANTS, {"a": 1, "b": 2})
+    found = [job.id for job in await pages(ledger, ALL)]
+    assert sorted(found) == sorted(many + few)
+    assert [one for one in found if one in many] == many
+    assert [job.id for job in await pages(ledger, ALL, where=JobFilter(q="dog"))] == few
+    counts = await ledger.counts(ALL)
+    assert (counts["queued"], counts["failed"]) == (700, 40)
+
+
+async def test_more_tenants_than_are_looked_at_are_told(redis: ArqRedis, ledger: Ledger) -> None:
+    for number in range(MOST_TENANTS + 3):
+        await put(redis, f"t{number}-", [(number, "queued", "cat")])
+        await redis.zadd(keys.TENANTS, {f"t{number}-": number})
+    page = await ledger.recent(ALL, where=EVERYTHING, limit=200)
+    assert (len(page.jobs), page.left_out) == (MOST_TENANTS, 3)
+    assert page.jobs[-1].tenant == "t3-", "those that came last are looked at"
+    assert (await ledger.recent("t0-", where=EVERYTHING)).left_out is msgspec.UNSET
 
 
 async def test_a_thousand_jobs_of_one_millisecond_are_all_there(redis: ArqRedis, ledger: Ledger) -> None:

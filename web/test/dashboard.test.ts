@@ -45,7 +45,7 @@ describe("the address", () => {
 
   it("keeps the tenant and the span from page to page, and nothing else", () => {
     const next = tabOf(readView("?tab=jobs&q=cat&tenant=studio&span=7d&job=j1"), "workers");
-    expect(next).toMatchObject({ tab: "workers", q: "", tenant: "studio", span: "7d", job: null });
+    expect(next).toMatchObject({ tab: "workers", q: "", tenant: "studio", span: "7d", job: null, whose: "" });
   });
 
   it("asks for dead letters whatever the state says, and sends only what is set", () => {

@@ -249,10 +249,11 @@ export interface Attempt {
   problem: Problem;
 }
 
-/** Jobs newest first; `next` is the cursor of the page after. */
+/** Jobs newest first; `next` is the cursor of the page after. `left_out`: tenants too many to be looked at. */
 export interface JobPage {
   jobs: Job[];
   next: string | null;
+  left_out?: number;
 }
 
 /** `payload` is null when it is no longer kept; `cut` has the full length of lists. `dropped_bytes` is the size of */

@@ -8,6 +8,7 @@ import { count, plural } from "../ui/format.ts";
 import type { Where } from "./operators.ts";
 import { http, sweepAll, sweepOf } from "./operators.ts";
 import { useActions } from "./use-action.tsx";
+import { ALL } from "./view.ts";
 
 interface Verb {
   verb: SweepVerb;
@@ -53,10 +54,15 @@ const VERBS: readonly Verb[] = [
   },
 ];
 
+export interface Chosen {
+  state: JobState;
+  tenant: string;
+}
+
 export interface BulkProps {
   where: Where;
-  /** States of the chosen jobs by id. */
-  chosen: ReadonlyMap<string, JobState>;
+  /** The chosen jobs by id. */
+  chosen: ReadonlyMap<string, Chosen>;
   onDone: () => void;
 }
 
@@ -64,28 +70,36 @@ export function Bulk({ where, chosen, onDone }: BulkProps): VNode | null {
   const { may } = useActions();
   if (!may) return null;
   const some = chosen.size > 0;
-  // All that match have one state: a sweep is of one.
-  const states = some ? [...chosen.values()] : where.state === "" ? [] : [where.state];
+  // All that match have one state and one tenant: a sweep is of one.
+  const all = where.state === "" || where.tenant === ALL ? [] : [where.state];
+  const states = some ? [...chosen.values()].map(({ state }) => state) : all;
   const verbs = states.length === 0 ? [] : VERBS.filter(({ takes }) => states.some((state) => takes.has(state)));
   return (
     <div class="bulk" role="group" aria-label="Actions" data-testid="bulk">
       {verbs.length > 0 && <span class="soft">{some ? `${count(chosen.size)} chosen:` : "All that match:"}</span>}
       {verbs.map((verb) => (
-        <Act key={verb.verb} verb={verb} where={where} ids={some ? [...chosen.keys()] : null} onDone={onDone} />
+        <Act key={verb.verb} verb={verb} where={where} chosen={some ? chosen : null} onDone={onDone} />
       ))}
     </div>
   );
 }
 
-function Act({ verb, where, ids, onDone }: { verb: Verb; where: Where; ids: string[] | null; onDone: () => void }): VNode {
+interface ActProps {
+  verb: Verb;
+  where: Where;
+  /** Null: all that match. */
+  chosen: BulkProps["chosen"] | null;
+  onDone: () => void;
+}
+
+function Act({ verb, where, chosen, onDone }: ActProps): VNode {
   const { ask } = useActions();
-  const what = ids === null ? `all ${where.state} jobs that match` : plural(ids.length, "job");
+  const what = chosen === null ? `all ${where.state} jobs that match` : plural(chosen.size, "job");
   const act = async (told: (progress: string) => void): Promise<string> => {
-    const tenant = where.tenant === "" ? {} : { tenant: where.tenant };
     const done =
-      ids === null
+      chosen === null
         ? await sweepAll(verb.verb, sweepOf(where), (so) => told(`${count(so)} so far…`))
-        : (await http.sweep(verb.verb, { ids, ...tenant })).done;
+        : await sweepChosen(verb.verb, chosen);
     onDone();
     return `${plural(done, "job")} ${verb.done}`;
   };
@@ -98,4 +112,13 @@ function Act({ verb, where, ids, onDone }: { verb: Verb; where: Where; ids: stri
       {verb.label}
     </button>
   );
+}
+
+/** One sweep for each tenant, since an action is one tenant's; returns how many jobs were changed. */
+async function sweepChosen(verb: SweepVerb, chosen: BulkProps["chosen"]): Promise<number> {
+  const ids = new Map<string, string[]>();
+  for (const [id, { tenant }] of chosen) ids.set(tenant, [...(ids.get(tenant) ?? []), id]);
+  let done = 0;
+  for (const [tenant, its] of ids) done += (await http.sweep(verb, { ids: its, tenant })).done;
+  return done;
 }

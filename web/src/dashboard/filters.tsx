@@ -4,7 +4,7 @@ import type { VNode } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 
 import type { Change, View } from "./view.ts";
-import { KINDS, STATES } from "./view.ts";
+import { ALL, KINDS, STATES } from "./view.ts";
 
 const SETTLE_MS = 250;
 
@@ -12,9 +12,12 @@ interface FiltersProps {
   view: View;
   change: Change;
   collections: readonly string[];
+  /** Whose jobs may be looked at; none: there is no choice. */
+  tenants: readonly string[];
+  own: string;
 }
 
-export function Filters({ view, change, collections }: FiltersProps): VNode {
+export function Filters({ view, change, collections, tenants, own }: FiltersProps): VNode {
   const set = (part: Partial<View>): void => change({ ...part, trail: [] }, { replace: true });
   const more = view.worker !== "" || view.error !== "" || view.since !== "" || view.until !== "";
   return (
@@ -32,6 +35,7 @@ export function Filters({ view, change, collections }: FiltersProps): VNode {
         onChoice={(collection) => set({ collection })}
         testid="jobs-collection"
       />
+      {tenants.length > 0 && <Whose tenant={view.tenant} of={tenants} own={own} onTenant={(tenant) => set({ tenant })} />}
       <details class="more" open={more}>
         <summary>More</summary>
         <div class="filters">
@@ -42,6 +46,28 @@ export function Filters({ view, change, collections }: FiltersProps): VNode {
         </div>
       </details>
     </div>
+  );
+}
+
+interface WhoseProps {
+  tenant: string;
+  of: readonly string[];
+  own: string;
+  onTenant: (tenant: string) => void;
+}
+
+function Whose({ tenant, of, own, onTenant }: WhoseProps): VNode {
+  const others = [...new Set(tenant === "" || tenant === ALL ? of : [tenant, ...of])].filter((name) => name !== own);
+  return (
+    <select aria-label="Tenant" value={tenant} onChange={(event) => onTenant(event.currentTarget.value)} data-testid="jobs-tenant">
+      <option value="">tenant {own}</option>
+      <option value={ALL}>every tenant</option>
+      {others.map((name) => (
+        <option key={name} value={name}>
+          {name}
+        </option>
+      ))}
+    </select>
   );
 }
 

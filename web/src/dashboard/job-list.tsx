@@ -14,13 +14,15 @@ export interface JobListProps {
   /** Whether an older page may still have some. */
   more: boolean;
   chosen: ReadonlySet<string>;
+  /** Whether they are of several. */
+  tenants: boolean;
   /** Without it nothing can be chosen. */
   onChoose: ((ids: readonly string[], chosen: boolean) => void) | null;
-  onOpen: (id: string) => void;
+  onOpen: (job: Job) => void;
 }
 
 export function JobList(props: JobListProps): VNode {
-  const { jobs, nowMs, filtered, more, chosen, onChoose, onOpen } = props;
+  const { jobs, nowMs, filtered, more, chosen, tenants, onChoose, onOpen } = props;
   if (jobs.length === 0) return <NoJobs filtered={filtered} more={more} />;
   const ids = jobs.map(({ id }) => id);
   const all = ids.every((id) => chosen.has(id));
@@ -45,6 +47,7 @@ export function JobList(props: JobListProps): VNode {
               </th>
             )}
             <th scope="col">Request</th>
+            {tenants && <th scope="col">Tenant</th>}
             <th scope="col">State</th>
             <th scope="col">Lane</th>
             <th scope="col">Collection</th>
@@ -54,7 +57,15 @@ export function JobList(props: JobListProps): VNode {
         </thead>
         <tbody>
           {jobs.map((job) => (
-            <Row key={job.id} job={job} nowMs={nowMs} chosen={chosen.has(job.id)} onChoose={onChoose} onOpen={onOpen} />
+            <Row
+              key={job.id}
+              job={job}
+              nowMs={nowMs}
+              chosen={chosen.has(job.id)}
+              tenants={tenants}
+              onChoose={onChoose}
+              onOpen={onOpen}
+            />
           ))}
         </tbody>
       </table>
@@ -66,11 +77,12 @@ interface RowProps {
   job: Job;
   nowMs: number;
   chosen: boolean;
+  tenants: boolean;
   onChoose: JobListProps["onChoose"];
-  onOpen: (id: string) => void;
+  onOpen: JobListProps["onOpen"];
 }
 
-function Row({ job, nowMs, chosen, onChoose, onOpen }: RowProps): VNode {
+function Row({ job, nowMs, chosen, tenants, onChoose, onOpen }: RowProps): VNode {
   const took = tookMs(job);
   return (
     <tr data-testid="job" data-id={job.id} class={chosen ? "chosen" : undefined}>
@@ -85,12 +97,13 @@ function Row({ job, nowMs, chosen, onChoose, onOpen }: RowProps): VNode {
         </td>
       )}
       <td class="request">
-        <button type="button" class="row-link" title={job.id} onClick={() => onOpen(job.id)}>
+        <button type="button" class="row-link" title={job.id} onClick={() => onOpen(job)}>
           <span class="kind">{job.kind}</span>
           <span class="words">{requestOf(job)}</span>
           {job.error && <span class="why">{job.error.type}</span>}
         </button>
       </td>
+      {tenants && <td class="tenant">{job.tenant}</td>}
       <td>
         <StateBadge state={job.state} />
       </td>

@@ -3,18 +3,19 @@
 import type { VNode } from "preact";
 import { useCallback, useEffect, useMemo, useState } from "preact/hooks";
 
-import type { Job, JobPage, JobState, StateCounts } from "../client/contract.ts";
-import { count } from "../ui/format.ts";
+import type { Caller, Job, JobPage, StateCounts } from "../client/contract.ts";
+import { count, plural } from "../ui/format.ts";
+import type { Chosen } from "./bulk.tsx";
 import { Bulk } from "./bulk.tsx";
 import { Filters } from "./filters.tsx";
 import { JobList } from "./job-list.tsx";
-import { http, jobs, states } from "./operators.ts";
+import { http, jobs, states, tenants } from "./operators.ts";
 import { Status } from "./status.tsx";
 import { useActions } from "./use-action.tsx";
 import type { Polled } from "./use-polled.ts";
 import { usePolled } from "./use-polled.ts";
 import type { Change, View } from "./view.ts";
-import { STATES, whereOf } from "./view.ts";
+import { ALL, STATES, whereOf } from "./view.ts";
 
 const PAGE = 50;
 
@@ -28,9 +29,10 @@ interface Shown {
   counts: StateCounts["states"];
 }
 
-export function Jobs({ view, change }: JobsProps): VNode {
+export function Jobs({ view, change, who }: JobsProps & { who: Caller }): VNode {
   const shown = useShown(view);
   const collections = useCollections();
+  const others = useTenants(who);
   const { data, refresh, atMs } = shown;
   return (
     <>
@@ -39,7 +41,7 @@ export function Jobs({ view, change }: JobsProps): VNode {
         <p class="soft">Jobs that were given up: their workers went away each time, or no attempt was left.</p>
       )}
       {view.tab === "jobs" && data !== null && <States view={view} counts={data.counts} change={change} />}
-      <Filters view={view} change={change} collections={collections} />
+      <Filters view={view} change={change} collections={collections} tenants={others} own={who.tenant} />
       <Status polled={shown} />
       {data !== null && <Listed view={view} page={data.page} nowMs={atMs} change={change} onChanged={refresh} />}
     </>
@@ -69,34 +71,46 @@ function Listed({ view, page, nowMs, change, onChanged }: ListedProps): VNode {
         filtered={isFiltered(view)}
         more={page.next !== null}
         chosen={new Set(chosen.keys())}
+        tenants={view.tenant === ALL}
         onChoose={may ? choose : null}
-        onOpen={(job) => change({ job })}
+        onOpen={({ id, tenant }) => change({ job: id, whose: view.tenant === ALL ? tenant : "" })}
       />
+      <LeftOut page={page} />
       <Pager view={view} next={page.next} change={change} />
     </>
   );
 }
 
 interface Choosing {
-  chosen: ReadonlyMap<string, JobState>;
+  chosen: ReadonlyMap<string, Chosen>;
   choose: (ids: readonly string[], take: boolean) => void;
   none: () => void;
 }
 
 /** Another question begins with nothing chosen: what is not seen is not acted on. */
 function useChosen(jobs: readonly Job[], question: string): Choosing {
-  const [chosen, setChosen] = useState<ReadonlyMap<string, JobState>>(new Map());
+  const [chosen, setChosen] = useState<ReadonlyMap<string, Chosen>>(new Map());
   const none = useCallback(() => setChosen(new Map()), []);
   useEffect(none, [question, none]);
   const choose = (ids: readonly string[], take: boolean): void => {
     const next = new Map(chosen);
-    for (const { id, state } of jobs.filter((job) => ids.includes(job.id))) {
-      if (take) next.set(id, state);
+    for (const { id, state, tenant } of jobs.filter((job) => ids.includes(job.id))) {
+      if (take) next.set(id, { state, tenant });
       else next.delete(id);
     }
     setChosen(next);
   };
   return { chosen, choose, none };
+}
+
+/** What one page looks at is bounded; by its name every tenant can be asked for. */
+function LeftOut({ page }: { page: JobPage }): VNode | null {
+  if (!page.left_out) return null;
+  return (
+    <p class="soft" data-testid="left-out">
+      {plural(page.left_out, "tenant")} that came earlier {page.left_out === 1 ? "is" : "are"} not in this list: choose one by its name.
+    </p>
+  );
 }
 
 /** A state that is chosen is shown by its count; those without jobs are left out. */
@@ -160,6 +174,16 @@ const names = async (signal: AbortSignal): Promise<string[]> => (await http.coll
 
 function useCollections(): string[] {
   return usePolled(names, RARELY_MS).data ?? [];
+}
+
+const tenantNames = async (signal: AbortSignal): Promise<string[]> =>
+  (await tenants(null, signal)).tenants.map(({ name }) => name);
+
+/** Whose jobs may be looked at beside one's own; none where there is but one tenant, or others' are not shown. */
+function useTenants({ keys, operators_see }: Caller): string[] {
+  const others = keys && operators_see !== "own";
+  const ask = useCallback((signal: AbortSignal) => (others ? tenantNames(signal) : Promise.resolve([])), [others]);
+  return usePolled(ask, RARELY_MS).data ?? [];
 }
 
 function isFiltered(view: View): boolean {

@@ -20,7 +20,7 @@ import { Collections, Tenants, Trail } from "./places.tsx";
 import { ActionsOf, useAsking } from "./use-action.tsx";
 import { PulseOf, useOwnPulse, usePulseState } from "./use-pulse.ts";
 import type { Change, Tab, View } from "./view.ts";
-import { TABS, tabOf, useView, writeView } from "./view.ts";
+import { ALL, TABS, tabOf, useView, writeView } from "./view.ts";
 import { Workers } from "./workers.tsx";
 
 export function DashboardPage(): VNode {
@@ -75,9 +75,9 @@ function Dashboard({ who }: { who: Caller }): VNode {
           <Tabs view={view} change={change} who={who} />
           <main class="dashboard">
             <p class="said" role="status" data-testid="said">{said}</p>
-            <Shown view={view} change={change} />
+            <Shown view={view} change={change} who={who} />
             {view.job !== null && (
-              <JobDetail key={view.job} id={view.job} tenant={view.tenant} onClose={() => change({ job: null })} />
+              <JobDetail key={view.job} id={view.job} tenant={view.tenant === ALL ? view.whose : view.tenant} onClose={() => change({ job: null, whose: "" })} />
             )}
           </main>
           {dialog}
@@ -133,11 +133,7 @@ function Standing({ view, change, who }: { view: View; change: Change; who: Call
   const state = usePulseState();
   return (
     <div class="standing">
-      {view.tenant !== "" && view.tenant !== who.tenant && (
-        <button type="button" class="chip" onClick={() => change({ tenant: "", trail: [] })} title="Back to your own tenant">
-          tenant {view.tenant} ✕
-        </button>
-      )}
+      {view.tenant !== "" && view.tenant !== who.tenant && <Elsewhere tenant={view.tenant} change={change} />}
       {who.read_only && <span class="badge badge-warn">read-only</span>}
       {!who.read_only && !who.may_control && <span class="badge badge-soft">{who.role}</span>}
       <span class={state === "open" ? "live" : "live live-off"} role="status" data-testid="live" data-state={state}>
@@ -147,13 +143,21 @@ function Standing({ view, change, who }: { view: View; change: Change; who: Call
   );
 }
 
-function Shown({ view, change }: { view: View; change: Change }): VNode {
+function Elsewhere({ tenant, change }: { tenant: string; change: Change }): VNode {
+  return (
+    <button type="button" class="chip" onClick={() => change({ tenant: "", trail: [] })} title="Back to your own tenant">
+      {tenant === ALL ? "every tenant" : `tenant ${tenant}`} ✕
+    </button>
+  );
+}
+
+function Shown({ view, change, who }: { view: View; change: Change; who: Caller }): VNode {
   switch (view.tab) {
     case "overview":
       return <Overview span={view.span} onSpan={(span) => change({ span }, { replace: true })} />;
     case "jobs":
     case "dead":
-      return <Jobs key={view.tab} view={view} change={change} />;
+      return <Jobs key={view.tab} view={view} change={change} who={who} />;
     case "workers":
       return <Workers change={change} />;
     case "collections":

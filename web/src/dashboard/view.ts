@@ -21,6 +21,8 @@ export const TABS = ["overview", "jobs", "dead", "workers", "collections", "tena
 export type Tab = (typeof TABS)[number];
 
 const TEXTS = ["q", "collection", "worker", "error", "since", "until", "tenant"] as const;
+/** In place of a tenant: all of them. */
+export const ALL = "*";
 
 export interface View extends Where {
   tab: Tab;
@@ -28,6 +30,8 @@ export interface View extends Where {
   /** The cursors of the pages between the newest and this one. */
   trail: readonly string[];
   job: string | null;
+  /** Whose that job is, where jobs of all tenants are listed. */
+  whose: string;
 }
 
 const EMPTY: Where = { state: "", kind: "", q: "", collection: "", worker: "", error: "", since: "", until: "", tenant: "" };
@@ -44,6 +48,7 @@ export function readView(search: string): View {
     span: SPANS.find((known) => known === given.get("span")) ?? "1h",
     trail: given.getAll("before"),
     job: given.get("job"),
+    whose: given.get("whose") ?? "",
   };
 }
 
@@ -51,7 +56,7 @@ export function writeView(view: View): string {
   const search = new URLSearchParams();
   if (view.tab !== "overview") search.set("tab", view.tab);
   if (view.span !== "1h") search.set("span", view.span);
-  for (const name of ["state", "kind", ...TEXTS] as const) if (view[name] !== "") search.set(name, view[name]);
+  for (const name of ["state", "kind", ...TEXTS, "whose"] as const) if (view[name] !== "") search.set(name, view[name]);
   for (const cursor of view.trail) search.append("before", cursor);
   if (view.job !== null) search.set("job", view.job);
   return search.size === 0 ? location.pathname : `?${search.toString()}`;
@@ -59,7 +64,7 @@ export function writeView(view: View): string {
 
 /** Another page of the dashboard, for the same tenant, with nothing else kept. */
 export function tabOf(view: View, tab: Tab): View {
-  return { ...EMPTY, tenant: view.tenant, span: view.span, tab, trail: [], job: null };
+  return { ...EMPTY, tenant: view.tenant, span: view.span, tab, trail: [], job: null, whose: "" };
 }
 
 /** What is asked of the ledger: dead letters are jobs of one state. */
