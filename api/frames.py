@@ -85,7 +85,7 @@ class Happened(_FromServer, frozen=True, tag="event"):
     """A job changed its state, or its place in the queue: `position` jobs of its lane wait before it.
 
     `id` is null for jobs that came without one. A running job that takes long has a `stage`; an ingest tells how many
-    of its files are done.
+    of its files are done, and of a video how many seconds.
     """
 
     id: str | None

@@ -1,4 +1,4 @@
-"""/v1/collections/{name}/items: add pictures by upload or by reference, read one."""
+"""/v1/collections/{name}/items: add pictures and videos by upload or by reference, read one."""
 
 from pathlib import PurePath
 from typing import Any
@@ -22,6 +22,7 @@ from shared.errors import (
     Problem,
     QueueFull,
     UnsupportedMediaType,
+    VideoTooLarge,
 )
 from shared.jobs import (
     MAX_ID,
@@ -35,12 +36,13 @@ from shared.jobs import (
     Payload,
     Skipped,
 )
+from shared.media import is_video
 
 Payloads = Payload | list[Payload | None]
 
 
 class IngestRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Pictures that the workers can see, by absolute `path`; or known by `hash` alone, to ask which are wanted."""
+    """Files that the workers can see, by absolute `path`; or known by `hash` alone, to ask which are wanted."""
 
     files: Files
 
@@ -48,23 +50,24 @@ class IngestRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 async def add(request: Request[State]) -> Response:
     """Multipart is an upload, JSON is by reference; both give one ingest job."""
     identity = auth.writer(request)
-    wait_s = params.wait_s(request, most_s=request.state["settings"].max_wait_s)
+    given = params.read(request, params.IngestParams)
+    params.bounded(given.wait, most_s=request.state["settings"].max_wait_s)
     found = await request.state["collections"].get(identity.tenant, request.path_params["name"])
     if bodies.is_json(request):
-        return await _refer(request, found.name, tenant=identity.tenant, wait_s=wait_s)
+        return await _refer(request, found.name, given, tenant=identity.tenant)
     if bodies.content_type(request) == "multipart/form-data":
-        return await _upload(request, found.name, tenant=identity.tenant, wait_s=wait_s)
+        return await _upload(request, found.name, given, tenant=identity.tenant)
     raise UnsupportedMediaType("send multipart/form-data with `files`, or application/json")
 
 
-async def _refer(request: Request[State], collection: str, *, tenant: str, wait_s: float) -> Response:
+async def _refer(request: Request[State], collection: str, given: params.IngestParams, *, tenant: str) -> Response:
     most_bytes = request.state["settings"].max_body_bytes
     wanted: IngestRequest = await bodies.read(request, IngestRequest, most_bytes=most_bytes)
     for index, file in enumerate(wanted.files):
         _check_reference(file, index)
-    job = Ingest(collection=collection, files=wanted.files)
+    job = Ingest(collection=collection, files=wanted.files, video_step_s=given.video_step_s)
     key = params.idempotency_key(request)
-    return await enqueue(request, job, tenant=tenant, wait_s=wait_s, idempotency_key=key)
+    return await enqueue(request, job, tenant=tenant, wait_s=given.wait, idempotency_key=key)
 
 
 def _check_reference(file: File, index: int) -> None:
@@ -74,7 +77,7 @@ def _check_reference(file: File, index: int) -> None:
         raise Invalid("a path is absolute, as the workers see it", field=f"files[{index}].path")
 
 
-async def _upload(request: Request[State], collection: str, *, tenant: str, wait_s: float) -> Response:
+async def _upload(request: Request[State], collection: str, given: params.IngestParams, *, tenant: str) -> Response:
     if params.idempotency_key(request) is not None:
         raise BadRequest("an upload takes no Idempotency-Key: the same pictures sent again add nothing")
     await _require_room(request.state)
@@ -83,6 +86,7 @@ async def _upload(request: Request[State], collection: str, *, tenant: str, wait
     try:
         await spool.create()
         job = _ingest(collection, await uploads.receive(request, spool, settings), spool)
+        job = msgspec.structs.replace(job, video_step_s=given.video_step_s)
         await spool.complete()
         submitted = await submit(request.state, job, tenant=tenant)
     except BaseException:
@@ -90,7 +94,7 @@ async def _upload(request: Request[State], collection: str, *, tenant: str, wait
         with CancelScope(shield=True):
             await spool.remove()
         raise
-    return await answer_to(request.state, job, submitted, tenant=tenant, wait_s=wait_s)
+    return await answer_to(request.state, job, submitted, tenant=tenant, wait_s=given.wait)
 
 
 async def _require_room(state: State) -> None:
@@ -108,7 +112,8 @@ def _ingest(collection: str, upload: uploads.Upload, spool: Spool) -> Ingest:
     files = [_spooled(file, payload) for file, payload in pairs if not file.too_large]
     rejected = [_rejected(file) for file in upload.files if file.too_large]
     if not files:
-        raise PictureTooLarge(f"{rejected[0].source}: {rejected[0].reason}", field="files")
+        error = VideoTooLarge if rejected[0].type == VideoTooLarge.slug else PictureTooLarge
+        raise error(f"{rejected[0].source}: {rejected[0].reason}", field="files")
     return Ingest(collection=collection, files=files, spool=spool.name, rejected=rejected)
 
 
@@ -118,7 +123,8 @@ def _spooled(file: SpoolFile, payload: Payload | None) -> File:
 
 def _rejected(file: SpoolFile) -> Skipped:
     reason = f"{file.size:,} bytes, at most {file.most_bytes:,} are allowed"
-    return Skipped(source=file.source, reason=reason, type=PictureTooLarge.slug)
+    error = VideoTooLarge if is_video(file.source) else PictureTooLarge
+    return Skipped(source=file.source, reason=reason, type=error.slug)
 
 
 def _payloads(upload: uploads.Upload) -> list[Payload | None]:

@@ -6,7 +6,7 @@ import msgspec
 from starlette.requests import Request
 
 from shared.errors import BadRequest, Invalid, from_validation
-from shared.jobs import Around, Kind, Name
+from shared.jobs import Around, Kind, Name, StepS
 from shared.jobs import State as JobState
 from shared.selection import Moment, Words
 from shared.steps import Span
@@ -26,6 +26,12 @@ class NoParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class WaitParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     wait: Wait = 0.0
+
+
+class IngestParams(WaitParams, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`video_step_s`: seconds between two pictures of a video, 0: one of each shot; without it the workers' setting."""
+
+    video_step_s: StepS | None = None
 
 
 class JobParams(WaitParams, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from api import bodies
 from api.spool import Spool, SpoolFile, Step
 from shared.errors import BadRequest, Invalid, TooLarge
+from shared.media import is_video
 from shared.settings import Settings
 
 MAX_FILES = 1_000
@@ -90,8 +91,12 @@ class Parts:
         if not 1 <= len(source) <= MAX_SOURCE or not source.isprintable():
             raise Invalid(f"a file's name has 1 to {MAX_SOURCE:,} printable characters", field="files")
         path = self.spool.unfinished / f"{len(self.upload.files):04d}"
-        self._file = SpoolFile(path, source, most_bytes=self.settings.max_file_bytes)
+        self._file = SpoolFile(path, source, most_bytes=self._most_bytes(source))
         self.upload.files.append(self._file)
+
+    def _most_bytes(self, source: str) -> int:
+        """By its name; what it holds is for the workers to find out."""
+        return self.settings.max_video_bytes if is_video(source) else self.settings.max_file_bytes
 
     def part_data(self, data: bytes, start: int, end: int) -> None:
         piece = data[start:end]

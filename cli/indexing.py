@@ -1,4 +1,4 @@
-"""Sends pictures to a collection, a few jobs at a time: by reference where the workers see the files, else uploaded.
+"""Sends files to a collection, a few jobs at a time: by reference where the workers see them, else uploaded.
 
 Everything may be repeated: a source with known content adds nothing, so a lost answer costs time only.
 """
@@ -6,7 +6,7 @@ Everything may be repeated: a source with known content adds nothing, so a lost 
 import asyncio
 import os
 from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
+from itertools import groupby, islice
 from pathlib import Path
 from typing import Any, Literal
 
@@ -43,6 +43,8 @@ MAX_PAYLOAD_BYTES = 2**20
 IN_FLIGHT = 3
 # A batch may wait in a long queue; a lost worker's jobs are repeated within seconds.
 JOB_S = 3_600.0
+# A long video is read for hours.
+VIDEO_JOB_S = 86_400.0
 TRIES = 2
 # The next batch would fail for the same reason.
 HOPELESS = (CollectionNotFound, ModelMismatch, Unauthorized, Forbidden)
@@ -56,8 +58,18 @@ class Abandoned(Failure):
 class Indexing:
     """One run over many pictures; `advance` is told of every picture that is done."""
 
-    def __init__(self, http: Http, tally: Tally, *, mode: Mode, local: bool, advance: Callable[[int], None]) -> None:
+    def __init__(
+        self,
+        http: Http,
+        tally: Tally,
+        *,
+        mode: Mode,
+        local: bool,
+        advance: Callable[[int], None],
+        video_step_s: float | None = None,
+    ) -> None:
         self._http, self._tally = http, tally
+        self._video_step_s = video_step_s
         self._mode, self._local = mode, local
         # Who insists on references wants no file to be sent.
         self._may_upload = mode != "reference"
@@ -133,7 +145,7 @@ class Indexing:
         """One file that is refused must not keep the others out: halve until it stands alone."""
         try:
             body = await uploads.read([Upload(one.source, one.path, one.payload) for one in group])
-            result = await self._result(group, calls.upload(self._tally.collection, body))
+            result = await self._result(group, calls.upload(self._tally.collection, body, self._video_step_s))
         except (*REFUSED_CONTENT, OSError) as error:
             await self._upload_halves(group, error)
             return
@@ -161,23 +173,23 @@ class Indexing:
         return _without_none({"source": picture.source, "hash": digest, "payload": picture.payload})
 
     async def _refer(self, batch: Sequence[Picture], files: list[dict[str, Any]]) -> IngestResult | None:
-        return await self._result(batch, calls.ingest(self._tally.collection, files))
+        return await self._result(batch, calls.ingest(self._tally.collection, files, self._video_step_s))
 
     async def _result(self, batch: Sequence[Picture], call: Call) -> IngestResult | None:
         """The result of a job over `batch`; None when it failed for good, which is counted."""
         try:
-            return await self._job(call)
+            return await self._job(call, VIDEO_JOB_S if any(one.is_video for one in batch) else JOB_S)
         except Abandoned as error:
             self._tally.failed += [Left(path=str(picture.path), reason=str(error)) for picture in batch]
             self._advance(len(batch))
             return None
 
-    async def _job(self, call: Call) -> IngestResult:
+    async def _job(self, call: Call, timeout_s: float) -> IngestResult:
         """Submit and wait, twice if need be. Raises Abandoned, CliplineError."""
         why: CliplineError = JobNotFound()
         for _ in range(TRIES):
             try:
-                job = await self._http.ended(call, timeout_s=JOB_S)
+                job = await self._http.ended(call, timeout_s=timeout_s)
             except JobNotFound as error:
                 why = error
                 continue
@@ -193,10 +205,11 @@ class Indexing:
 
 
 def batches(pictures: Sequence[Picture]) -> Iterator[list[Picture]]:
-    """At most BATCH pictures, fewer where their payloads are large."""
-    waiting = iter(pictures)
-    while chunk := list(islice(waiting, BATCH)):
-        yield from _halved(chunk)
+    """At most BATCH pictures, fewer where their payloads are large; a video alone: it may take hours."""
+    for video, run in groupby(pictures, key=lambda one: one.is_video):
+        size = 1 if video else BATCH
+        while chunk := list(islice(run, size)):
+            yield from _halved(chunk)
 
 
 def _halved(chunk: list[Picture]) -> Iterator[list[Picture]]:

@@ -1,4 +1,4 @@
-"""`clipline ingest`: index a folder of pictures; run again, it adds only what changed."""
+"""`clipline ingest`: index a folder of pictures and videos; run again, it adds only what changed."""
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
@@ -30,8 +30,12 @@ INTERRUPTED = 130
 # Somebody watches the first answer; after that a server may be away for a while.
 FIRST_PATIENCE_S = 3.0
 PATIENCE_S = 120.0
+# A collection that is made for videos: grouped by them, and filterable by time and order.
+VIDEOS = CollectionSpec(
+    group_field="video", payload={"start_s": "float", "end_s": "float", "moment_s": "float", "position": "integer"}
+)
 
-Source = Annotated[Path, typer.Argument(metavar="PATH", help="A folder of pictures, or one picture.")]
+Source = Annotated[Path, typer.Argument(metavar="PATH", help="A folder of pictures and videos, or one of them.")]
 Collection = Annotated[str, typer.Option("--collection", "-c", metavar="NAME", help="Where the pictures go.")]
 SourceRoot = Annotated[
     str | None,
@@ -45,6 +49,16 @@ Way = Annotated[
     bool | None,
     typer.Option("--upload/--reference", help="Send the files, or only their paths. [default: whichever works]"),
 ]
+VideoStep = Annotated[
+    float | None,
+    typer.Option(
+        "--video-step",
+        metavar="SECONDS",
+        min=0,
+        max=3_600,
+        help="Of videos, a picture every so many seconds; 0: one of each shot. [default: the workers' setting]",
+    ),
+]
 Create = Annotated[bool, typer.Option("--create/--no-create", help="Make the collection when it is missing.")]
 
 
@@ -54,16 +68,18 @@ def ingest(
     source_root: SourceRoot = None,
     payloads: Payloads = None,
     upload: Way = None,
+    video_step: VideoStep = None,
     url: Url = DEFAULT_URL,
     key: Key = None,
     *,
     create: Create = True,
     json: AsJson = False,
 ) -> None:
-    """Index the pictures of a folder.
+    """Index the pictures and videos of a folder.
 
     An item is known by its source: run it again and only new and changed pictures are encoded. Where the workers see
-    the same files, nothing is copied; elsewhere the pictures are uploaded. Ctrl-C is safe at any time.
+    the same files, nothing is copied; elsewhere they are uploaded. Of a video each shot becomes an item, grouped by the
+    video. Ctrl-C is safe at any time.
 
     Examples:
 
@@ -72,6 +88,8 @@ def ingest(
         clipline ingest shots --collection film --source-root film --payloads shots.json
 
         clipline ingest /mnt/nas/photos -c photos --url http://gpu-box:8000 --json
+
+        clipline ingest ~/Videos --collection videos --video-step 2
     """
     name = checked(collection)
     if not path.exists():
@@ -81,8 +99,8 @@ def ingest(
     began, interrupted = monotonic(), False
     try:
         with _progress(len(found.pictures)) as advance:
-            work = _index(found.pictures, tally, _mode(upload=upload), Server(url, key, create=create), advance)
-            asyncio.run(work)
+            sending = Sending(mode=_mode(upload=upload), video_step_s=video_step, advance=advance)
+            asyncio.run(_index(found.pictures, tally, sending, Server(url, key, create=create)))
     except KeyboardInterrupt:
         interrupted = True
     except ExceptionGroup as group:
@@ -100,23 +118,40 @@ class Server:
     create: bool
 
 
-async def _index(
-    pictures: Sequence[Picture], tally: Tally, mode: Mode, server: Server, advance: Callable[[int], None]
-) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sending:
+    """How they go there; `advance` is told of every file that is done."""
+
+    mode: Mode
+    video_step_s: float | None
+    advance: Callable[[int], None]
+
+
+async def _index(pictures: Sequence[Picture], tally: Tally, sending: Sending, server: Server) -> None:
     async with connect(server.url, server.key, patience_s=FIRST_PATIENCE_S) as http:
-        await _require_collection(http, tally.collection, create=server.create)
+        spec = VIDEOS if any(one.is_video for one in pictures) else CollectionSpec()
+        await _require_collection(http, tally.collection, spec if server.create else None)
     local = Address.parse(server.url).is_loopback
     async with connect(server.url, server.key, patience_s=PATIENCE_S) as http:
-        await Indexing(http, tally, mode=mode, local=local, advance=advance).run(pictures)
+        indexing = Indexing(
+            http,
+            tally,
+            mode=sending.mode,
+            local=local,
+            advance=sending.advance,
+            video_step_s=sending.video_step_s,
+        )
+        await indexing.run(pictures)
 
 
-async def _require_collection(http: Http, name: str, *, create: bool) -> None:
+async def _require_collection(http: Http, name: str, spec: CollectionSpec | None) -> None:
+    """A missing one is made by `spec`, where there is one."""
     try:
         await http.send(calls.collection(name))
     except CollectionNotFound:
-        if not create:
+        if spec is None:
             raise
-        await http.changed(calls.create_collection(name, CollectionSpec()))
+        await http.changed(calls.create_collection(name, spec))
 
 
 def _mode(*, upload: bool | None) -> Mode:

@@ -11,14 +11,18 @@ from shared.jobs import IngestResult, Skipped
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """What `clipline ingest --json` prints."""
+    """What `clipline ingest --json` prints. `frames`: items that videos brought; `partial`: videos that were
+    read in part.
+    """
 
     collection: str
     added: int
     updated: int
     unchanged: int
+    frames: int
     skipped: list[Left]
     failed: list[Left]
+    partial: list[Left]
     seconds: float
 
 
@@ -27,8 +31,9 @@ class Tally:
 
     def __init__(self, collection: str, *, skipped: Iterable[Left] = (), failed: Iterable[Left] = ()) -> None:
         self.collection = collection
-        self.added = self.updated = self.unchanged = 0
+        self.added = self.updated = self.unchanged = self.frames = 0
         self.skipped, self.failed = [*skipped], [*failed]
+        self.partial: list[Left] = []
 
     def add(self, result: IngestResult, paths: Mapping[str, Path], *, again: Sequence[str] = ()) -> None:
         """Count a job's result, but for the sources that go `again`."""
@@ -36,6 +41,8 @@ class Tally:
         self.added += result.added
         self.updated += result.updated
         self.unchanged += result.unchanged
+        self.frames += result.frames
+        self.partial += [_left(row, paths) for row in result.partial]
         self.skipped += [_left(row, paths) for row in result.skipped if row.source not in later]
         self.failed += [_left(row, paths) for row in result.failed if row.source not in later]
 
@@ -45,8 +52,10 @@ class Tally:
             added=self.added,
             updated=self.updated,
             unchanged=self.unchanged,
+            frames=self.frames,
             skipped=self.skipped,
             failed=self.failed,
+            partial=self.partial,
             seconds=round(seconds, 3),
         )
 
@@ -65,8 +74,10 @@ def lines(report: Report) -> list[str]:
         "failed": len(report.failed),
     }
     told = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count or name == "added")
+    frames = f" ({report.frames:,} pictures of videos)" if report.frames else ""
     return [
-        f"{report.collection}: {told} in {report.seconds:.1f} s",
+        f"{report.collection}: {told}{frames} in {report.seconds:.1f} s",
+        *_reasons("read in part", report.partial),
         *_reasons("skipped", report.skipped),
         *_reasons("failed", report.failed),
     ]

@@ -1,4 +1,4 @@
-"""What a folder holds: its pictures in a stable order, and why the rest is left out."""
+"""What a folder holds: its pictures and videos in a stable order, and why the rest is left out."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -8,6 +8,7 @@ import msgspec
 
 from cli.failures import Mistake
 from shared.jobs import Payload
+from shared.media import is_video
 
 SUFFIXES = frozenset({
     ".bmp", ".dib", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp",
@@ -16,11 +17,15 @@ SIDECAR = "payloads.json"
 
 
 class Picture(msgspec.Struct, frozen=True, kw_only=True):
-    """A file to index; its item's id follows from `source`."""
+    """A file to index, picture or video; its item's id follows from `source`."""
 
     path: Path
     source: str
     payload: Payload | None = None
+
+    @property
+    def is_video(self) -> bool:
+        return is_video(self.path.name)
 
 
 class Left(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,8 +99,8 @@ def _files(folder: Path, found: Found) -> Iterator[Path]:
 
 def _unfit(path: Path) -> str | None:
     """Why a name rules a file out, or None."""
-    if path.suffix.lower() not in SUFFIXES:
-        return f"not a picture ({path.suffix.lower() or 'no suffix'})"
+    if path.suffix.lower() not in SUFFIXES and not is_video(path.name):
+        return f"neither picture nor video ({path.suffix.lower() or 'no suffix'})"
     try:
         str(path).encode()
     except UnicodeEncodeError:

@@ -42,13 +42,16 @@ def search(search: Search) -> Call:
     return call("POST", "/v1/search", json=wire(search), once=True)
 
 
-def upload(collection: str, body: Body) -> Call:
+def upload(collection: str, body: Body, video_step_s: float | None = None) -> Call:
     """The same pictures sent again add nothing, so nothing needs to tell that they are."""
-    return Call("POST", f"{place(collection)}/items", body=body)
+    params = {} if video_step_s is None else {"video_step_s": video_step_s}
+    return Call("POST", f"{place(collection)}/items", params, body)
 
 
-def ingest(collection: str, files: Sequence[File] | Sequence[Mapping[str, Any]]) -> Call:
-    return call("POST", f"{place(collection)}/items", json={"files": files}, once=True)
+def ingest(
+    collection: str, files: Sequence[File] | Sequence[Mapping[str, Any]], video_step_s: float | None = None
+) -> Call:
+    return call("POST", f"{place(collection)}/items", json={"files": files}, once=True, video_step_s=video_step_s)
 
 
 def collections() -> Call:

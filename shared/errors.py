@@ -13,7 +13,7 @@ CliplineError                    500
 ├── TooLarge                     413
 ├── UnsupportedMediaType         415
 ├── Invalid                      422  valid JSON that says something wrong; names the field
-│   ├── BadPicture  PictureTooLarge  NotVisible
+│   ├── BadPicture  PictureTooLarge  BadVideo  VideoTooLarge  NotVisible
 ├── TooManyRequests              429  a bound of the caller's own; has Retry-After
 │   ├── TenantBusy  RateLimited
 ├── Unavailable                  503  comes back by itself; has Retry-After
@@ -168,6 +168,14 @@ class BadPicture(Invalid):
 
 class PictureTooLarge(BadPicture):
     slug, title = "picture-too-large", "The picture has more bytes or pixels than allowed"
+
+
+class BadVideo(Invalid):
+    slug, title = "bad-video", "That is not a video that can be read"
+
+
+class VideoTooLarge(BadVideo):
+    slug, title = "video-too-large", "The video has more bytes, or larger frames, than allowed"
 
 
 class NotVisible(Invalid):

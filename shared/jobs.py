@@ -103,16 +103,22 @@ class File(_Body, frozen=True):
     payload: Payload | None = None
 
 
+# Seconds between two pictures of a video; 0: one of each shot.
+StepS = Annotated[float, msgspec.Meta(ge=0, le=3_600)]
 Files = Annotated[list[File], msgspec.Meta(min_length=1, max_length=1_000)]
 
 
 class Ingest(_Body, frozen=True, tag_field="kind", tag="ingest"):
-    """Index pictures. Paths are absolute (by reference), or relative to the spool folder that holds an upload."""
+    """Index pictures and videos. Paths are absolute (by reference), or relative to the spool folder of an upload.
+
+    Without `video_step_s` the worker's setting holds.
+    """
 
     collection: Name
     files: Files
     spool: str | None = None
     rejected: list["Skipped"] = msgspec.field(default_factory=list)
+    video_step_s: StepS | None = None
 
 
 class CollectionSpec(_Body, frozen=True):
@@ -224,21 +230,38 @@ class Skipped(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class IngestResult(msgspec.Struct, frozen=True, kw_only=True):
-    """`wanted` are sources known by hash alone whose bytes the collection lacks."""
+    """Files by what became of them; `frames` are the items that videos brought, `partial` videos of which a part could
+    not be read and the rest was indexed, `wanted` sources known by hash alone whose bytes the collection lacks.
+    """
 
     collection: str
     added: int = 0
     updated: int = 0
     unchanged: int = 0
+    frames: int = 0
     skipped: list[Skipped] = msgspec.field(default_factory=list)
     failed: list[Skipped] = msgspec.field(default_factory=list)
+    partial: list[Skipped] = msgspec.field(default_factory=list)
     wanted: list[str] = msgspec.field(default_factory=list)
     count: int = 0
     took: Took = msgspec.field(default_factory=Took)
 
 
+class Moment(msgspec.Struct, frozen=True, kw_only=True):
+    """What an item shows of a video: the piece from `start_s` to `end_s` by its frame at `moment_s`, in seconds.
+
+    `position` counts the video's items from 0; `source` is the video's.
+    """
+
+    source: str
+    position: int
+    start_s: float
+    end_s: float
+    moment_s: float
+
+
 class Item(msgspec.Struct, frozen=True, kw_only=True):
-    """A stored picture: its payload and where it came from."""
+    """A stored picture: its payload and where it came from. `hash` is the file's, `moment` is there for videos."""
 
     id: int
     source: str
@@ -246,6 +269,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     width: int
     height: int
     payload: Payload
+    moment: Moment | None = None
 
 
 class ItemsResult(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,6 +1,6 @@
 """Where an item's pictures lie: the API serves the path that a worker wrote, computed from the id alone."""
 
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Literal, get_args
 
 Size = Literal["thumb", "full"]
@@ -8,6 +8,18 @@ SIZES: tuple[Size, ...] = get_args(Size)
 CONTENT_TYPE = "image/webp"
 # Uploads on their way to the workers; no tenant can have a name that begins like this.
 SPOOL = "_spool"
+
+Kind = Literal["picture", "video"]
+# What workers take for a video where its first bytes do not say; what `clipline ingest` looks for in folders.
+VIDEO_SUFFIXES = frozenset({
+    ".3g2", ".3gp", ".asf", ".avi", ".dv", ".f4v", ".flv", ".m2ts", ".m2v", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg",
+    ".mpg", ".mts", ".mxf", ".ogv", ".qt", ".ts", ".vob", ".webm", ".wmv",
+})  # fmt: skip
+
+
+def is_video(name: str) -> bool:
+    """By the name's end."""
+    return PurePath(name).suffix.lower() in VIDEO_SUFFIXES
 
 
 def collection_folder(root: Path, tenant: str, collection: str) -> Path:

@@ -64,6 +64,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     max_upload_bytes: Positive = 64 * 2**20
     max_file_bytes: Positive = 32 * 2**20
     max_pixels: Positive = 100_000_000
+    max_video_bytes: Positive = 2**38
+    video_step_s: Annotated[float, msgspec.Meta(ge=0, le=3_600)] = 0.0
 
     # Queue and ledger
     max_queued_interactive: Positive = 1_000

@@ -10,15 +10,13 @@ from shared.connection import redis_errors
 from shared.jobs import Lane
 from shared.pipe import Pipe, Script
 from shared.settings import Settings
-from workers.outcome import Running
+from workers.outcome import GRACE_S, Running
 
 CLAIM_AT_MOST = 64
 # To Redis, zero would be for ever.
 SHORTEST_S = 0.001
 # What the script answers of each job.
 FIELDS = 9
-# arq cancels a job at its timeout; the lease outlives that by what the cancelling may take.
-GRACE_S = 2.0
 
 
 class Claimed(msgspec.Struct, frozen=True, kw_only=True):

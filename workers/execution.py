@@ -85,11 +85,12 @@ class Execution:
             "score": running.due_ms,
         }
         running.task = asyncio.current_task()
+        running.timeout_s = self._timeout_s if function.timeout_s is None else function.timeout_s
         try:
-            async with asyncio.timeout(self._timeout_s if function.timeout_s is None else function.timeout_s):
+            async with asyncio.timeout(running.timeout_s) as running.limit:
                 return await function.coroutine(ctx, *body.a, **body.k)
         finally:
-            running.task = None
+            running.task = running.limit = None
 
 
 def _ended(running: Running, body: wire.JobBody, result: Any, started_ms: int) -> Ended:

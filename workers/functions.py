@@ -120,6 +120,7 @@ def _call(ctx: Context, tenant: str, running: Running | None) -> Call:
         due_ms=due_ms,
         queued_ms=round(max(0.0, now_ms() - due_ms), 3),
         on_device=nothing if running is None else running.taken_by_device,
+        got_further=nothing if running is None else running.got_further,
     )
 
 

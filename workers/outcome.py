@@ -3,8 +3,10 @@
 import asyncio
 import random
 from dataclasses import dataclass
+from time import monotonic
 from typing import Any
 
+from shared.clock import now_ms as clock_ms
 from shared.errors import Problem
 from shared.jobs import Lane, State, Took
 from shared.settings import Settings
@@ -20,6 +22,8 @@ STATE_OF: dict[str, State] = {
     "expired": "expired",
     "worker-lost": "dead",
 }
+# arq cancels a job at its timeout; the lease outlives that by what the cancelling may take.
+GRACE_S = 2.0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -29,7 +33,8 @@ class Running:
     `due_ms`, `first_ms` (its first start) and `expires_ms` (its client's deadline) are milliseconds since 1970;
     `attempts` counts starts, of which `crashes` lost their worker; `tries` is arq's count of them. `lost`: stopped, as
     another had it. `ended`: its code is through, only Redis is still to be told. `on_device`: the device has taken its
-    query. `body` is arq's; `task` is there while the job's own code runs, and may be cancelled then.
+    query. `body` is arq's; `task` is there while the job's own code runs, and may be cancelled then; `limit` ends that
+    code after `timeout_s`.
     """
 
     job_id: str
@@ -48,6 +53,15 @@ class Running:
     body: bytes | None = None
     tries: int = 1
     task: asyncio.Task[Any] | None = None
+    timeout_s: float = 0.0
+    limit: asyncio.Timeout | None = None
+
+    def got_further(self) -> None:
+        """A piece of a long job is stored: the times for a run and for trying again begin anew."""
+        if self.limit is not None:
+            self.limit.reschedule(asyncio.get_running_loop().time() + self.timeout_s)
+            self.deadline = max(self.deadline, monotonic() + self.timeout_s + GRACE_S)
+            self.first_ms = clock_ms()
 
     def taken_by_device(self) -> None:
         self.on_device = True

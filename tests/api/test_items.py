@@ -121,6 +121,29 @@ async def test_limits_of_an_upload(settings: Settings, things: str, worker: Stan
     assert spooled(settings) == []
 
 
+async def test_a_video_is_bounded_by_the_upload_and_its_own_limit(
+    settings: Settings, things: str, worker: StandIn
+) -> None:
+    small = msgspec.structs.replace(settings, max_file_bytes=1_000, max_video_bytes=5_000)
+    with serving(small) as api:
+        async with httpx.AsyncClient(base_url=api.url, timeout=30) as client:
+            some = await client.post(
+                f"{ITEMS}?wait=20&video_step_s=2.5", files=files(("a.MP4", b"x" * 4_000), ("b.mkv", b"x" * 5_001))
+            )
+            none = await client.post(ITEMS, files=files(("b.mkv", b"x" * 5_001)))
+    result = some.json()["result"]
+    assert result["added"] == 1
+    assert [(one["source"], one["type"]) for one in result["skipped"]] == [("b.mkv", "video-too-large")]
+    assert problem(none) == (422, "video-too-large", "files")
+    assert [job.video_step_s for job in worker.ingested] == [2.5]
+
+
+@pytest.mark.parametrize("step", ["-1", "3601", "nan", "inf", "two", ""])
+async def test_a_step_that_is_none_is_422(client: Client, things: str, step: str) -> None:
+    body = {"files": [{"source": "a", "path": "/a.mp4"}]}
+    assert problem(await client.post(f"{ITEMS}?video_step_s={step}", json=body)) == (422, "invalid", "video_step_s")
+
+
 async def _endless(length: int) -> Any:
     yield b'--b\r\nContent-Disposition: form-data; name="files"; filename="a"\r\n\r\n'
     for _ in range(length // 100):

@@ -12,6 +12,7 @@ import pytest
 
 from tests.cli.pictures import draw, mixed
 from tests.e2e.running import RunningStack, clipline, until, up
+from tests.workers.ingest.clips import scenes, write_clip
 
 pytestmark = pytest.mark.slow
 
@@ -199,3 +200,25 @@ def test_help_is_quick_because_nothing_heavy_is_imported() -> None:
     assert loaded.stdout.strip() == "[]"
     for command in ([], ["up"], ["ingest"], ["jobs", "list"], ["keys", "add"], ["bench"]):
         assert clipline(*command, "--help").returncode == 0
+
+
+@pytest.mark.parametrize("way", ["--reference", "--upload"])
+def test_a_folder_of_videos_makes_a_collection_grouped_by_video(
+    stack: RunningStack, tmp_path: Path, name: str, way: str
+) -> None:
+    folder = mixed(tmp_path / "films", good=3, broken=0, other=1)
+    write_clip(folder / "a.mp4", scenes([1.0, 1.0]))
+    write_clip(folder / "b.webm", scenes([1.0, 1.0, 1.0], first=10), codec="libvpx")
+    (folder / "broken.avi").write_bytes(bytes(1_000))
+    report = ingest(stack, str(folder), "-c", name, way, "--source-root", "films")
+    assert counts(report) == (5, 0, 0, 2, 0)
+    assert (report["frames"], report["partial"]) == (5, [])
+    again = ingest(stack, str(folder), "-c", name, way, "--source-root", "films")
+    assert (counts(again), again["frames"]) == ((0, 0, 5, 2, 0), 0)
+    about = json.loads(clipline("collections", "show", name, url=stack.url).stdout)
+    assert (about["count"], about["group_field"]) == (8, "video")
+    assert about["payload"]["start_s"] == "float"
+    steps = ingest(stack, str(folder / "a.mp4"), "-c", name, way, "--source-root", "films", "--video-step", "0.5")
+    assert (steps["added"], steps["frames"]) == (1, 4)
+    told = clipline("ingest", str(folder / "b.webm"), "-c", name, "--video-step", "-1", url=stack.url)
+    assert told.returncode == 2

@@ -42,6 +42,7 @@ ZERO_MEANS_SOMETHING = {
     "max_jobs",
     "max_batch",
     "max_batch_tokens",
+    "video_step_s",
 }
 
 
@@ -79,6 +80,13 @@ def test_variables_of_the_client_and_the_tests_are_no_settings(name: str) -> Non
     assert from_env({name: "x"}) == Settings()
 
 
+BOUNDED: dict[str, st.SearchStrategy[Any]] = {
+    "port": st.integers(0, 65535),
+    "max_wait_s": st.floats(0.001, 30),
+    "video_step_s": st.floats(0, 3_600),
+}
+
+
 def value_of(field: str) -> st.SearchStrategy[Any]:
     default = FIELDS[field].default
     if field in CHOICES:
@@ -89,10 +97,8 @@ def value_of(field: str) -> st.SearchStrategy[Any]:
         return st.sampled_from(["", "127.0.0.1:9464", "[::1]:0"])
     if field == "allowed_origins":
         return st.sampled_from(["", "https://app.example.com", "http://localhost:5173,https://a.b"])
-    if field == "port":
-        return st.integers(0, 65535)
-    if field == "max_wait_s":
-        return st.floats(0.001, 30)
+    if field in BOUNDED:
+        return BOUNDED[field]
     if isinstance(default, float):
         return st.floats(0.001, 10**9)
     return st.integers(1, 2**31) if isinstance(default, int) else st.text(st.characters(codec="utf-8"), max_size=30)

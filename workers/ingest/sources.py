@@ -1,15 +1,17 @@
 """Which files an ingest job means, and what is already stored of them."""
 
 import hashlib
+import os
 import shutil
 import stat
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 
-from shared.errors import NotVisible, PictureTooLarge
+from shared.errors import NotVisible, PictureTooLarge, VideoTooLarge
 from shared.jobs import File, Ingest
 from shared.media import SPOOL
 from shared.settings import Settings
@@ -17,6 +19,8 @@ from workers.stores.protocol import StoredPoint, VectorStore
 from workers.tasks.names import INTERNAL, item_id
 
 READ_BYTES = 2**20
+# Of a large file so many are read, then whoever waits for it is told.
+BLOCKS = 512
 SPOOL_KEPT_S = 86_400.0
 
 
@@ -62,20 +66,47 @@ def _resolved(path: Path) -> Path:
 
 
 def content_hash(path: Path, *, max_bytes: int) -> str:
-    """SHA-256 of the file's bytes, in hex. Raises NotVisible, PictureTooLarge."""
-    try:
-        status = path.stat()
+    """SHA-256 of a picture's bytes, in hex. Raises NotVisible, PictureTooLarge."""
+    content = ContentHash(path, max_bytes=max_bytes, too_large=PictureTooLarge)
+    while (digest := content.more()) is None:
+        continue
+    return digest
+
+
+class ContentHash:
+    """SHA-256 of a file's bytes, a part at a time. Blocks; any thread may call it."""
+
+    def __init__(
+        self, path: Path, *, max_bytes: int, too_large: type[PictureTooLarge | VideoTooLarge] = VideoTooLarge
+    ) -> None:
+        self._path, self._max_bytes, self._too_large = path, max_bytes, too_large
+        self._digest = hashlib.sha256()
+        self._read_bytes = 0
+
+    def more(self) -> str | None:
+        """The hash in hex, or None while there is more to read. Raises NotVisible, and the error for too many bytes."""
+        try:
+            self._check(self._path.stat())
+            with self._path.open("rb") as file:
+                file.seek(self._read_bytes)
+                return self._read(file)
+        except OSError as error:
+            raise NotVisible(f"the workers cannot read it: {error.strerror}") from error
+
+    def _check(self, status: os.stat_result) -> None:
         if not stat.S_ISREG(status.st_mode):
             raise NotVisible("not a regular file")
-        if status.st_size > max_bytes:
-            raise PictureTooLarge(f"{status.st_size:,} bytes; at most {max_bytes:,}")
-        digest = hashlib.sha256()
-        with path.open("rb") as file:
-            while block := file.read(READ_BYTES):
-                digest.update(block)
-    except OSError as error:
-        raise NotVisible(f"the workers cannot read it: {error.strerror}") from error
-    return digest.hexdigest()
+        if status.st_size > self._max_bytes:
+            raise self._too_large(f"{status.st_size:,} bytes; at most {self._max_bytes:,}")
+
+    def _read(self, file: BinaryIO) -> str | None:
+        for _ in range(BLOCKS):
+            block = file.read(READ_BYTES)
+            if not block:
+                return self._digest.hexdigest()
+            self._digest.update(block)
+            self._read_bytes += len(block)
+        return None
 
 
 async def places(stored: str, sources: Iterable[str], store: VectorStore) -> dict[str, Place]:

@@ -51,6 +51,10 @@ class Media:
                 if attempt == ATTEMPTS:
                     raise
 
+    def remove(self, tenant: str, collection: str, item_id: int) -> None:
+        """Remove an item's pictures, and the blob that nobody else uses; one without pictures is no error. Blocks."""
+        _Place(self._root, tenant, collection, item_id).remove()
+
     def drop(self, tenant: str, collection: str) -> None:
         """Remove a collection's pictures; they vanish at once, their bytes before this returns."""
         folder = collection_folder(self._root, tenant, collection)
@@ -89,6 +93,15 @@ class _Place:
             _put(self._hash_note, lambda path: path.symlink_to(content_hash))
         if left not in {None, content_hash}:
             self._remove_unused(str(left))
+
+    def remove(self) -> None:
+        left = self._noted_hash()
+        for item in self._item.values():
+            item.unlink(missing_ok=True)
+        # The note goes last: it is what leads to the blob.
+        if left is not None:
+            self._remove_unused(left)
+            self._hash_note.unlink(missing_ok=True)
 
     def _noted_hash(self) -> str | None:
         try:

@@ -15,7 +15,8 @@ def nothing() -> None:
 class Call:
     """One attempt at one job. It was due at `due_ms`, when it was accepted or was to be run again, and waited since.
 
-    `on_device` is called, from the device's thread, when the device takes its query.
+    `on_device` is called, from the device's thread, when the device takes its query; `got_further` when a piece of a
+    long job is done for good, so that its time begins anew.
     """
 
     job_id: str
@@ -24,6 +25,7 @@ class Call:
     due_ms: int
     queued_ms: float
     on_device: Callable[[], None] = nothing
+    got_further: Callable[[], None] = nothing
 
     def total_ms(self) -> float:
         """Since the job was due."""

@@ -1,6 +1,8 @@
 """The `items` job: read stored items."""
 
-from shared.jobs import Item, Items, ItemsResult
+import msgspec
+
+from shared.jobs import Item, Items, ItemsResult, Moment
 from workers.parts import Parts
 from workers.stores.protocol import StoredPoint
 from workers.tasks.call import Call
@@ -24,4 +26,9 @@ def item_of(point: StoredPoint) -> Item:
         width=ours.get("width", 0),
         height=ours.get("height", 0),
         payload=public(point.payload) or {},
+        moment=_moment(point, ours["video"]) if "video" in ours else None,
     )
+
+
+def _moment(point: StoredPoint, video: dict[str, str]) -> Moment:
+    return msgspec.convert({**point.payload, "source": video["source"]}, Moment)

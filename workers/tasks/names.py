@@ -38,6 +38,11 @@ def value_at(payload: Payload | None, path: str) -> object:
     return value
 
 
+def frame_source(video: str, position: int) -> str:
+    """What the items of a video are known by."""
+    return f"{video}#{position}"
+
+
 def public(payload: Payload | None) -> Payload | None:
     """The payload without our own part."""
     return None if payload is None else {key: value for key, value in payload.items() if key != INTERNAL}

@@ -15,8 +15,9 @@ from shared import media
 from shared.jobs import File, IngestResult, Payload, Query
 from tests.workers.tasks.stack import Stack
 from workers.stores.protocol import Point
-from workers.tasks.ingest import same_json, waves
+from workers.tasks.ingest import waves
 from workers.tasks.names import INTERNAL, item_id, stored_name
+from workers.tasks.payloads import same_json
 
 pytestmark = pytest.mark.anyio
 

@@ -152,14 +152,16 @@ export interface Group {
   hits: Hit[];
 }
 
-/** `wanted` are sources known by hash alone whose bytes the collection lacks. */
+/** Files by what became of them; `frames` are the items that videos brought, `partial` videos of which a part could */
 export interface IngestResult {
   collection: string;
   added: number;
   updated: number;
   unchanged: number;
+  frames: number;
   skipped: Skipped[];
   failed: Skipped[];
+  partial: Skipped[];
   wanted: string[];
   count: number;
   took: Took;
@@ -185,7 +187,7 @@ export interface ItemsResult {
   items: Item[];
 }
 
-/** A stored picture: its payload and where it came from. */
+/** A stored picture: its payload and where it came from. `hash` is the file's, `moment` is there for videos. */
 export interface Item {
   id: number;
   source: string;
@@ -193,6 +195,16 @@ export interface Item {
   width: number;
   height: number;
   payload: Payload;
+  moment: Moment | null;
+}
+
+/** What an item shows of a video: the piece from `start_s` to `end_s` by its frame at `moment_s`, in seconds. */
+export interface Moment {
+  source: string;
+  position: number;
+  start_s: number;
+  end_s: number;
+  moment_s: number;
 }
 
 /** A collection as clients see it; `model` is the fingerprint of the encoder that filled it. */
@@ -278,7 +290,7 @@ export interface CollectionSpec {
   payload?: Record<string, "bool" | "datetime" | "float" | "geo" | "integer" | "keyword" | "text">;
 }
 
-/** Pictures that the workers can see, by absolute `path`; or known by `hash` alone, to ask which are wanted. */
+/** Files that the workers can see, by absolute `path`; or known by `hash` alone, to ask which are wanted. */
 export interface IngestRequest {
   files: FileReference[];
 }
@@ -604,7 +616,7 @@ export interface JobEvent {
   state: JobState;
   at: string | null;
   position?: number;
-  stage?: "encode" | "ingest" | "search";
+  stage?: "encode" | "ingest" | "search" | "video";
   done?: number;
   total?: number;
 }
