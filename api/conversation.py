@@ -8,10 +8,11 @@ from typing import assert_never
 
 import msgspec
 
-from api import auth, bodies, frames
+from api import auth, bodies, frames, sessions
 from api.outbox import Outbox
 from api.pace import Pace
 from api.problems import TRY_LATER
+from api.search import check_places
 from api.state import State
 from api.submission import submit
 from api.subscription import Subscription
@@ -28,7 +29,6 @@ from shared.errors import (
     from_validation,
 )
 from shared.events import Event, order
-from shared.filter_check import check_filter
 from shared.jobs import FINAL, JobView, Search
 from shared.tenants import Identity
 from shared.trace_context import followed, following, trace_id
@@ -89,6 +89,8 @@ class Conversation:
                 self._greet(frame)
             case frames.Follow():
                 self._follow()
+            case frames.MarkFrame() | frames.UndoFrame() | frames.RedoFrame():
+                await self._mark(frame)
             case _:
                 assert_never(frame)
 
@@ -98,9 +100,7 @@ class Conversation:
             raise TooManyRequests(f"{most:,} searches of this connection are still open", retry_after_s=1)
         search = self._search_in(frame)
         tenant = self.identity.tenant
-        collection = await self.state["collections"].get(tenant, search.collection)
-        if search.filter is not None:
-            check_filter(search.filter, collection.payload, field="search.filter")
+        await check_places(self.state, search, tenant=tenant, root="search")
         # As a header would be: one that is none is passed over, and the handshake's counts for all.
         parent = frame.traceparent if trace_id(frame.traceparent) else followed()
         with self.subscription.holding() as place, following(parent):
@@ -135,6 +135,15 @@ class Conversation:
             return True
         finished_ms = ms_of(datetime.fromisoformat(view.finished_at)) or 0
         return finished_ms > order(place)[0]
+
+    async def _mark(self, frame: frames.MarkFrame | frames.UndoFrame | frames.RedoFrame) -> None:
+        marking, tenant = self.state["marking"], self.identity.tenant
+        if isinstance(frame, frames.MarkFrame):
+            marked = await sessions.marked(self.state, tenant, self.session, frame)
+        else:
+            take = marking.undo if isinstance(frame, frames.UndoFrame) else marking.redo
+            marked = await take(tenant, self.session, frame.collection)
+        self.outbox.put(frames.MarkedFrame(id=frame.id, **msgspec.structs.asdict(marked)))
 
     def _search_in(self, frame: frames.SearchFrame) -> Search:
         session = self.session

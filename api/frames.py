@@ -7,6 +7,7 @@ import msgspec
 from api import bodies
 from shared.errors import Problem
 from shared.jobs import State
+from shared.marks import Marked, Marks, Step
 from shared.stages import Stage
 
 FrameId = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
@@ -58,7 +59,25 @@ class Follow(_FromClient, frozen=True, tag="follow"):
     id: FrameId | None = None
 
 
-ClientFrame = Hello | SearchFrame | Cancel | Watch | Ping | Follow
+class MarkFrame(Marks, frozen=True, kw_only=True, tag_field="op", tag="mark"):
+    """A change of what the connection's session holds."""
+
+    id: FrameId | None = None
+
+
+class UndoFrame(Step, frozen=True, kw_only=True, tag_field="op", tag="undo"):
+    """Take back the last change."""
+
+    id: FrameId | None = None
+
+
+class RedoFrame(Step, frozen=True, kw_only=True, tag_field="op", tag="redo"):
+    """Do again what was taken back last."""
+
+    id: FrameId | None = None
+
+
+ClientFrame = Hello | SearchFrame | Cancel | Watch | Ping | Follow | MarkFrame | UndoFrame | RedoFrame
 
 
 class _FromServer(msgspec.Struct, frozen=True, kw_only=True, tag_field="op"):
@@ -126,7 +145,13 @@ class Pulse(_FromServer, frozen=True, tag="pulse"):
     """Something happened: what was read before is out of date. At most two a second."""
 
 
-ServerFrame = Welcome | Accepted | Happened | Result | Refused | Pong | Pulse
+class MarkedFrame(Marked, frozen=True, kw_only=True, tag_field="op", tag="marked"):
+    """The answer to a change of what the session holds."""
+
+    id: str | None = None
+
+
+ServerFrame = Welcome | Accepted | Happened | Result | Refused | Pong | Pulse | MarkedFrame
 
 
 class _Named(msgspec.Struct):

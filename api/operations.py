@@ -19,6 +19,7 @@ from shared.audit import AuditPage
 from shared.errors import CliplineError
 from shared.jobs import Collection, CollectionSpec, FacetsResult, Item, JobView, NeighboursResult, Search
 from shared.ledger import Page
+from shared.marks import Marked, Marks, SessionView, Step
 from shared.requests import JobRequest
 from shared.selection import Sweep, Swept
 from shared.statistics import Statistics
@@ -63,6 +64,7 @@ BODY: tuple[Error, ...] = (errors.BadRequest, errors.RequestTimeout, errors.TooL
 ENQUEUED = {202: Accepted, 200: JobView}
 ADMISSION: tuple[Error, ...] = (errors.QueueFull, errors.TenantBusy, errors.RateLimited)
 IDEMPOTENT = ("Idempotency-Key",)
+OF_SESSION: tuple[Error, ...] = (*READING, errors.SessionNotFound)
 # A job that a route waits for may have ended for any of these.
 ENDED: tuple[Error, ...] = (errors.InternalError, errors.Expired, errors.ModelMismatch)
 
@@ -80,6 +82,7 @@ OPERATIONS: tuple[Operation, ...] = (
             *BODY,
             errors.CollectionNotFound,
             errors.SessionNotFound,
+            errors.NothingToContinue,
             errors.BadPicture,
             errors.KeyReused,
             *ADMISSION,
@@ -240,9 +243,42 @@ OPERATIONS: tuple[Operation, ...] = (
         method="post",
         path="/v1/sessions",
         summary="A session for clients without a websocket",
-        tag="search",
+        tag="sessions",
         answers={201: NewSession},
         errors=READING,
+    ),
+    Operation(
+        method="get",
+        path="/v1/sessions/{session}",
+        summary="A session; with `collection`, what it holds there",
+        tag="sessions",
+        params=params.SessionParams,
+        answers={200: SessionView},
+        errors=OF_SESSION,
+    ),
+    Operation(
+        method="post",
+        path="/v1/sessions/{session}/marks",
+        summary="Change what a session holds: seen, excluded, positive and negative items, excluded groups",
+        tag="sessions",
+        body={JSON: Marks},
+        answers={200: Marked},
+        errors=(*OF_SESSION, *BODY, errors.CollectionNotFound, errors.SessionFull),
+    ),
+    *(
+        Operation(
+            method="post",
+            path=f"/v1/sessions/{{session}}/{verb}",
+            summary=summary,
+            tag="sessions",
+            body={JSON: Step},
+            answers={200: Marked},
+            errors=(*OF_SESSION, *BODY, errors.NothingToUndo, errors.SessionFull),
+        )
+        for verb, summary in (
+            ("undo", "Take back the last change of what a session holds"),
+            ("redo", "Do again what was taken back last"),
+        )
     ),
     Operation(
         method="get",

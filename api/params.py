@@ -82,6 +82,12 @@ class JobsParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     limit: Annotated[int, msgspec.Meta(ge=1, le=200)] = 50
 
 
+class SessionParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`collection`: show what the session holds there."""
+
+    collection: Name | None = None
+
+
 class AuditParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`before` is an earlier page's `next`."""
 

@@ -24,12 +24,10 @@ async def submit(request: Request[State]) -> Response:
     return await enqueue(request, search, tenant=identity.tenant, wait_s=wait_s, idempotency_key=idempotency_key)
 
 
-async def check_places(state: State, search: Search, *, tenant: str) -> None:
-    """Raises CollectionNotFound, SessionNotFound, and Invalid for a filter that does not fit the collection."""
-    known = state["collections"].get(tenant, search.collection)
-    if search.session is None:
-        collection = await known
-    else:
-        collection, _ = await gather(known, state["sessions"].require(tenant, search.session))
+async def check_places(state: State, search: Search, *, tenant: str, root: str = "") -> None:
+    """Raises CollectionNotFound, SessionNotFound, NothingToContinue, and Invalid for what does not fit."""
+    collection, _ = await gather(
+        state["collections"].get(tenant, search.collection), state["sessions"].require_for(tenant, search)
+    )
     if search.filter is not None:
-        check_filter(search.filter, collection.payload)
+        check_filter(search.filter, collection.payload, field=f"{root}.filter" if root else "filter")

@@ -1,12 +1,19 @@
-"""POST /v1/sessions: a session for clients without a websocket."""
+"""Sessions over HTTP: for clients without a websocket, and what a session holds for its searcher."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api import auth, params
+from api import auth, bodies, params
 from api.answers import answer
 from api.state import State
+from shared.errors import Invalid, SessionNotFound
+from shared.marks import Marked, Marks, Step
+
+MAX_SESSION = 128
 
 
 class NewSession(msgspec.Struct, frozen=True):
@@ -17,3 +24,51 @@ async def create(request: Request[State]) -> Response:
     identity = auth.reader(request)
     params.read(request, params.NoParams)
     return answer(NewSession(await request.state["sessions"].create(identity.tenant)), status=201)
+
+
+async def show(request: Request[State]) -> Response:
+    identity = auth.reader(request)
+    asked = params.read(request, params.SessionParams)
+    return answer(await request.state["marking"].view(identity.tenant, session_in(request), asked.collection))
+
+
+async def mark(request: Request[State]) -> Response:
+    """What somebody has seen and thinks of it is no change of the collection: whoever may search may mark."""
+    identity, session = auth.reader(request), session_in(request)
+    marks: Marks = await _body(request, Marks)
+    return answer(await marked(request.state, identity.tenant, session, marks))
+
+
+async def marked(state: State, tenant: str, session: str, marks: Marks) -> Marked:
+    """Raises CollectionNotFound, Invalid, SessionNotFound, SessionFull."""
+    collection = await state["collections"].get(tenant, marks.collection)
+    if marks.exclude_groups is not None and collection.group_field is None:
+        raise Invalid(f"collection {collection.name!r} has no group_field", field="exclude_groups")
+    return await state["marking"].mark(tenant, session, marks)
+
+
+async def undo(request: Request[State]) -> Response:
+    return await _step(request, request.state["marking"].undo)
+
+
+async def redo(request: Request[State]) -> Response:
+    return await _step(request, request.state["marking"].redo)
+
+
+async def _step(request: Request[State], take: Callable[[str, str, str], Awaitable[Marked]]) -> Response:
+    identity, session = auth.reader(request), session_in(request)
+    step: Step = await _body(request, Step)
+    return answer(await take(identity.tenant, session, step.collection))
+
+
+async def _body(request: Request[State], kind: Any) -> Any:
+    params.read(request, params.NoParams)
+    return await bodies.read(request, kind, most_bytes=request.state["settings"].max_body_bytes)
+
+
+def session_in(request: Request[State]) -> str:
+    """Raises SessionNotFound for a name that no session has."""
+    name: str = request.path_params["session"]
+    if len(name) > MAX_SESSION or not name.isprintable():
+        raise SessionNotFound(f"no session {name[:MAX_SESSION]!r}")
+    return name

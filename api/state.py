@@ -27,6 +27,7 @@ from shared.connection import connect
 from shared.events import Events
 from shared.fleet import Fleet
 from shared.ledger import Ledger
+from shared.marking import Marking
 from shared.queue import Queue
 from shared.sessions import Sessions
 from shared.settings import Settings
@@ -46,6 +47,7 @@ class State(TypedDict):
     events: Events
     collections: Collections
     sessions: Sessions
+    marking: Marking
     fleet: Fleet
     lanes: Lanes
     sweeps: Sweeps
@@ -89,6 +91,7 @@ async def opened(
                 "events": events,
                 "collections": Collections(redis),
                 "sessions": sessions,
+                "marking": Marking(redis, settings),
                 "fleet": fleet,
                 "lanes": lanes,
                 "sweeps": Sweeps(queue),

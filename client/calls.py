@@ -10,6 +10,7 @@ import msgspec
 from client.uploads import Body
 from shared.filters import Filter
 from shared.jobs import CollectionSpec, File, Search
+from shared.marks import Marks
 
 JSON = "application/json"
 MediaSize = Literal["thumb", "full"]
@@ -100,6 +101,30 @@ def cancel(job_id: str) -> Call:
 
 def retry(job_id: str) -> Call:
     return call("POST", f"{job_path(job_id)}/retry")
+
+
+def create_session() -> Call:
+    return call("POST", "/v1/sessions")
+
+
+def session(session_id: str, *, collection: str | None = None) -> Call:
+    return call("GET", session_path(session_id), collection=collection)
+
+
+def mark(session_id: str, marks: Marks) -> Call:
+    return call("POST", f"{session_path(session_id)}/marks", json=marks)
+
+
+def undo(session_id: str, collection: str) -> Call:
+    return call("POST", f"{session_path(session_id)}/undo", json={"collection": collection})
+
+
+def redo(session_id: str, collection: str) -> Call:
+    return call("POST", f"{session_path(session_id)}/redo", json={"collection": collection})
+
+
+def session_path(session_id: str) -> str:
+    return f"/v1/sessions/{quote(session_id, safe='')}"
 
 
 def place(collection: str) -> str:

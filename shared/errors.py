@@ -10,6 +10,7 @@ CliplineError                    500
 ├── RequestTimeout               408  the body did not arrive in time
 ├── Conflict                     409
 │   ├── CollectionDiffers  JobFinished  JobStillOpen  JobNotRetryable  KeyReused  ModelMismatch
+│   ├── NothingToContinue  NothingToUndo  SessionFull
 ├── TooLarge                     413
 ├── UnsupportedMediaType         415
 ├── Invalid                      422  valid JSON that says something wrong; names the field
@@ -146,6 +147,18 @@ class KeyReused(Conflict):
 
 class ModelMismatch(Conflict):
     slug, title = "model-mismatch", "The collection was made with another model"
+
+
+class NothingToContinue(Conflict):
+    slug, title = "nothing-to-continue", "There is no query that could go on"
+
+
+class NothingToUndo(Conflict):
+    slug, title = "nothing-to-undo", "There is no change to take back or to do again"
+
+
+class SessionFull(Conflict):
+    slug, title = "session-full", "The session holds no more of that"
 
 
 class TooLarge(CliplineError):

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 
-from shared.errors import Problem
+from shared.errors import Invalid, Problem
 from shared.filter_check import FieldType
 from shared.filters import Filter
 
@@ -36,6 +36,8 @@ DEFAULT_ORDER = "position"
 ORDERED = ("integer", "float", "datetime")
 # Types whose values an index can count.
 COUNTED = ("keyword", "integer", "bool")
+# The slot of searches that name none, as far as a session remembers their last query.
+MAIN_SLOT = "main"
 Payload = dict[str, Any]
 
 
@@ -55,8 +57,11 @@ class Query(_Body, frozen=True):
     def __post_init__(self) -> None:
         if self.text is not None and not self.text.strip():
             raise ValueError("text holds nothing but spaces")
-        if self.text is None and self.image is None and self.item is None and not self.positive:
-            raise ValueError("a query needs text, image, item or positive")
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing says what to look for; a session's marks may, or its last query."""
+        return self.text is None and self.image is None and self.item is None and not self.positive
 
     @property
     def named_ids(self) -> set[int]:
@@ -76,7 +81,7 @@ class Search(_Body, frozen=True, tag_field="kind", tag="search"):
     """Find the pictures nearest to a query."""
 
     collection: Name
-    query: Query
+    query: Query = msgspec.field(default_factory=Query)
     limit: Annotated[int, msgspec.Meta(ge=1, le=1_000)] = 24
     filter: Filter | None = None
     seen: Annotated[list[ItemId], msgspec.Meta(max_length=100_000)] = msgspec.field(default_factory=list)
@@ -88,10 +93,35 @@ class Search(_Body, frozen=True, tag_field="kind", tag="search"):
     slot: Token | None = None
     lane: Lane = "interactive"
     deadline_ms: Annotated[int, msgspec.Meta(ge=1, le=3_600_000)] | None = None
+    # What the session holds: its marks join the query; what is shown joins them; its last query goes on.
+    marks: bool = True
+    remember: bool = False
+    next: bool = False
 
     def __post_init__(self) -> None:
         if self.slot is not None and self.session is None:
             raise ValueError("a slot needs a session")
+        if self.next:
+            self._check_next()
+
+    def _check_next(self) -> None:
+        if self.query != Query() or self.filter is not None or self.group_by is not None:
+            raise ValueError("`next` goes on with the last query as it was: it takes no query, filter or group_by")
+        if self.slot is None:
+            # As a newer search does, a newer page takes the place of one that is still to come.
+            msgspec.structs.force_setattr(self, "slot", MAIN_SLOT)
+
+    def require_session(self) -> None:
+        """Raises Invalid. Not when it is made: over a websocket a search gets its session from there."""
+        for field in ("next", "remember"):
+            if getattr(self, field) and self.session is None:
+                raise Invalid(f"`{field}` needs a session", field=field)
+
+    def require_parts(self, *, marked: bool) -> None:
+        """Raises Invalid when nothing says what to look for; `marked`: the session has positive marks."""
+        if self.query.is_empty and not marked:
+            hint = ", or positive marks in the session" if self.session else ""
+            raise Invalid(f"a query needs text, image, item or positive{hint}", field="query")
 
 
 class File(_Body, frozen=True):

@@ -1,43 +1,90 @@
-"""Sessions: the name under which one searcher's jobs and pushes belong together."""
+"""Sessions: the name under which one searcher's jobs and pushes belong together, with what the searcher has marked."""
 
+import asyncio
 import secrets
 from collections.abc import Sequence
 
+import msgspec
 from arq.connections import ArqRedis
 
-from shared import keys
+from shared import keys, scripts
 from shared.clock import now_iso
 from shared.connection import redis_errors
-from shared.errors import SessionNotFound
-from shared.pipe import Pipe
+from shared.errors import NothingToContinue, SessionNotFound
+from shared.jobs import MAIN_SLOT, Search
+from shared.pipe import Pipe, Script
 from shared.settings import Settings
 
 
+class Known(msgspec.Struct, frozen=True, kw_only=True):
+    """What a search must know of its session at once: whether there are positive marks in its collection, and in which
+    collection the last query of its slot was.
+    """
+
+    positive: int = 0
+    last_collection: str | None = None
+
+
 class Sessions:
-    """Creates and finds sessions; one that is not used for `session_ttl_s` is gone."""
+    """Creates and finds sessions; one that is not used for `session_ttl_s` is gone, with all that it holds."""
 
     def __init__(self, redis: ArqRedis, settings: Settings) -> None:
-        self._pipe = Pipe(redis)
+        pipe = Pipe(redis)
+        self._open = Script(pipe, scripts.source("open_session", settings))
+        self._renew = Script(pipe, scripts.source("renew_session", settings))
         self.ttl_s = int(settings.session_ttl_s)
 
     async def create(self, tenant: str) -> str:
         session_id = secrets.token_urlsafe(16)
         with redis_errors():
-            # Value and life in one command, so that no session lives for ever.
-            await self._pipe.call("SET", keys.session(tenant, session_id), now_iso(), "EX", self.ttl_s)
+            await self._open(keys=[keys.session(tenant, session_id)], args=[tenant, session_id, now_iso()])
         return session_id
 
     async def touch(self, tenant: str, session_id: str) -> bool:
         """Whether the session exists; if so its life starts anew."""
+        return await self.known(tenant, session_id) is not None
+
+    async def known(
+        self, tenant: str, session_id: str, *, collection: str = "", slot: str | None = None
+    ) -> Known | None:
+        """The same, and what a search in a collection and a slot must know."""
+        args = [tenant, session_id, collection, slot or MAIN_SLOT]
         with redis_errors():
-            return bool(await self._pipe.call("EXPIRE", keys.session(tenant, session_id), self.ttl_s))
+            found, *more = await self._renew(keys=[keys.session(tenant, session_id)], args=args)
+        if not found:
+            return None
+        positive, last = (*more, None, None)[:2]
+        return Known(positive=positive or 0, last_collection=last.decode() if last else None)
 
     async def renew(self, sessions: Sequence[tuple[str, str]]) -> None:
         """The same for many, each a tenant and a session, in one round trip."""
-        with redis_errors():
-            await self._pipe.calls(*(("EXPIRE", keys.session(*one), self.ttl_s) for one in sessions))
+        await asyncio.gather(*(self.touch(tenant, session_id) for tenant, session_id in sessions))
 
     async def require(self, tenant: str, session_id: str) -> None:
         """Raises SessionNotFound, also for another tenant's session."""
         if not await self.touch(tenant, session_id):
             raise SessionNotFound(f"no session {session_id!r}")
+
+    async def require_for(self, tenant: str, search: Search) -> None:
+        """Whether a search can rely on its session. Raises SessionNotFound, NothingToContinue, Invalid."""
+        search.require_session()
+        if search.session is None:
+            search.require_parts(marked=False)
+            return
+        known = await self.known(tenant, search.session, collection=search.collection, slot=search.slot)
+        if known is None:
+            raise SessionNotFound(f"no session {search.session!r}")
+        if search.next:
+            _require_last(search, known)
+        else:
+            search.require_parts(marked=search.marks and known.positive > 0)
+
+
+def _require_last(search: Search, known: Known) -> None:
+    slot = search.slot or MAIN_SLOT
+    if known.last_collection is None:
+        raise NothingToContinue(f"the slot {slot!r} has no query that could go on", field="next")
+    if known.last_collection != search.collection:
+        raise NothingToContinue(
+            f"the last query of the slot {slot!r} was in {known.last_collection!r}", field="collection"
+        )

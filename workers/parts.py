@@ -17,6 +17,7 @@ from workers.encoders.protocol import Encoder
 from workers.executors import BoundedExecutor, decoding_executor
 from workers.ingest.thumbnails import Media
 from workers.metrics import Metrics
+from workers.sittings import Sittings
 from workers.sizing import assumed
 from workers.stages import Stages
 from workers.stores.observed import ObservedStore
@@ -38,6 +39,7 @@ class Parts:
     settings: Settings
     redis: ArqRedis
     collections: Collections
+    sittings: Sittings
     encoder: Encoder
     batcher: Batcher
     texts: TextVectors
@@ -81,6 +83,7 @@ async def open_parts(
             settings=settings,
             redis=redis,
             collections=Collections(redis),
+            sittings=Sittings(redis, settings),
             encoder=encoder,
             batcher=batcher,
             texts=texts,

@@ -20,7 +20,8 @@ PROBLEMS: dict[str, CliplineError] = {
 
 
 def source(name: str, settings: Settings) -> str:
-    """The script's text, and before it what it reaches of the settings' bounds and of the functions in `lib.lua`.
+    """The script's text, and before it what it reaches of the settings' bounds and of the functions in `lib.lua`,
+    `sessions.lua` and `sets.lua`.
 
     The bounds are constants of the text, so that no call has to bring and unpack them. Redis runs the whole text at
     every call: what a script does not need would cost as much as one of its commands.
@@ -28,7 +29,7 @@ def source(name: str, settings: Settings) -> str:
     script = alone(name)
     words, needed = _words(script), [script]
     # What is defined reaches only what was defined before.
-    for defined, text in reversed(_definitions(_bounds(settings) + alone("lib"))):
+    for defined, text in reversed(_definitions(_bounds(settings) + alone("lib") + alone("sessions") + alone("sets"))):
         if defined in words:
             words |= _words(text)
             needed.append(text)
@@ -62,6 +63,8 @@ def _bounds(settings: Settings) -> str:
         "KEEP_DEAD": settings.keep_dead,
         "KEEP_DEAD_S": int(settings.keep_dead_s),
         "MAX_CRASHES": settings.max_crashes,
+        "MAX_SEEN": settings.max_excluded_ids,
+        "SESSION_S": int(settings.session_ttl_s),
     }
     return "".join(f"local {name} = {value}\n" for name, value in constants.items()) + _problem_of()
 

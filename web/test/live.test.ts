@@ -62,7 +62,7 @@ test("what was superseded before the connection stood is never sent", async () =
   const newer = live.search(DOG, { slot: "main" });
   const visit = await server.welcomed();
   const only = await visit.take();
-  expect(only.search.query.text).toBe("dog");
+  expect(only.search.query?.text).toBe("dog");
   visit.answer(only.id, found(2));
   await newer;
   expect(await older).toBe("superseded");

@@ -74,7 +74,7 @@ test("what was accepted without our hearing of it is told by the replay, and not
   again.say({ op: "event", id, seq: "41", job: `job-${id}`, state: "queued" });
   const newer = live.search(DOG);
   const other = await again.take();
-  expect(other.search.query.text).toBe("dog");
+  expect(other.search.query?.text).toBe("dog");
   again.answer(other.id, found(2));
   again.answer(id, found(7), "42");
   expect((await searching).hits?.[0]?.id).toBe(7);

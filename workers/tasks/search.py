@@ -1,77 +1,117 @@
 """The `search` job: encode the query, ask the store, name what came back."""
 
+import asyncio
+from typing import NamedTuple
+
 from shared.errors import Invalid
 from shared.filter_check import check_filter
-from shared.jobs import Collection, Group, Hit, Search, SearchResult, SearchTook
+from shared.jobs import Collection, Group, Hit, PlanName, Search, SearchResult, SearchTook
 from workers.parts import Parts
+from workers.sittings import Asked, Sitting
 from workers.stores.protocol import Scored, VectorQuery
 from workers.tasks.call import Call, Stopwatch
+from workers.tasks.continuing import gone_on, kept, with_marks, without_groups
 from workers.tasks.groups import search_groups
 from workers.tasks.names import INTERNAL, public, require_model, stored_name
 from workers.tasks.vectors import query_vector
 
 
+class _Found(NamedTuple):
+    """One page: hits, or groups of them; whether nothing is left after it; how the store went about it."""
+
+    hits: list[Hit] | None
+    groups: list[Group] | None
+    exhausted: bool
+    plan: PlanName
+    rounds: int
+
+
 async def search(job: Search, call: Call, parts: Parts) -> SearchResult:
-    """Run one search. Raises CollectionNotFound, ModelMismatch, Invalid, ItemNotFound, StoreAway, EncoderAway."""
-    # Redis is asked for the text's vector while it is asked for the collection.
+    """Run one search.
+
+    Raises CollectionNotFound, SessionNotFound, NothingToContinue, ModelMismatch, Invalid, ItemNotFound, StoreAway,
+    EncoderAway.
+    """
+    # Redis is asked for the text's vector while it is asked for the collection and the session.
     with parts.texts.expect(job.query.text, lane=job.lane):
         return await _search(job, call, parts)
 
 
 async def _search(job: Search, call: Call, parts: Parts) -> SearchResult:
-    collection = await parts.collections.get(call.tenant, job.collection)
-    require_model(collection, parts.encoder.info)
-    if job.filter is not None:
-        check_filter(job.filter, collection.payload)
-    stored, watch = stored_name(call.tenant, job.collection), Stopwatch()
-    parts.stages.enter(call.job_id, "encode")
-    vector, truncated = await query_vector(
-        job.query, stored=stored, lane=job.lane, parts=parts, on_device=call.on_device
+    collection, sitting = await asyncio.gather(
+        parts.collections.get(call.tenant, job.collection),
+        parts.sittings.recall(call.tenant, job, job_id=call.job_id),
     )
-    encode_ms = watch.lap_ms()
+    require_model(collection, parts.encoder.info)
+    watch = Stopwatch()
+    asked = await _asked(job, sitting, collection, call, parts)
+    encode_ms = 0.0 if job.next else watch.lap_ms()
     parts.stages.enter(call.job_id, "search")
-    # One more than asked for tells whether anything is left.
-    query = _vector_query(job, collection, vector.tobytes(), limit=job.limit + 1)
-    hits: list[Hit] | None = None
-    groups: list[Group] | None = None
-    if job.group_by is None:
-        found = await parts.searches.one(stored, query)
-        hits, exhausted = [_hit(one) for one in found.hits[: job.limit]], len(found) <= job.limit
-        plan, rounds = found.plan, found.rounds
-    else:
-        rows, plan, rounds = await search_groups(stored, query, job=job, store=parts.store)
-        groups = [Group(group=key, hits=[_hit(one) for one in best]) for key, best in rows[: job.limit]]
-        exhausted = len(rows) <= job.limit
+    found = await _find(asked, sitting, collection, call, parts)
+    await kept(job, asked, call, parts, hits=found.hits, groups=found.groups)
     took = SearchTook(
         queue_ms=call.queued_ms,
         encode_ms=encode_ms,
         search_ms=watch.lap_ms(),
         total_ms=call.total_ms(),
-        plan=plan,
-        rounds=rounds,
+        plan=found.plan,
+        rounds=found.rounds,
     )
     return SearchResult(
         took=took,
         model=parts.encoder.info.fingerprint,
-        exhausted=exhausted,
-        hits=hits,
-        groups=groups,
-        truncated=truncated,
+        exhausted=found.exhausted,
+        hits=found.hits,
+        groups=found.groups,
+        truncated=asked.truncated,
     )
 
 
-def _vector_query(job: Search, collection: Collection, vector: bytes, *, limit: int) -> VectorQuery:
+async def _asked(job: Search, sitting: Sitting, collection: Collection, call: Call, parts: Parts) -> Asked:
+    """The vector, from the encoder, or as the session's last search had it."""
+    if sitting.last is not None:
+        return gone_on(job, sitting.last)
+    if job.filter is not None:
+        check_filter(job.filter, collection.payload)
+    query = with_marks(job, sitting)
+    parts.stages.enter(call.job_id, "encode")
+    vector, truncated = await query_vector(
+        query,
+        stored=stored_name(call.tenant, job.collection),
+        lane=job.lane,
+        parts=parts,
+        on_device=call.on_device,
+        marked={*sitting.positive, *sitting.negative} - job.query.named_ids,
+    )
+    return Asked(search=job, vector=vector.tobytes(), named=sorted(query.named_ids), truncated=truncated)
+
+
+async def _find(asked: Asked, sitting: Sitting, collection: Collection, call: Call, parts: Parts) -> _Found:
+    job, stored = asked.search, stored_name(call.tenant, asked.search.collection)
+    # One more than asked for tells whether anything is left.
+    query = _vector_query(asked, sitting, collection, limit=job.limit + 1)
+    if job.group_by is None:
+        found = await parts.searches.one(stored, query)
+        hits = [_hit(one) for one in found.hits[: job.limit]]
+        return _Found(hits, None, len(found) <= job.limit, found.plan, found.rounds)
+    rows, plan, rounds = await search_groups(stored, without_groups(query, job, sitting), job=job, store=parts.store)
+    groups = [Group(group=key, hits=[_hit(one) for one in best]) for key, best in rows[: job.limit]]
+    return _Found(None, groups, len(rows) <= job.limit, plan, rounds)
+
+
+def _vector_query(asked: Asked, sitting: Sitting, collection: Collection, *, limit: int) -> VectorQuery:
+    job = asked.search
     excluded = job.exclude
-    if excluded is not None and excluded.groups and collection.group_field is None:
+    groups = [*(excluded.groups if excluded else ()), *sitting.exclude_groups]
+    if excluded and excluded.groups and collection.group_field is None:
         raise Invalid(f"collection {collection.name!r} has no group_field", field="exclude.groups")
-    ids = {*job.seen, *job.query.named_ids, *(excluded.ids if excluded else ())}
     return VectorQuery(
-        vector=vector,
+        vector=asked.vector,
         limit=limit,
         filter=job.filter,
-        exclude_ids=sorted(ids),
+        exclude_ids=sitting.excluded([*job.seen, *asked.named, *(excluded.ids if excluded else ())]),
         exclude_field=collection.group_field,
-        exclude_groups=excluded.groups if excluded else (),
+        exclude_groups=groups if collection.group_field is not None else (),
         payload=job.payload,
     )
 

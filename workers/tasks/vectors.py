@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import numpy as np
 import numpy.typing as npt
@@ -23,14 +23,23 @@ NEGATIVE = 0.15
 
 
 async def query_vector(
-    query: Query, *, stored: str, lane: Lane, parts: Parts, on_device: Told = None
+    query: Query,
+    *,
+    stored: str,
+    lane: Lane,
+    parts: Parts,
+    on_device: Told = None,
+    marked: Collection[int] = (),
 ) -> tuple[Vector, bool]:
     """The combined unit vector, (dim,), and whether the model cut the text. Raises BadPicture, ItemNotFound.
 
-    `on_device` is called, from the device's thread, when the device takes a part of the query.
+    `on_device` is called, from the device's thread, when the device takes a part of the query. Of the examples,
+    `marked` are those that may be gone meanwhile: a mark must not break every search of its session.
     """
     text, picture, examples = await asyncio.gather(
-        _text(query, lane, parts, on_device), _picture(query, lane, parts, on_device), _stored(query, stored, parts)
+        _text(query, lane, parts, on_device),
+        _picture(query, lane, parts, on_device),
+        _stored(query, stored, parts, marked),
     )
     vector = np.zeros(parts.encoder.info.dim, dtype=np.float32)
     truncated = False
@@ -53,9 +62,10 @@ def unit(vector: Vector) -> Vector:
 
 
 def _mean(ids: list[int], examples: dict[int, Vector], *, like: Vector) -> Vector:
-    if not ids:
+    there = [examples[one] for one in ids if one in examples]
+    if not there:
         return np.zeros_like(like)
-    mean: Vector = np.mean([examples[one] for one in ids], axis=0, dtype=np.float32)
+    mean: Vector = np.mean(there, axis=0, dtype=np.float32)
     return mean
 
 
@@ -95,13 +105,13 @@ def _prepare(data: bytes, parts: Parts) -> npt.NDArray[np.uint8]:
     return parts.encoder.preprocess(decode(data, max_pixels=settings.max_pixels, max_bytes=settings.max_file_bytes))
 
 
-async def _stored(query: Query, stored: str, parts: Parts) -> dict[int, Vector]:
+async def _stored(query: Query, stored: str, parts: Parts, marked: Collection[int]) -> dict[int, Vector]:
     """The vectors of the items that the query names."""
     wanted = sorted(query.named_ids)
     if not wanted:
         return {}
     found = await parts.store.retrieve(stored, wanted, vectors=True)
-    missing = [one for one in wanted if one not in found]
+    missing = [one for one in wanted if one not in found and one not in marked]
     if missing:
         raise ItemNotFound(f"no item {missing[0]}", field="query")
     return {one: np.frombuffer(point.vector or b"", dtype="<f4") for one, point in found.items()}

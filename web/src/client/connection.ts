@@ -41,7 +41,7 @@ export const TOO_LARGE = 1009;
 const TRY_LATER = 1013;
 const TRY_LATER_MS = 2_000;
 const OPEN = 1;
-const OPS: ReadonlySet<string> = new Set(["welcome", "accepted", "event", "result", "error", "pong", "pulse"]);
+const OPS: ReadonlySet<string> = new Set(["welcome", "accepted", "event", "result", "error", "pong", "pulse", "marked"]);
 
 export class Connection {
   readonly #options: Required<Omit<ConnectionOptions, "backoff" | "WebSocket">>;

@@ -29,7 +29,7 @@ export interface Problem {
 /** Find the pictures nearest to a query. */
 export interface Search {
   collection: string;
-  query: Query;
+  query?: Query;
   limit?: number;
   filter?: Filter;
   seen?: number[];
@@ -41,6 +41,9 @@ export interface Search {
   slot?: string;
   lane?: Lane;
   deadline_ms?: number;
+  marks?: boolean;
+  remember?: boolean;
+  next?: boolean;
 }
 
 /** What to look for; the parts combine into one vector. `image` is base64 in JSON. */
@@ -339,6 +342,91 @@ export interface NewSession {
   session: string;
 }
 
+/** A session: when it was made, in which collections it holds something, and, if one is asked for, its sets. */
+export interface SessionView {
+  session: string;
+  created_at: string;
+  collections: string[];
+  sets: Sets | null;
+}
+
+/** A session's sets in one collection; ids and groups in no particular order. */
+export interface Sets {
+  collection: string;
+  revision: number;
+  counts: Counts;
+  seen: number[];
+  exclude: Mark[];
+  positive: Mark[];
+  negative: Mark[];
+  exclude_groups: GroupMark[];
+}
+
+/** How many each set holds. */
+export interface Counts {
+  seen: number;
+  exclude: number;
+  positive: number;
+  negative: number;
+  exclude_groups: number;
+}
+
+/** An item in a set, and the member of the team who put it there, where there is one. */
+export interface Mark {
+  id: number;
+  by: string | null;
+}
+
+export interface GroupMark {
+  group: string | number;
+  by: string | null;
+}
+
+/** A change of a session's sets in one collection; `clear` empties sets before anything is added to them. */
+export interface Marks {
+  collection: string;
+  seen?: IdChange;
+  exclude?: IdChange;
+  positive?: MarkChange;
+  negative?: MarkChange;
+  exclude_groups?: GroupChange;
+  clear?: ("exclude" | "exclude_groups" | "negative" | "positive" | "seen")[];
+}
+
+/** Items to add to a set and to take out of it; what is there already, or not there, changes nothing. */
+export interface IdChange {
+  add?: number[];
+  remove?: number[];
+}
+
+/** The same for examples, of which there are fewer. */
+export interface MarkChange {
+  add?: number[];
+  remove?: number[];
+}
+
+/** The same for groups, by their value of the collection's `group_field`. */
+export interface GroupChange {
+  add?: (string | number)[];
+  remove?: (string | number)[];
+}
+
+/** A session's sets after a change; `revision` grows with every one. */
+export interface Marked {
+  session: string;
+  collection: string;
+  revision: number;
+  counts: Counts;
+  forgotten: number;
+  undo: number;
+  redo: number;
+}
+
+/** Which collection's last change to take back, or to do again. */
+export interface Step {
+  collection: string;
+}
+
 export interface WorkerList {
   workers: Worker[];
 }
@@ -591,6 +679,33 @@ export interface FollowFrame {
   id?: string;
 }
 
+/** A change of what the connection's session holds. */
+export interface MarkFrame {
+  op: "mark";
+  collection: string;
+  seen?: IdChange;
+  exclude?: IdChange;
+  positive?: MarkChange;
+  negative?: MarkChange;
+  exclude_groups?: GroupChange;
+  clear?: ("exclude" | "exclude_groups" | "negative" | "positive" | "seen")[];
+  id?: string;
+}
+
+/** Take back the last change. */
+export interface UndoFrame {
+  op: "undo";
+  collection: string;
+  id?: string;
+}
+
+/** Do again what was taken back last. */
+export interface RedoFrame {
+  op: "redo";
+  collection: string;
+  id?: string;
+}
+
 /** `seq` is the place from which to resume before any other frame has come. */
 export interface Welcome {
   op: "welcome";
@@ -650,7 +765,29 @@ export interface PulseFrame {
   op: "pulse";
 }
 
-export type ClientFrame = HelloFrame | SearchFrame | CancelFrame | WatchFrame | PingFrame | FollowFrame;
+/** The answer to a change of what the session holds. */
+export interface MarkedFrame {
+  op: "marked";
+  session: string;
+  collection: string;
+  revision: number;
+  counts: Counts;
+  forgotten: number;
+  undo: number;
+  redo: number;
+  id: string | null;
+}
+
+export type ClientFrame =
+  | HelloFrame
+  | SearchFrame
+  | CancelFrame
+  | WatchFrame
+  | PingFrame
+  | FollowFrame
+  | MarkFrame
+  | UndoFrame
+  | RedoFrame;
 export type ServerFrame =
   | Welcome
   | AcceptedFrame
@@ -658,4 +795,5 @@ export type ServerFrame =
   | JobResult
   | RefusedFrame
   | PongFrame
-  | PulseFrame;
+  | PulseFrame
+  | MarkedFrame;

@@ -15,10 +15,14 @@ import type {
   JobPage,
   JobState,
   Lane,
+  Marked,
+  Marks,
+  NewSession,
   NeighboursResult,
   Payload,
   Queue,
   Search,
+  SessionView,
   Sweep,
   Swept,
   Worker,
@@ -163,6 +167,29 @@ export class HttpClient {
     return this.#json<Swept>(`v1/jobs/${verb}`, body("POST", sweep));
   }
 
+  async createSession(): Promise<string> {
+    return (await this.#json<NewSession>("v1/sessions", { method: "POST" })).session;
+  }
+
+  /** What a session holds; with a collection, its sets there. */
+  session(id: string, collection?: string, signal?: AbortSignal): Promise<SessionView> {
+    return this.#json<SessionView>(`${sessionPath(id)}?${given({ collection })}`, { signal });
+  }
+
+  /** Change what a session holds: what is there already, or not there, changes nothing, so it may be sent again. */
+  mark(session: string, marks: Marks): Promise<Marked> {
+    return this.#json<Marked>(`${sessionPath(session)}/marks`, body("POST", marks));
+  }
+
+  /** Take the session's last change in a collection back. */
+  undo(session: string, collection: string): Promise<Marked> {
+    return this.#json<Marked>(`${sessionPath(session)}/undo`, body("POST", { collection }));
+  }
+
+  redo(session: string, collection: string): Promise<Marked> {
+    return this.#json<Marked>(`${sessionPath(session)}/redo`, body("POST", { collection }));
+  }
+
   async queues(signal?: AbortSignal): Promise<Queue[]> {
     return (await this.#json<{ queues: Queue[] }>("v1/queues", { signal })).queues;
   }
@@ -223,6 +250,7 @@ export class HttpClient {
 const place = (collection: string): string => `v1/collections/${encodeURIComponent(collection)}`;
 const itemPath = (collection: string, id: number): string => `${place(collection)}/items/${id}`;
 const jobPath = (id: string): string => `v1/jobs/${encodeURIComponent(id)}`;
+const sessionPath = (id: string): string => `v1/sessions/${encodeURIComponent(id)}`;
 const waitS = (leftMs: number): number => Math.min(WAIT_S, leftMs / 1_000);
 
 /** A repeated request must not become a second job. */

@@ -1,0 +1,9 @@
+-- A session, its sets in one collection, and its members' names, as they are at one moment.
+-- KEYS: session
+-- ARGV: tenant, session, collection or ''
+local tenant, session = ARGV[1], ARGV[2]
+if not renew_session(tenant, session) then return false end
+local owner = seat_of(tenant, session)
+if owner ~= session then renew_session(tenant, owner) end
+local sets = ARGV[3] ~= '' and redis.call('HGETALL', session_key(tenant, owner, ':in:' .. ARGV[3])) or {}
+return {redis.call('HGETALL', session_key(tenant, owner)), sets, redis.call('HGETALL', session_key(tenant, owner, ':members'))}

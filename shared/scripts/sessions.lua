@@ -1,0 +1,71 @@
+-- A session is a hash: when it was made, and, named by what they add to its own name, the keys that belong to it and
+-- live as long: `:in:` and a collection, what its searcher has marked there; `:log:`, how to take that back; `:last:`
+-- and a slot, the last query.
+local MAX_COLLECTIONS = 64
+local MAX_SLOTS = 16
+local function session_key(tenant, session, rest)
+  return tenant_key(tenant, 'session:' .. session) .. (rest or '')
+end
+
+-- Whose state a session uses, and under which number and name: its own, or its team's. Nothing when it is not there.
+local function seat_of(tenant, session)
+  local found = redis.call('HMGET', session_key(tenant, session), 'created', 'team', 'by', 'name')
+  if not found[1] then return nil end
+  return found[2] or session, string.char(tonumber(found[3] or 0)), found[4] or ''
+end
+
+-- Starts the life of a session anew, with everything that belongs to it; at most ten times in that life, to be cheap.
+local function renew_session(tenant, session)
+  local key = session_key(tenant, session)
+  local left = redis.call('TTL', key)
+  if left < 0 then return false end
+  if left > SESSION_S * 0.9 then return true end
+  for _, name in ipairs(redis.call('HKEYS', key)) do
+    if string.sub(name, 1, 1) == ':' then redis.call('EXPIRE', key .. name, SESSION_S) end
+  end
+  redis.call('EXPIRE', key, SESSION_S)
+  return true
+end
+
+-- Notes a key that lives and ends with a session; `rest` is what its name has beyond the session's own.
+local function belongs_to(tenant, session, rest)
+  local key = session_key(tenant, session)
+  redis.call('HSET', key, rest, 1)
+  redis.call('EXPIRE', key .. rest, SESSION_S)
+end
+
+local function too_many_collections(tenant, session)
+  local count = 0
+  for _, name in ipairs(redis.call('HKEYS', session_key(tenant, session))) do
+    if string.sub(name, 1, 4) == ':in:' then count = count + 1 end
+  end
+  return count >= MAX_COLLECTIONS
+end
+
+-- Whether an earlier job's page reached its client: not when the job is the later one itself, which runs again, or ended
+-- without a result. A newer search of the same slot makes its client throw away what had not come by then.
+local function was_shown(earlier, later, same_slot)
+  if earlier == later then return false end
+  local found = redis.call('HMGET', record(earlier), 'state', 'finished')
+  local state, finished = found[1], tonumber(found[2] or 0)
+  -- The record may have been trimmed; and a stock arq worker tells it nothing.
+  if not state or redis.call('EXISTS', 'arq:result:' .. earlier) == 1 and is_waiting_or_running(state) then return true end
+  if state ~= 'succeeded' then return not same_slot and is_waiting_or_running(state) end
+  return not same_slot or finished <= tonumber(redis.call('HGET', record(later), 'created') or finished)
+end
+
+-- A session remembers the last queries of so many slots; the one that would end first goes.
+local function drop_old_slots(tenant, session)
+  local key, slots, first, least = session_key(tenant, session), 0, nil, nil
+  for _, name in ipairs(redis.call('HKEYS', key)) do
+    if string.sub(name, 1, 6) == ':last:' then
+      local left = redis.call('PTTL', key .. name)
+      slots = slots + 1
+      if not least or left < least then first, least = name, left end
+    end
+  end
+  if slots > MAX_SLOTS then
+    redis.call('DEL', key .. first)
+    redis.call('HDEL', key, first)
+  end
+end
