@@ -146,9 +146,6 @@ def test_an_id_is_an_integer_that_javascript_reads_exactly(place: Any, wrong: An
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"query": {}},
-        {"query": {"text": None}},
-        {"query": {"negative": [1]}},
         {"query": {"text": ""}},
         {"query": {"text": " \n\t"}},
         {"query": {"text": "x" * 1_001}},
@@ -197,6 +194,22 @@ def test_an_id_is_an_integer_that_javascript_reads_exactly(place: Any, wrong: An
 def test_what_is_out_of_bounds_is_invalid(wrong: dict[str, Any]) -> None:
     with pytest.raises(Invalid):
         decode_json(msgspec.json.encode(search_with(**wrong)), Search)
+
+
+@pytest.mark.parametrize("query", [{}, {"text": None}, {"negative": [1]}])
+def test_a_query_says_what_to_look_for_or_the_session_s_marks_do(query: dict[str, Any]) -> None:
+    search: Search = decode_json(msgspec.json.encode(search_with(query=query)), Search)
+    with pytest.raises(Invalid, match="needs text"):
+        search.require_parts(marked=False)
+    search.require_parts(marked=True)
+
+
+@pytest.mark.parametrize("more", [{"query": {"text": "a"}}, {"group_by": "video"}, {"filter": {"must": []}}])
+def test_a_next_page_takes_no_query_and_the_main_slot(more: dict[str, Any]) -> None:
+    bare = {"collection": "pictures", "session": "s", "next": True}
+    assert decode_json(msgspec.json.encode(bare), Search).slot == "main"
+    with pytest.raises(Invalid):
+        decode_json(msgspec.json.encode({**bare, **more}), Search)
 
 
 @pytest.mark.parametrize("wrong", ["a" * 63, "g" * 64, "A" * 64, "a" * 64 + "\n"])
