@@ -15,19 +15,16 @@ import type {
   JobPage,
   JobState,
   Lane,
-  Marked,
-  Marks,
-  NewSession,
   NeighboursResult,
   Payload,
   Queue,
   Search,
-  SessionView,
   Sweep,
   Swept,
   Worker,
 } from "./contract.ts";
 import { ended, timedOut } from "./problem.ts";
+import { SessionCalls } from "./sessions.ts";
 import type { HttpOptions } from "./transport.ts";
 import { randomKey, Transport } from "./transport.ts";
 
@@ -79,10 +76,13 @@ const TIMEOUT_MS = 60_000;
 const OPEN: ReadonlySet<JobState> = new Set<JobState>(["queued", "running"]);
 
 export class HttpClient {
+  /** What sessions hold. */
+  readonly sessions: SessionCalls;
   readonly #transport: Transport;
 
   constructor(options: HttpOptions = {}) {
     this.#transport = new Transport(options);
+    this.sessions = new SessionCalls(this.#transport);
   }
 
   /** Enqueue a search and wait for its end, by long polls. */
@@ -167,29 +167,6 @@ export class HttpClient {
     return this.#json<Swept>(`v1/jobs/${verb}`, body("POST", sweep));
   }
 
-  async createSession(): Promise<string> {
-    return (await this.#json<NewSession>("v1/sessions", { method: "POST" })).session;
-  }
-
-  /** What a session holds; with a collection, its sets there. */
-  session(id: string, collection?: string, signal?: AbortSignal): Promise<SessionView> {
-    return this.#json<SessionView>(`${sessionPath(id)}?${given({ collection })}`, { signal });
-  }
-
-  /** Change what a session holds: what is there already, or not there, changes nothing, so it may be sent again. */
-  mark(session: string, marks: Marks): Promise<Marked> {
-    return this.#json<Marked>(`${sessionPath(session)}/marks`, body("POST", marks));
-  }
-
-  /** Take the session's last change in a collection back. */
-  undo(session: string, collection: string): Promise<Marked> {
-    return this.#json<Marked>(`${sessionPath(session)}/undo`, body("POST", { collection }));
-  }
-
-  redo(session: string, collection: string): Promise<Marked> {
-    return this.#json<Marked>(`${sessionPath(session)}/redo`, body("POST", { collection }));
-  }
-
   async queues(signal?: AbortSignal): Promise<Queue[]> {
     return (await this.#json<{ queues: Queue[] }>("v1/queues", { signal })).queues;
   }
@@ -250,7 +227,6 @@ export class HttpClient {
 const place = (collection: string): string => `v1/collections/${encodeURIComponent(collection)}`;
 const itemPath = (collection: string, id: number): string => `${place(collection)}/items/${id}`;
 const jobPath = (id: string): string => `v1/jobs/${encodeURIComponent(id)}`;
-const sessionPath = (id: string): string => `v1/sessions/${encodeURIComponent(id)}`;
 const waitS = (leftMs: number): number => Math.min(WAIT_S, leftMs / 1_000);
 
 /** A repeated request must not become a second job. */

@@ -13,5 +13,6 @@ export { LiveClient } from "./live.ts";
 export type { JobListener, LiveOptions, SearchOptions, StateListener } from "./live.ts";
 export { isProblem, problemOf, ProblemError } from "./problem.ts";
 export { Run } from "./run.ts";
+export { SessionCalls } from "./sessions.ts";
 export { Typeahead } from "./typeahead.ts";
 export type { Searcher } from "./typeahead.ts";
