@@ -103,6 +103,23 @@ async def test_a_group_that_fills_many_pages_does_not_hide_the_others(stack: Sta
     assert [len(hits) for _, hits in rows] == [2] + [1] * 10
 
 
+async def test_large_groups_and_thousands_of_seen_items_take_few_rounds(stack: Stack) -> None:
+    """Thirty groups of a hundred that lie one behind the other, and two thousand seen items before them."""
+    vectors = unit(np.random.default_rng(6), 5_201)
+    nearest = np.argsort(-(vectors[:-1] @ vectors[-1])).tolist()
+    found: list[Any] = [MISSING] * 5_200
+    for place, number in enumerate(nearest[2_000:5_000]):
+        found[number] = f"g{place // 100}"
+    await fill(stack, "t.large", vectors, found)
+    job = Search(collection="large", query=Query(text="-"), group_by="g", group_size=3)
+    query = VectorQuery(vector=vectors[-1].tobytes(), limit=31, exclude_ids=nearest[:2_000], payload=False)
+    rows, _, rounds = await search_groups("t.large", query, job=job, store=stack.parts.store)
+    assert [key for key, _ in rows] == [f"g{number}" for number in range(30)]
+    assert [[hit.id for hit in hits] for _, hits in rows] == [nearest[at : at + 3] for at in range(2_000, 5_000, 100)]
+    assert all(hit.payload is None for _, hits in rows for hit in hits)
+    assert rounds <= 12
+
+
 async def test_a_search_by_group_counts_groups_and_says_when_none_is_left(stack: Stack) -> None:
     collection = await stack.create(group_field="video")
     files = [stack.file(f"g{number}.png", seed=number, payload={"video": number % 5}) for number in range(20)]
