@@ -7,10 +7,11 @@ import signal
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from time import monotonic
+from typing import Protocol
 
 from cli import tether
-from cli.child_log import ChildLog
 from cli.failures import Failure, Mistake
 
 FIRST_PAUSE_S = 0.2
@@ -26,7 +27,8 @@ CHUNK_BYTES = 64 * 2**10
 class Program:
     """What runs; `environment` is asked for at every start. SIGTERM has `stop_s` to work before SIGKILL.
 
-    `hopeless` are the exit codes after which another start would end the same way. `nice` is as in nice(1).
+    `hopeless` are the exit codes after which another start would end the same way. `nice` is as in nice(1). One that
+    never gives up is started for ever, with pauses. `cpus` are those that it may use; None is all.
     """
 
     name: str
@@ -35,13 +37,28 @@ class Program:
     stop_s: float
     hopeless: frozenset[int] = frozenset()
     nice: int = 0
+    gives_up: bool = True
+    cpus: frozenset[int] | None = None
+
+
+class Output(Protocol):
+    """Where a program's output goes; it tells the newest lines."""
+
+    @property
+    def path(self) -> Path: ...
+
+    def write(self, data: bytes) -> None: ...
+
+    def last(self, count: int = ...) -> list[str]: ...
+
+    def close(self) -> None: ...
 
 
 class Child:
     """Keeps a program running in a session of its own, so that Ctrl-C in a terminal does not reach it."""
 
     def __init__(
-        self, program: Program, log: ChildLog, *, tell: Callable[[str], None], started: Callable[[], None]
+        self, program: Program, log: Output, *, tell: Callable[[str], None], started: Callable[[], None]
     ) -> None:
         self.program, self.log = program, log
         self._tell, self._started = tell, started
@@ -64,7 +81,7 @@ class Child:
                 return
             quick = quick + 1 if monotonic() - began < SETTLED_S else 1
             self._judge(code, quick)
-            pause_s = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** (quick - 1))
+            pause_s = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** min(quick - 1, 16))
             self._tell(f"{self.program.name} {_how(code)}; starting it again in {pause_s:.1f} s")
             await asyncio.sleep(pause_s)
 
@@ -86,7 +103,7 @@ class Child:
 
     def _judge(self, code: int, quick: int) -> None:
         hopeless = code in self.program.hopeless
-        if not hopeless and quick < MAX_QUICK_DEATHS:
+        if not hopeless and (quick < MAX_QUICK_DEATHS or not self.program.gives_up):
             return
         lines = "\n  ".join(self.log.last(SHOWN_LINES))
         text = f"{self.program.name} {_how(code)} and cannot go on; its last lines ({self.log.path}):\n  {lines}"
@@ -131,8 +148,10 @@ def _start(program: Program) -> tuple[subprocess.Popen[bytes], int]:
         )
     finally:
         os.close(writer)
+    # At once, while it has one thread: the others inherit both.
+    if program.cpus is not None:
+        os.sched_setaffinity(process.pid, program.cpus)
     if program.nice:
-        # At once, while it has one thread: the others inherit it.
         os.setpriority(os.PRIO_PROCESS, process.pid, program.nice)
     return process, reader
 
@@ -149,7 +168,7 @@ async def _exit_of(pid: int) -> None:
         os.close(descriptor)
 
 
-async def _pump(descriptor: int, log: ChildLog) -> None:
+async def _pump(descriptor: int, log: Output) -> None:
     """Copy into the log until every writer has closed its end."""
     stream = asyncio.StreamReader(limit=CHUNK_BYTES)
     transport, _ = await asyncio.get_running_loop().connect_read_pipe(

@@ -1,5 +1,6 @@
 """`clipline api` and `clipline worker`: the two processes of a distributed installation."""
 
+import asyncio
 import os
 from typing import Annotated
 
@@ -13,6 +14,16 @@ from shared.settings import from_env
 Host = Annotated[str | None, typer.Option("--host", help="Address to listen on; instead of CLIPLINE_HOST.")]
 Port = Annotated[
     int | None, typer.Option("--port", min=0, max=65_535, help="Port, 0 for a free one; instead of CLIPLINE_PORT.")
+]
+
+Devices = Annotated[
+    str | None,
+    typer.Option(
+        "--devices",
+        metavar="all|LIST",
+        help="A worker process for each, as cuda:0,cuda:1; all: every GPU, or the CPU where there is none. "
+        "One that dies is started again.",
+    ),
 ]
 
 
@@ -35,20 +46,26 @@ def api(host: Host = None, port: Port = None) -> None:
     _end(serve(settings))
 
 
-def worker() -> None:
+def worker(devices: Devices = None) -> None:
     """Take jobs: encode, index, search.
 
-    Needs Redis at CLIPLINE_REDIS_URL; one for each GPU. With a Qdrant server (CLIPLINE_STORE) any number of workers
-    share the collections; with the embedded store there is one worker.
+    Needs Redis at CLIPLINE_REDIS_URL; one process for each GPU, which --devices starts and keeps alive. With a Qdrant
+    server (CLIPLINE_STORE) any number of workers share the collections; with the embedded store there is one worker.
 
     Examples:
 
         clipline worker
 
-        CLIPLINE_STORE=http://qdrant:6333 CLIPLINE_DEVICE=cuda:1 clipline worker
+        CLIPLINE_STORE=http://qdrant:6333 clipline worker --devices all
     """
     settings = from_env(os.environ)
     embedded.require_parts(edge=settings.store == "edge")
+    if devices is not None:
+        from cli.device_workers import DeviceWorkers, named
+
+        logs.configure(settings)
+        asyncio.run(DeviceWorkers(settings, named(devices)).run())
+        return
     from workers.__main__ import main
 
     _end(main(settings))
