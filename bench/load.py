@@ -6,9 +6,8 @@ from collections.abc import Iterator, Mapping
 from time import perf_counter
 from typing import Any
 
-import httpx
-
 from bench.phrases import phrases
+from bench.raw_http import RawHttp
 from bench.report import Figures, percentile
 
 STAGES = ("queue_ms", "encode_ms", "search_ms")
@@ -24,35 +23,32 @@ class Load:
         self.stages: dict[str, list[float]] = {name: [] for name in STAGES}
 
     async def run(self) -> Figures:
-        limits = httpx.Limits(max_connections=self.users + 1, max_keepalive_connections=self.users + 1)
-        async with httpx.AsyncClient(base_url=self.url, limits=limits, timeout=60) as client:
-            await self._search(client, "warm up")
-            until = perf_counter() + self.seconds
-            probe = await self._probe()
-            users = (self._user(client, phrases(self.seed * 1000 + number), until) for number in range(self.users))
-            started = perf_counter()
-            await asyncio.gather(*users)
-            took_s = perf_counter() - started
+        until = perf_counter() + self.seconds
+        probe = await self._probe()
+        users = (self._user(phrases(self.seed * 1000 + number), until) for number in range(self.users))
+        started = perf_counter()
+        await asyncio.gather(*users)
+        took_s = perf_counter() - started
         self.probe_ms = [float(line) for line in (await probe.communicate())[0].split()]
         return self._figures(took_s)
 
-    async def _user(self, client: httpx.AsyncClient, words: Iterator[str], until: float) -> None:
-        while perf_counter() < until:
-            started = perf_counter()
-            answer = await self._search(client, next(words))
-            self.taken_ms.append((perf_counter() - started) * 1000)
-            took: Mapping[str, float] = (answer.get("result") or {}).get("took") or {}
-            for name in STAGES:
-                if name in took:
-                    self.stages[name].append(took[name])
+    async def _user(self, words: Iterator[str], until: float) -> None:
+        async with RawHttp(self.url) as http:
+            while perf_counter() < until:
+                started = perf_counter()
+                answer = await self._search(http, next(words))
+                self.taken_ms.append((perf_counter() - started) * 1000)
+                took: Mapping[str, float] = (answer.get("result") or {}).get("took") or {}
+                for name in STAGES:
+                    if name in took:
+                        self.stages[name].append(took[name])
 
-    async def _search(self, client: httpx.AsyncClient, text: str) -> dict[str, Any]:
+    async def _search(self, http: RawHttp, text: str) -> dict[str, Any]:
         body = {"collection": "bench", "query": {"text": text}, "limit": 24}
-        response = await client.post("/v1/search", params={"wait": "30"}, json=body)
-        response.raise_for_status()
-        answer: dict[str, Any] = response.json()
-        assert response.status_code == 200, answer
-        return answer
+        status, answer = await http.post("/v1/search?wait=30", body)
+        assert status == 200, answer
+        found: dict[str, Any] = answer
+        return found
 
     async def _probe(self) -> asyncio.subprocess.Process:
         """In a process of its own: the users' work in this one must not delay it."""

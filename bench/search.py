@@ -4,6 +4,10 @@ Every system gets the same HTTP requests from the same client process, over the 
 engine; they run one after the other, in turns. `inline` and `executor` call open_clip's own `encode_text` for each
 request; `*_truncated` call Clipline's encoder, still one request at a time. Figures at the largest number of users are
 reported under the plain names, those of other loads with `_1`, `_8` behind.
+
+`encoder_limit` is Clipline's encoder alone, in batches, with the machine to itself; `share_of_limit` is how much of it
+the searches reach, `p95_batches` how many of its batch times the slowest wait. Then the same load again while pictures
+are ingested as fast as they can be (`ingest_…`).
 """
 
 import asyncio
@@ -14,7 +18,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic, sleep
@@ -24,7 +28,9 @@ import msgspec
 import numpy as np
 import uvloop
 
+from bench import loop_lag
 from bench.classic import STORED
+from bench.ingest_beside import ingesting
 from bench.load import Load
 from bench.report import Figures, Report, arguments, emit, median_of, progress
 from shared.clock import now_iso
@@ -55,6 +61,7 @@ async def fill(folder: Path) -> None:
         Point(id=number, vector=row.tobytes(), payload={"label": f"{number}"}) for number, row in enumerate(vectors)
     ]
     await store.upsert(STORED, points)
+    await store.optimize(STORED)
     await store.close()
 
 
@@ -66,16 +73,20 @@ def free_port() -> int:
 
 
 @contextmanager
-def serving(system: str, filled: Path) -> Iterator[str]:
+def serving(system: str, filled: Path, *, metrics_port: int = 0) -> Iterator[str]:
     """The system's server over a copy of the filled store; yields its URL when it answers searches."""
     port = free_port()
+    more = {"CLIPLINE_METRICS_LISTEN": f"127.0.0.1:{metrics_port}"} if metrics_port else {}
     with tempfile.TemporaryDirectory(prefix="clipline-bench-") as folder:
         shutil.copytree(filled / "vectors", Path(folder) / "vectors")
         module = ["-m", "bench.classic", system, folder, str(port)]
         if system == "clipline":
             module = ["-m", "cli.main", "up", "--data", folder, "--port", str(port)]
         process = subprocess.Popen(
-            [sys.executable, *module], env={**os.environ, **MODEL}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            [sys.executable, *module],
+            env={**os.environ, **MODEL, **more},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
         try:
             url = f"http://127.0.0.1:{port}"
@@ -100,14 +111,47 @@ def until_it_searches(url: str, process: subprocess.Popen[bytes]) -> None:
 
 
 def measure(system: str, filled: Path, *, users: list[int], seconds: float, seed: int) -> Figures:
+    """One system's figures; Clipline's have those of its event loops and of the load beside an ingest too."""
     figures: dict[str, float] = {}
-    with serving(system, filled) as url:
+    metrics_port = free_port() if system == "clipline" else 0
+    with serving(system, filled, metrics_port=metrics_port) as url:
+        loops = {"api": url, "worker": f"http://127.0.0.1:{metrics_port}"} if metrics_port else {}
         for count in users:
-            found = uvloop.run(Load(url, users=count, seconds=seconds, seed=seed + count).run())
+            found = loaded(url, loops, users=count, seconds=seconds, seed=seed + count)
             ending = "" if count == max(users) else f"_{count}"
             figures |= {f"{name}{ending}": value for name, value in found.items()}
             progress(f"{system}, {count} users: {found}")
+        if loops:
+            with ingesting(url) as pictures:
+                found = loaded(url, loops, users=max(users), seconds=seconds, seed=seed + 77)
+                found["images_s"] = pictures() / seconds
+            progress(f"{system}, {max(users)} users beside an ingest: {found}")
+            figures |= {f"ingest_{name}": value for name, value in found.items()}
+            figures["ingest_p95_times"] = found["p95_ms"] / figures["p95_ms"]
     return figures
+
+
+def loaded(url: str, loops: Mapping[str, str], *, users: int, seconds: float, seed: int) -> dict[str, float]:
+    """Under load from `users`; `loops` are where the processes tell how their event loops fare."""
+    before = {name: loop_lag.read(place) for name, place in loops.items()}
+    figures = dict(uvloop.run(Load(url, users=users, seconds=seconds, seed=seed).run()))
+    after = {name: loop_lag.read(place) for name, place in loops.items()}
+    return figures | {f"{name}_lag_p99_ms": loop_lag.p99_ms(before[name], after[name]) for name in loops}
+
+
+def limit(seconds: float, seed: int) -> Figures:
+    command = [sys.executable, "-m", "bench.encoder_limit", str(seconds), str(seed)]
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    figures: dict[str, float] = msgspec.json.decode(told.splitlines()[-1])
+    progress(f"encoder_limit: {figures}")
+    return figures
+
+
+def related(ours: dict[str, float], encoder: Mapping[str, float], executor: Mapping[str, float]) -> None:
+    """What the goals speak of: shares of the encoder's limit, waits in batch times, the classic handler."""
+    ours["share_of_limit"] = round(ours["searches_s"] / encoder["searches_s"], 3)
+    ours["p95_batches"] = round(ours["p95_ms"] / encoder["batch_ms"], 3)
+    ours["times_executor"] = round(ours["searches_s"] / executor["searches_s"], 3)
 
 
 def main() -> None:
@@ -115,15 +159,20 @@ def main() -> None:
     parser.add_argument("--users", type=int, nargs="+", default=[1, 8, 32])
     parser.add_argument("--seconds", type=float, default=10.0, help="of load for each system and number of users")
     chosen = parser.parse_args()
-    rounds: dict[str, list[Figures]] = {system: [] for system in ("clipline", *CLASSIC)}
+    systems = ("clipline", "encoder_limit", *CLASSIC)
+    rounds: dict[str, list[Figures]] = {system: [] for system in systems}
     with tempfile.TemporaryDirectory(prefix="clipline-bench-filled-") as folder:
         asyncio.run(fill(Path(folder)))
         for number in range(chosen.rounds):
             for system, figures in rounds.items():
+                if system == "encoder_limit":
+                    figures.append(limit(chosen.seconds, 100 * number))
+                    continue
                 figures.append(
                     measure(system, Path(folder), users=chosen.users, seconds=chosen.seconds, seed=100 * number)
                 )
     report = Report(figures={system: median_of(figures) for system, figures in rounds.items()})
+    related(report.figures["clipline"], report.figures["encoder_limit"], report.figures["executor"])
     ours = report.figures["clipline"]["searches_s"]
     for system in CLASSIC:
         report.notes.append(

@@ -1,0 +1,48 @@
+"""What the encoder alone does with batches: `python -m bench.encoder_limit SECONDS SEED` prints a line of JSON.
+
+In a process of its own with the machine to itself, on the texts that the users of `bench.search` type. Sizes in turns;
+the best one is the limit, and what a batch of it took the batch time.
+"""
+
+import statistics
+import sys
+from collections.abc import Iterator
+from itertools import islice
+from time import perf_counter
+
+import msgspec
+
+from bench.phrases import phrases
+from shared.settings import Settings
+from workers.encoders.load import load_encoder
+from workers.encoders.protocol import Encoder
+
+SIZES = (1, 8, 16, 32, 64)
+
+
+def measured(encoder: Encoder, words: Iterator[str], seconds: float) -> dict[int, list[float]]:
+    """Seconds of each batch, by size: tokenised and encoded, as a search needs it."""
+    took: dict[int, list[float]] = {size: [] for size in SIZES}
+    until = perf_counter() + seconds
+    while perf_counter() < until or not all(took.values()):
+        for size in SIZES:
+            texts = list(islice(words, size))
+            began = perf_counter()
+            encoder.encode_texts([encoder.tokenize(text)[0] for text in texts])
+            took[size].append(perf_counter() - began)
+    return took
+
+
+def main(seconds: float, seed: int) -> None:
+    encoder, words = load_encoder(Settings(model="ViT-B-32", pretrained="random")), phrases(seed)
+    measured(encoder, words, 1.0)
+    took = measured(encoder, words, seconds)
+    rates = {size: size * len(some) / sum(some) for size, some in took.items()}
+    best = max(rates, key=lambda size: rates[size])
+    figures = {f"texts_s_{size}": rate for size, rate in rates.items()}
+    figures |= {"searches_s": rates[best], "batch": best, "batch_ms": statistics.median(took[best]) * 1000}
+    print(msgspec.json.encode(figures).decode())
+
+
+if __name__ == "__main__":
+    main(float(sys.argv[1]), int(sys.argv[2]))
