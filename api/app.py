@@ -124,6 +124,7 @@ def routes(metrics: Metrics) -> list[BaseRoute]:
         Route("/v1/collections/{name}", collections.show),
         Route("/v1/collections/{name}", collections.put, methods=["PUT"]),
         Route("/v1/collections/{name}", collections.drop, methods=["DELETE"]),
+        Route("/v1/collections/{name}/reindex", collections.reindex, methods=["POST"]),
         Route("/v1/collections/{name}/items", items.add, methods=["POST"]),
         Route("/v1/collections/{name}/items/{item_id}", items.show),
         Route("/v1/collections/{name}/items/{item_id}/media", media.show),

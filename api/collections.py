@@ -1,4 +1,4 @@
-"""/v1/collections: list, look, create, drop; workers do the work."""
+"""/v1/collections: list, look, create, reindex, drop; workers do the work."""
 
 import msgspec
 from starlette.requests import Request
@@ -8,10 +8,10 @@ from api import auth, bodies, params
 from api.answers import answer
 from api.problems import answer as problem_answer
 from api.state import State
-from api.submission import place_of, submit, taken_again
+from api.submission import enqueue, place_of, submit, taken_again
 from shared.collections import require_same
 from shared.errors import from_validation
-from shared.jobs import FINAL, Collection, CollectionSpec, CollectionTask, JobView, Name
+from shared.jobs import FINAL, Collection, CollectionSpec, CollectionTask, JobView, Name, Reindex
 
 # Creating and dropping takes milliseconds; who waits longer is told where to look.
 WAIT_S = 10.0
@@ -58,6 +58,26 @@ async def drop(request: Request[State]) -> Response:
     return Response(status_code=204) if view.state == "succeeded" else _not_done(view)
 
 
+class ReindexRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`leave_out`: switch even if some pictures can no longer be read, which are gone from the collection then."""
+
+    leave_out: bool = False
+
+
+async def reindex(request: Request[State]) -> Response:
+    """202: the job goes on in the bulk lane, however long it takes."""
+    identity = auth.writer(request)
+    settings = request.state["settings"]
+    wait_s = params.wait_s(request, most_s=settings.max_wait_s)
+    found = await request.state["collections"].get(identity.tenant, request.path_params["name"])
+    asked = ReindexRequest()
+    if _has_body(request):
+        asked = await bodies.read(request, ReindexRequest, most_bytes=settings.max_body_bytes)
+    job = Reindex(collection=found.name, leave_out=asked.leave_out)
+    key = params.idempotency_key(request)
+    return await enqueue(request, job, tenant=identity.tenant, wait_s=wait_s, idempotency_key=key)
+
+
 def _name(request: Request[State]) -> str:
     try:
         name: str = msgspec.convert(request.path_params["name"], Name)
@@ -69,10 +89,14 @@ def _name(request: Request[State]) -> str:
 async def _spec(request: Request[State]) -> CollectionSpec:
     """No body at all means a plain collection."""
     most_bytes = request.state["settings"].max_body_bytes
-    if request.headers.get("content-length", "0") == "0" and "transfer-encoding" not in request.headers:
+    if not _has_body(request):
         return CollectionSpec()
     spec: CollectionSpec = await bodies.read(request, CollectionSpec, most_bytes=most_bytes)
     return spec
+
+
+def _has_body(request: Request[State]) -> bool:
+    return request.headers.get("content-length", "0") != "0" or "transfer-encoding" in request.headers
 
 
 async def _run(request: Request[State], task: CollectionTask, *, tenant: str) -> JobView:

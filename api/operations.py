@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from api import params
-from api.collections import CollectionList
+from api.collections import CollectionList, ReindexRequest
 from api.facets import FacetsRequest
 from api.health import Alive, Ready
 from api.insight import Caller, StateCounts
@@ -184,6 +184,18 @@ OPERATIONS: tuple[Operation, ...] = (
         tag="collections",
         answers={204: None, 202: Accepted},
         errors=(*WRITING, *ENDED, errors.CollectionNotFound),
+    ),
+    Operation(
+        method="post",
+        path="/v1/collections/{name}/reindex",
+        summary="Encode a collection's pictures anew with the workers' model, while it is searched",
+        tag="collections",
+        params=params.WaitParams,
+        body={JSON: ReindexRequest},
+        body_required=False,
+        answers=ENQUEUED,
+        errors=(*WRITING, *BODY, *ADMISSION, errors.CollectionNotFound, errors.KeyReused),
+        headers=IDEMPOTENT,
     ),
     Operation(
         method="post",

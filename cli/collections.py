@@ -1,4 +1,4 @@
-"""`clipline collections`: list, show, create, drop."""
+"""`clipline collections`: list, show, create, drop; `cli/reindex.py` has one more."""
 
 import asyncio
 from collections.abc import Sequence
@@ -36,6 +36,8 @@ def default(context: typer.Context, url: Url = DEFAULT_URL, key: Key = None, *, 
         clipline collections
 
         clipline collections create photos --field year:integer --field place:keyword
+
+        clipline collections reindex photos
 
         clipline collections drop photos --yes
     """

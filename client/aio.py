@@ -6,6 +6,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, Unpack
 
+import msgspec
+
 from client import calls, uploads
 from client.address import DEFAULT_URL, Address
 from client.answers import CollectionList, JobPage, added
@@ -15,6 +17,7 @@ from client.calls import MediaSize
 from client.frames import JobFrame
 from client.http import PATIENCE_S, Http
 from client.live import Live
+from client.problems import succeeded
 from client.run import Run
 from client.typeahead import Typeahead
 from client.uploads import Upload
@@ -30,12 +33,15 @@ from shared.jobs import (
     JobView,
     NeighboursResult,
     Query,
+    ReindexResult,
     SearchResult,
 )
 
 SEARCH_S = 30.0
 # A batch of pictures may wait in a long queue.
 INGEST_S = 3_600.0
+# All pictures of a collection.
+REINDEX_S = 86_400.0
 
 _slots = count(1)
 
@@ -133,6 +139,14 @@ class AsyncClipline:
     async def create_collection(self, name: str, spec: CollectionSpec | None = None) -> None:
         """One that is there already and the same is left as it is."""
         await self.http.changed(calls.create_collection(name, spec or CollectionSpec()))
+
+    async def reindex(self, collection: str, *, leave_out: bool = False, timeout_s: float = REINDEX_S) -> ReindexResult:
+        """Encode its pictures anew with the workers' model; `follow` tells how far such a job is.
+
+        Without `leave_out` nothing is switched where pictures can no longer be read.
+        """
+        job = await self.http.ended(calls.reindex(collection, leave_out=leave_out), timeout_s=timeout_s)
+        return msgspec.convert(succeeded(job).result, ReindexResult)
 
     async def drop_collection(self, name: str) -> None:
         await self.http.changed(calls.drop_collection(name))

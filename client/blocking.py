@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import Self, Unpack
 
 from client.address import DEFAULT_URL
-from client.aio import INGEST_S, SEARCH_S, AsyncClipline
+from client.aio import INGEST_S, REINDEX_S, SEARCH_S, AsyncClipline
 from client.answers import JobPage
 from client.asking import Options, Where
 from client.background import Background
@@ -27,6 +27,7 @@ from shared.jobs import (
     JobView,
     NeighboursResult,
     Query,
+    ReindexResult,
     SearchResult,
 )
 
@@ -113,6 +114,9 @@ class Clipline:
 
     def create_collection(self, name: str, spec: CollectionSpec | None = None) -> None:
         self._background.run(self._aio.create_collection(name, spec))
+
+    def reindex(self, collection: str, *, leave_out: bool = False, timeout_s: float = REINDEX_S) -> ReindexResult:
+        return self._background.run(self._aio.reindex(collection, leave_out=leave_out, timeout_s=timeout_s))
 
     def drop_collection(self, name: str) -> None:
         self._background.run(self._aio.drop_collection(name))

@@ -67,6 +67,10 @@ def create_collection(name: str, spec: CollectionSpec) -> Call:
     return call("PUT", place(name), json=spec)
 
 
+def reindex(name: str, *, leave_out: bool = False) -> Call:
+    return call("POST", f"{place(name)}/reindex", json={"leave_out": leave_out}, once=True)
+
+
 def drop_collection(name: str) -> Call:
     return call("DELETE", place(name))
 

@@ -45,12 +45,11 @@ class Collections:
             await self.redis.hset(keys.collections(tenant), collection.name, msgspec.msgpack.encode(collection))
 
     async def update(self, tenant: str, collection: Collection) -> None:
-        """Raises CollectionNotFound when it was dropped meanwhile."""
+        """Leaves alone what was reindexed since. Raises CollectionNotFound when it was dropped meanwhile."""
+        args = [collection.name, msgspec.msgpack.encode(collection), collection.generation]
         with redis_errors():
-            there = await self._update(
-                keys=[keys.collections(tenant)], args=[collection.name, msgspec.msgpack.encode(collection)]
-            )
-        if not there:
+            answer = await self._update(keys=[keys.collections(tenant)], args=args)
+        if answer == 0:
             raise CollectionNotFound(f"no collection {collection.name!r}", field="collection")
 
     async def remove(self, tenant: str, name: str) -> None:

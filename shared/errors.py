@@ -9,7 +9,7 @@ CliplineError                    500
 ├── MethodNotAllowed             405
 ├── RequestTimeout               408  the body did not arrive in time
 ├── Conflict                     409
-│   ├── CollectionDiffers  JobFinished  JobStillOpen  JobNotRetryable  KeyReused  ModelMismatch
+│   ├── CollectionDiffers  ReindexRunning  JobFinished  JobStillOpen  JobNotRetryable  KeyReused  ModelMismatch
 │   ├── NothingToContinue  NothingToUndo  SessionFull
 ├── TooLarge                     413
 ├── UnsupportedMediaType         415
@@ -127,6 +127,10 @@ class Conflict(CliplineError):
 
 class CollectionDiffers(Conflict):
     slug, title = "collection-differs", "A collection of that name exists with other settings"
+
+
+class ReindexRunning(Conflict):
+    slug, title = "reindex-running", "The collection is being reindexed"
 
 
 class JobFinished(Conflict):

@@ -11,7 +11,7 @@ from shared.filters import Filter
 MAX_ID = 2**53 - 1  # the largest integer that JavaScript reads exactly
 
 State = Literal["queued", "running", "succeeded", "failed", "cancelled", "superseded", "expired", "dead"]
-Kind = Literal["search", "ingest", "collection", "items", "facets", "neighbours"]
+Kind = Literal["search", "ingest", "collection", "items", "facets", "neighbours", "reindex"]
 Lane = Literal["interactive", "bulk"]
 # How a vector store finds neighbours: by its graph, by more of it without the excluded, or past every vector.
 PlanName = Literal["graph", "graph+drop", "graph+acorn", "exact"]
@@ -177,6 +177,16 @@ class CollectionTask(_Body, frozen=True, tag_field="kind", tag="collection"):
     spec: CollectionSpec | None = None
 
 
+class Reindex(_Body, frozen=True, tag_field="kind", tag="reindex"):
+    """Encode a collection's pictures anew with the worker's model, beside it, and let that take its place.
+
+    `leave_out`: also when some pictures can no longer be read, which are gone from it then.
+    """
+
+    collection: Name
+    leave_out: bool = False
+
+
 class Items(_Body, frozen=True, tag_field="kind", tag="items"):
     """Read stored items."""
 
@@ -202,7 +212,7 @@ class Neighbours(_Body, frozen=True, tag_field="kind", tag="neighbours"):
     after: Around = 3
 
 
-Job = Search | Ingest | CollectionTask | Items | Facets | Neighbours
+Job = Search | Ingest | CollectionTask | Items | Facets | Neighbours | Reindex
 
 
 def kind_of(job: Job) -> Kind:
@@ -290,6 +300,24 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True):
     moment_s: float
 
 
+class ReindexResult(msgspec.Struct, frozen=True, kw_only=True):
+    """`switched`: searches find the new vectors now. `encoded` pictures, of which `from_copies` were read from the kept
+    copies as their originals are gone; `kept` keep a vector of the same model. `unreadable` are those that nothing is
+    left of; `failed` names the first thousand.
+    """
+
+    collection: str
+    model: str
+    switched: bool
+    count: int = 0
+    encoded: int = 0
+    from_copies: int = 0
+    kept: int = 0
+    unreadable: int = 0
+    failed: list[Skipped] = msgspec.field(default_factory=list)
+    took: Took = msgspec.field(default_factory=Took)
+
+
 class Item(msgspec.Struct, frozen=True, kw_only=True):
     """A stored picture: its payload and where it came from. `hash` is the file's, `moment` is there for videos."""
 
@@ -338,7 +366,10 @@ class NeighboursResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Collection(msgspec.Struct, frozen=True, kw_only=True):
-    """A collection as clients see it; `model` is the fingerprint of the encoder that filled it."""
+    """A collection as clients see it; `model` is the fingerprint of the encoder that filled it.
+
+    `generation` counts how often it was reindexed.
+    """
 
     name: str
     count: int = 0
@@ -348,6 +379,7 @@ class Collection(msgspec.Struct, frozen=True, kw_only=True):
     order_field: str | None = None
     payload: dict[str, str] = msgspec.field(default_factory=dict)
     created_at: str = ""
+    generation: int = 0
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):

@@ -118,6 +118,21 @@ def collections(tenant_name: str) -> str:
     return tenant(tenant_name) + "collections"
 
 
+def rebuild(tenant_name: str, name: str) -> str:
+    """Hash of a collection that is being reindexed: the `job`, and `closing` while nobody may begin to write."""
+    return f"{tenant(tenant_name)}rebuild:{name}"
+
+
+def writers(tenant_name: str, name: str) -> str:
+    """Set of the jobs that write into a collection at this moment."""
+    return f"{tenant(tenant_name)}writers:{name}"
+
+
+def changed(tenant_name: str, name: str) -> str:
+    """Set of the items that were written while the collection is being reindexed."""
+    return f"{tenant(tenant_name)}changed:{name}"
+
+
 def term(tenant_name: str, name: str) -> str:
     """Sorted set of a tenant's jobs that a term leads to: job id → when it was created."""
     return f"{tenant(tenant_name)}by:{name}"

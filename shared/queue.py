@@ -45,10 +45,10 @@ class Submitted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def lane_of(job: Job) -> Lane:
-    """Searches say theirs; ingest is bulk; what a person waits for is interactive."""
+    """Searches say theirs; ingest and reindex are bulk; what a person waits for is interactive."""
     if isinstance(job, Search):
         return job.lane
-    return "bulk" if kind_of(job) == "ingest" else "interactive"
+    return "bulk" if kind_of(job) in ("ingest", "reindex") else "interactive"
 
 
 class Queue:

@@ -5,11 +5,11 @@ from typing import Literal
 
 import msgspec
 
-Stage = Literal["encode", "search", "ingest", "video"]
+Stage = Literal["encode", "search", "ingest", "video", "reindex"]
 
 
 class Note(msgspec.Struct, frozen=True, array_like=True):
-    """A running job's stage; of an ingest also how many of its files are done, of a video seconds."""
+    """A running job's stage; of an ingest or a reindex also how many are done, of a video seconds."""
 
     job: str
     stage: Stage

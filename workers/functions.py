@@ -11,7 +11,7 @@ from arq.worker import Function, func
 from shared import keys, logs
 from shared.clock import now_ms
 from shared.errors import CliplineError, Expired, from_validation
-from shared.jobs import CollectionTask, Facets, Ingest, Items, Job, Kind, Neighbours, Search, kind_of
+from shared.jobs import CollectionTask, Facets, Ingest, Items, Job, Kind, Neighbours, Reindex, Search, kind_of
 from shared.queue import record_fields
 from shared.settings import Settings
 from shared.tenants import DEFAULT_TENANT
@@ -23,9 +23,11 @@ from workers.parts import Parts
 from workers.tasks.call import Call, nothing
 from workers.tasks.collection import collection
 from workers.tasks.facets import facets
+from workers.tasks.following import following
 from workers.tasks.ingest import ingest
 from workers.tasks.items import items
 from workers.tasks.neighbours import neighbours
+from workers.tasks.reindex import reindex
 from workers.tasks.search import search
 
 logger = logging.getLogger(__name__)
@@ -39,12 +41,13 @@ def functions(settings: Settings) -> list[Function]:
     """What a worker registers. They need `parts` in arq's ctx, so a stock arq worker can run them as well."""
     quick_s, long_s = settings.search_timeout_s, settings.ingest_timeout_s
     return [
-        _function("search", Search, search, timeout_s=quick_s),
+        _function("search", Search, following(search), timeout_s=quick_s),
         _function("ingest", Ingest, ingest, timeout_s=long_s),
         _function("collection", CollectionTask, collection, timeout_s=quick_s),
-        _function("items", Items, items, timeout_s=quick_s),
-        _function("facets", Facets, facets, timeout_s=quick_s),
-        _function("neighbours", Neighbours, neighbours, timeout_s=quick_s),
+        _function("items", Items, following(items), timeout_s=quick_s),
+        _function("facets", Facets, following(facets), timeout_s=quick_s),
+        _function("neighbours", Neighbours, following(neighbours), timeout_s=quick_s),
+        _function("reindex", Reindex, reindex, timeout_s=long_s),
     ]
 
 

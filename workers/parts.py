@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from arq.connections import ArqRedis
 
 from shared.collections import Collections
+from shared.rebuilds import Rebuilds
 from shared.settings import Settings
 from shared.tracing import Tracing, open_tracing
 from workers.batcher import Batcher
@@ -40,6 +41,7 @@ class Parts:
     redis: ArqRedis
     collections: Collections
     sittings: Sittings
+    rebuilds: Rebuilds
     encoder: Encoder
     batcher: Batcher
     texts: TextVectors
@@ -84,6 +86,7 @@ async def open_parts(
             redis=redis,
             collections=Collections(redis),
             sittings=Sittings(redis, settings),
+            rebuilds=Rebuilds(redis),
             encoder=encoder,
             batcher=batcher,
             texts=texts,

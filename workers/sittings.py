@@ -25,11 +25,12 @@ ENTRY = np.dtype([("id", "<u8"), ("by", "u1")])
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """A search as it can go on without its encoder: what was asked, the unit vector (float32, little endian) that came
-    of it, the items that it names, and whether the text was cut.
+    of it, from which model, the items that it names, and whether the text was cut.
     """
 
     search: Search
     vector: bytes
+    model: str
     named: list[int]
     truncated: bool = False
 

@@ -29,6 +29,8 @@ from shared.jobs import (
     ItemsResult,
     Neighbours,
     NeighboursResult,
+    Reindex,
+    ReindexResult,
     Search,
     SearchResult,
     SearchTook,
@@ -54,8 +56,14 @@ class StandIn:
         self.contents: dict[str, bytes] = {}
 
     def functions(self) -> list[Any]:
-        names = ("search", "collection", "items", "facets", "neighbours", "ingest")
+        names = ("search", "collection", "items", "facets", "neighbours", "ingest", "reindex")
         return [func(getattr(self, name), name=name) for name in names]
+
+    async def reindex(self, ctx: Context, payload: dict[str, Any], **call: Any) -> Any:
+        job = msgspec.convert(payload, Reindex)
+        known = await self.collections.get(call["tenant"], job.collection)
+        result = ReindexResult(collection=job.collection, model=known.model or "", switched=not job.leave_out)
+        return msgspec.to_builtins(result)
 
     async def search(self, ctx: Context, payload: dict[str, Any], **call: Any) -> Any:
         job = msgspec.convert(payload, Search)

@@ -37,6 +37,22 @@ async def test_a_dropped_collection_is_gone(client: Client, worker: StandIn, thi
     assert problem(await client.get("/v1/collections/things")) == (404, "collection-not-found", "collection")
 
 
+async def test_a_reindex_is_a_job_of_the_bulk_lane(client: Client, worker: StandIn, things: str) -> None:
+    accepted = await client.post("/v1/collections/things/reindex")
+    assert accepted.status_code == 202
+    assert (accepted.json()["kind"], accepted.json()["lane"]) == ("reindex", "bulk")
+    ended = (await client.get(accepted.headers["location"], params={"wait": 20})).json()
+    assert (ended["state"], ended["result"]["switched"]) == ("succeeded", True)
+    told = await client.post("/v1/collections/things/reindex", params={"wait": 20}, json={"leave_out": True})
+    assert (told.status_code, told.json()["result"]["switched"]) == (200, False)
+
+
+async def test_a_reindex_of_nothing_or_of_something_odd_is_refused(client: Client, things: str) -> None:
+    assert problem(await client.post("/v1/collections/none/reindex")) == (404, "collection-not-found", "collection")
+    wrong = await client.post("/v1/collections/things/reindex", json={"leave_out": "yes"})
+    assert problem(wrong) == (422, "invalid", "leave_out")
+
+
 async def test_without_a_worker_the_job_is_left_to_wait(client: Client, things: str) -> None:
     made = await client.put("/v1/collections/films", json=SPEC)
     dropped = await client.delete("/v1/collections/things")

@@ -186,6 +186,20 @@ def test_jobs_can_be_listed_and_looked_at(stack: RunningStack, tmp_path: Path, n
     assert name not in clipline("collections", url=stack.url).stdout
 
 
+def test_a_collection_is_reindexed(stack: RunningStack, tmp_path: Path, name: str) -> None:
+    folder = mixed(tmp_path / "pictures", good=20, broken=0, other=0)
+    ingest(stack, str(folder), "-c", name, "--source-root", "shots")
+    done = clipline("collections", "reindex", name, "--json", url=stack.url)
+    assert done.returncode == 0, done.stdout + done.stderr
+    told = json.loads(done.stdout)
+    assert (told["switched"], told["encoded"], told["from_copies"], told["count"]) == (True, 20, 0, 20)
+    again = clipline("collections", "reindex", name, url=stack.url)
+    assert (again.returncode, "20 encoded" in again.stdout) == (0, True)
+    assert counts(ingest(stack, str(folder), "-c", name, "--source-root", "shots")) == (0, 0, 20, 0, 0)
+    missing = clipline("collections", "reindex", "no-such", url=stack.url)
+    assert (missing.returncode, "No such collection" in missing.stderr) == (1, True)
+
+
 def held(stack: RunningStack, name: str) -> int:
     """Pictures that a collection says it has."""
     listed = json.loads(clipline("collections", "--json", url=stack.url).stdout)["collections"]

@@ -15,6 +15,7 @@ const collection = (name: string): Collection => ({
   group_field: null, order_field: null,
   payload: {},
   created_at: "2026-11-21T09:00:00.000Z",
+  generation: 0,
 });
 
 test.each([

@@ -19,8 +19,9 @@ MAX_DIM = 65_536  # Qdrant's own limit
 FLOAT_BYTES = 4
 INDEX_TYPES = frozenset(get_args(FieldType))
 
-# One part is a tenant, the other a collection: neither may hold a dot, so the dot separates them without doubt.
-_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}\.[a-z0-9][a-z0-9_-]{0,62}")
+# One part is a tenant, one a collection, one its generation when it was reindexed: none may hold a dot, so the dot
+# separates them without doubt.
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}\.[a-z0-9][a-z0-9_-]{0,62}(\.[1-9][0-9]{0,8})?")
 
 
 def is_name(name: str) -> bool:
@@ -28,7 +29,7 @@ def is_name(name: str) -> bool:
 
 
 def check_name(name: str) -> None:
-    """Raises Invalid for what is not `tenant.collection`; names become folders and addresses."""
+    """Raises Invalid for what is no name of a stored collection; names become folders and addresses."""
     if not is_name(name):
         raise Invalid(f"{name[:140]!r} is not a collection's name", field="collection")
 

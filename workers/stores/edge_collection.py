@@ -103,6 +103,10 @@ class Collection:
         records = self._shard.retrieve(list(ids), with_payload=True, with_vector=vectors)
         return {int(one.id): stored(one, vectors=vectors) for one in records}
 
+    def scroll(self, start: int, *, limit: int) -> list[StoredPoint]:
+        records, _ = self._shard.scroll(edge.ScrollRequest(offset=start, limit=limit, with_payload=True))
+        return [stored(one, vectors=False) for one in records]
+
     def search(self, queries: Sequence[VectorQuery]) -> list[Answer]:
         rounds = self._planner.rounds(queries, self._situations(queries))
         try:

@@ -42,7 +42,7 @@ class Collections:
         found = self._open.get(name)
         if found is None:
             if name not in self:
-                raise CollectionNotFound(f"no collection {name.partition('.')[2]!r}")
+                raise CollectionNotFound(f"no collection {name.partition('.')[2].partition('.')[0]!r}")
             self._make_room()
             found = self._open[name] = Collection(name, self._folder / name)
         self._open.move_to_end(name)

@@ -36,6 +36,7 @@ _HANDLERS: dict[type, Callable[[Collections, Any], object]] = {
     wire.Names: lambda all_, call: all_.names(),
     wire.Describe: lambda all_, call: all_.get(call.name).describe(),
     wire.Retrieve: lambda all_, call: all_.get(call.name).retrieve(call.ids, vectors=call.vectors),
+    wire.Scroll: lambda all_, call: all_.get(call.name).scroll(call.start, limit=call.limit),
     wire.Search: lambda all_, call: all_.get(call.name).search(call.queries),
     wire.Facets: lambda all_, call: all_.get(call.name).facets(call.queries),
     wire.Ordered: lambda all_, call: all_.get(call.name).ordered(call.query),

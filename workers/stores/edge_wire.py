@@ -64,6 +64,12 @@ class Retrieve(_Call, frozen=True):
     vectors: bool
 
 
+class Scroll(_Call, frozen=True):
+    name: str
+    start: int
+    limit: int
+
+
 class Search(_Call, frozen=True):
     name: str
     queries: list[VectorQuery]
@@ -87,7 +93,7 @@ class Ping(_Call, frozen=True):
     name: str = ""
 
 
-Read = Names | Describe | Retrieve | Search | Facets | Ordered | Ping
+Read = Names | Describe | Retrieve | Scroll | Search | Facets | Ordered | Ping
 Write = Create | Drop | SetMeta | Upsert | SetPayloads | Delete
 Call = Read | Write | Optimize
 

@@ -83,6 +83,10 @@ class ObservedStore:
         with self._call("retrieve", len(ids)):
             return await self._store.retrieve(name, ids, vectors=vectors)
 
+    async def scroll(self, name: str, *, after: int | None, limit: int) -> list[StoredPoint]:
+        with self._call("scroll", limit):
+            return await self._store.scroll(name, after=after, limit=limit)
+
     async def search(self, name: str, queries: Sequence[VectorQuery]) -> list[Answer]:
         with self._call("search", len(queries)):
             return await self._store.search(name, queries)

@@ -93,7 +93,7 @@ class VectorStore(Protocol):
     """Collections of unit vectors with payloads.
 
     Every call raises CollectionNotFound for a name that the store lacks, StoreAway when it does not answer in time, and
-    Invalid for a vector of another dimension. Names are `tenant.collection`.
+    Invalid for a vector of another dimension. Names are `tenant.collection`, or `tenant.collection.generation`.
     """
 
     async def create(self, name: str, *, dim: int, indexes: Mapping[str, str], meta: Mapping[str, str]) -> None:
@@ -120,6 +120,9 @@ class VectorStore(Protocol):
 
     async def retrieve(self, name: str, ids: Sequence[int], *, vectors: bool = False) -> dict[int, StoredPoint]:
         """The points that exist among `ids`."""
+
+    async def scroll(self, name: str, *, after: int | None, limit: int) -> list[StoredPoint]:
+        """Points without their vectors, in the order of their ids: the first of all, or those behind `after`."""
 
     async def search(self, name: str, queries: Sequence[VectorQuery]) -> list[Answer]:
         """Answer a whole micro-batch: exactly `limit` results each, unless fewer points pass."""

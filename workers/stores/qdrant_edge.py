@@ -74,6 +74,14 @@ class QdrantEdgeStore:
             found |= await self._client.call(wire.Retrieve(name, some, vectors), dict[int, StoredPoint])
         return found
 
+    async def scroll(self, name: str, *, after: int | None, limit: int) -> list[StoredPoint]:
+        check_name(name)
+        start = 0 if after is None else after + 1
+        found: list[StoredPoint] = await self._client.call(
+            wire.Scroll(name, start, min(limit, IDS_PER_CALL)), list[StoredPoint]
+        )
+        return found
+
     async def search(self, name: str, queries: Sequence[VectorQuery]) -> list[Answer]:
         check_name(name)
         answers: list[Answer] = []

@@ -183,6 +183,16 @@ class QdrantServerStore:
             found |= {one.id: one for one in (dialect.stored(record, vectors=vectors) for record in records)}
         return found
 
+    async def scroll(self, name: str, *, after: int | None, limit: int) -> list[StoredPoint]:
+        check_name(name)
+        start = 0 if after is None else after + 1
+        with self._guard(name):
+            await self._known(name)
+            records, _ = await self._client.scroll(
+                name, offset=start, limit=min(limit, IDS_PER_CALL), with_payload=True, with_vectors=False
+            )
+        return [dialect.stored(record, vectors=False) for record in records]
+
     async def search(self, name: str, queries: Sequence[VectorQuery]) -> list[Answer]:
         check_name(name)
         answers: list[Answer] = []

@@ -13,7 +13,7 @@ _BAD_REQUESTS = frozenset({httpx.codes.BAD_REQUEST, httpx.codes.UNPROCESSABLE_EN
 
 
 def no_collection(name: str) -> CollectionNotFound:
-    return CollectionNotFound(f"no collection {name.partition('.')[2]!r}")
+    return CollectionNotFound(f"no collection {name.partition('.')[2].partition('.')[0]!r}")
 
 
 @contextmanager

@@ -16,7 +16,7 @@ async def facets(job: Facets, call: Call, parts: Parts) -> FacetsResult:
     if job.filter is not None:
         check_filter(job.filter, collection.payload)
     queries = [FacetQuery(field=field, limit=job.limit, filter=job.filter) for field in job.fields]
-    counted = await parts.store.facets(stored_name(call.tenant, job.collection), queries)
+    counted = await parts.store.facets(stored_name(call.tenant, collection), queries)
     return FacetsResult(
         facets=[Facet(field=field, values=values) for field, values in zip(job.fields, counted, strict=True)]
     )

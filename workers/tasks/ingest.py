@@ -20,6 +20,7 @@ from workers.tasks.collection import refresh_count
 from workers.tasks.names import require_model, stored_name
 from workers.tasks.pictures import Pictures
 from workers.tasks.tally import Tally
+from workers.tasks.target import Target
 from workers.tasks.videos import Videos
 
 logger = logging.getLogger(__name__)
@@ -38,8 +39,8 @@ async def ingest(job: Ingest, call: Call, parts: Parts) -> IngestResult:
         for wave in waves(chunk):
             await run.chunk(wave)
         done += len(chunk)
-    parts.upkeep.optimize(stored_name(call.tenant, job.collection))
     counted = await refresh_count(call.tenant, job.collection, parts)
+    parts.upkeep.optimize(stored_name(call.tenant, counted))
     if job.spool is not None:
         await parts.decoding.run(remove_spool, parts.settings, job.spool)
     tally = run.tally
@@ -74,8 +75,9 @@ class _Run:
     def __init__(self, job: Ingest, call: Call, parts: Parts) -> None:
         self.job, self.parts = job, parts
         self.tally = Tally()
-        self._pictures = Pictures(job, call, parts, self.tally)
-        self._videos = Videos(job, call, parts, self.tally)
+        target = Target(job, call, parts)
+        self._pictures = Pictures(job, call, parts, self.tally, target)
+        self._videos = Videos(job, call, parts, self.tally, target)
 
     async def chunk(self, files: Sequence[File]) -> None:
         """Files of different sources: pictures together, then one video after the other."""

@@ -11,8 +11,8 @@ from workers.tasks.names import INTERNAL, public, stored_name
 
 async def items(job: Items, call: Call, parts: Parts) -> ItemsResult:
     """The items that exist, in the order asked for. Raises CollectionNotFound, StoreAway."""
-    await parts.collections.get(call.tenant, job.collection)
-    found = await parts.store.retrieve(stored_name(call.tenant, job.collection), job.ids)
+    collection = await parts.collections.get(call.tenant, job.collection)
+    found = await parts.store.retrieve(stored_name(call.tenant, collection), job.ids)
     return ItemsResult(items=[item_of(found[one]) for one in job.ids if one in found])
 
 

@@ -1,6 +1,7 @@
 """How collections and items are called in the store."""
 
 import hashlib
+from typing import NamedTuple
 
 from shared.errors import ModelMismatch
 from shared.jobs import MAX_ID, Collection, Payload
@@ -9,16 +10,31 @@ from workers.encoders.protocol import EncoderInfo
 # Where our own facts about an item live in its payload; clients never see it.
 INTERNAL = "_clipline"
 SEPARATOR = "."
+# What the store keeps with a collection that a reindex has begun: it has not taken its place yet.
+DRAFT = "draft"
 
 
-def stored_name(tenant: str, collection: str) -> str:
-    """Neither part may contain the separator, so no two pairs share a name."""
-    return f"{tenant}{SEPARATOR}{collection}"
+class Stored(NamedTuple):
+    """What a name in the store stands for."""
+
+    tenant: str
+    collection: str
+    generation: int
 
 
-def tenant_and_collection(stored: str) -> tuple[str, str]:
-    tenant, _, collection = stored.partition(SEPARATOR)
-    return tenant, collection
+def stored_name(tenant: str, collection: Collection) -> str:
+    """No part may contain the separator, so no two share a name. What was reindexed has its generation behind it."""
+    return written_name(Stored(tenant, collection.name, collection.generation))
+
+
+def written_name(stored: Stored) -> str:
+    name = f"{stored.tenant}{SEPARATOR}{stored.collection}"
+    return f"{name}{SEPARATOR}{stored.generation}" if stored.generation else name
+
+
+def read_name(stored: str) -> Stored:
+    tenant, collection, *generation = stored.split(SEPARATOR)
+    return Stored(tenant, collection, int(generation[0]) if generation else 0)
 
 
 def item_id(source: str, probe: int = 0) -> int:
@@ -52,7 +68,8 @@ def require_model(collection: Collection, info: EncoderInfo) -> None:
     """Raises ModelMismatch when the collection's vectors come from another encoder."""
     if collection.model is not None and collection.model != info.fingerprint:
         raise ModelMismatch(
-            f"collection {collection.name!r} was made with {collection.model}, this worker has {info.fingerprint}; "
-            "index the pictures again into a new collection, or run a worker with the old model",
+            f"collection {collection.name!r} was made with {collection.model}, this worker has {info.fingerprint} "
+            f"({info.model}); run `clipline collections reindex {collection.name}` to encode its pictures with that, "
+            "or a worker with the old model",
             field="collection",
         )

@@ -23,7 +23,7 @@ Place = int | float | str
 async def neighbours(job: Neighbours, call: Call, parts: Parts) -> NeighboursResult:
     """The item with its neighbours, nearest places first kept. Raises CollectionNotFound, Invalid, StoreAway."""
     collection = await parts.collections.get(call.tenant, job.collection)
-    stored = stored_name(call.tenant, job.collection)
+    stored = stored_name(call.tenant, collection)
     if collection.group_field is None:
         raise Invalid(f"collection {collection.name!r} has no group_field", field="name")
     point = (await parts.store.retrieve(stored, [job.id])).get(job.id)

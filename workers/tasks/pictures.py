@@ -9,14 +9,15 @@ import msgspec
 from shared.jobs import File, Ingest, Payload
 from workers.encoders.protocol import Pixels
 from workers.ingest.decode import decode_reduced
-from workers.ingest.sources import Place, content_hash, locate, places
+from workers.ingest.sources import Place, content_hash, locate
 from workers.ingest.thumbnails import NEEDED_PX
 from workers.parts import Parts
 from workers.stores.protocol import Point
 from workers.tasks.call import Call
-from workers.tasks.names import INTERNAL, public, stored_name
+from workers.tasks.names import INTERNAL, public
 from workers.tasks.payloads import same_json
 from workers.tasks.tally import REFUSALS, Tally
+from workers.tasks.target import Target
 
 
 class _Work(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,15 +39,18 @@ class _Ready(msgspec.Struct, frozen=True, kw_only=True):
 class Pictures:
     """The pictures of one job; what becomes of them is told to `tally`."""
 
-    def __init__(self, job: Ingest, call: Call, parts: Parts, tally: Tally) -> None:
-        self.job, self.call, self.parts, self.tally = job, call, parts, tally
-        self.stored = stored_name(call.tenant, job.collection)
+    def __init__(self, job: Ingest, call: Call, parts: Parts, tally: Tally, target: Target) -> None:
+        self.job, self.call, self.parts, self.tally, self.target = job, call, parts, tally, target
 
     async def index(self, files: Sequence[File]) -> None:
         """Files of different sources."""
+        async with self.target.writing():
+            await self._index(files)
+
+    async def _index(self, files: Sequence[File]) -> None:
         hashes = await asyncio.gather(*(self._hash(file) for file in files))
         known = {file.source: (file, hash_) for file, hash_ in zip(files, hashes, strict=True) if hash_ is not None}
-        where = await places(self.stored, known, self.parts.store)
+        where = await self.target.places(known)
         changed = [
             _Work(file=file, place=where[source], hash=hash_)
             for source, (file, hash_) in known.items()
@@ -78,7 +82,7 @@ class Pictures:
             if given is not None and not same_json(given, public(place.point.payload)):
                 changed[place.id] = {**given, INTERNAL: place.point.payload[INTERNAL]}
         if changed:
-            await self.parts.store.set_payloads(self.stored, changed)
+            await self.parts.store.set_payloads(self.target.stored, changed)
         self.tally.updated += len(changed)
         self.tally.unchanged += len(same) - len(changed)
 
@@ -86,7 +90,7 @@ class Pictures:
         points = await asyncio.gather(*(self._point(work) for work in works))
         stored = [point for point in points if point is not None]
         if stored:
-            await self.parts.store.upsert(self.stored, stored)
+            await self.parts.store.upsert(self.target.stored, stored)
         self.tally.added += len(stored)
 
     async def _point(self, work: _Work) -> Point | None:
@@ -113,4 +117,7 @@ class Pictures:
         kept = public(work.place.point.payload) if work.place.point is not None else {}
         given: dict[str, Any] = work.file.payload if work.file.payload is not None else kept or {}
         ours = {"source": work.file.source, "hash": work.hash, "width": ready.width, "height": ready.height}
+        if self.job.spool is None and work.file.path != work.file.source:
+            # Where to find it again.
+            ours["path"] = str(work.file.path)
         return {**public(given), INTERNAL: ours}  # type: ignore[dict-item]

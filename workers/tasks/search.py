@@ -3,7 +3,7 @@
 import asyncio
 from typing import NamedTuple
 
-from shared.errors import Invalid
+from shared.errors import Invalid, NothingToContinue
 from shared.filter_check import check_filter
 from shared.jobs import Collection, Group, Hit, PlanName, Search, SearchResult, SearchTook
 from workers.parts import Parts
@@ -70,6 +70,8 @@ async def _search(job: Search, call: Call, parts: Parts) -> SearchResult:
 async def _asked(job: Search, sitting: Sitting, collection: Collection, call: Call, parts: Parts) -> Asked:
     """The vector, from the encoder, or as the session's last search had it."""
     if sitting.last is not None:
+        if sitting.last.model != parts.encoder.info.fingerprint:
+            raise NothingToContinue("the collection has another model since; ask the query anew", field="next")
         return gone_on(job, sitting.last)
     if job.filter is not None:
         check_filter(job.filter, collection.payload)
@@ -77,17 +79,18 @@ async def _asked(job: Search, sitting: Sitting, collection: Collection, call: Ca
     parts.stages.enter(call.job_id, "encode")
     vector, truncated = await query_vector(
         query,
-        stored=stored_name(call.tenant, job.collection),
+        stored=stored_name(call.tenant, collection),
         lane=job.lane,
         parts=parts,
         on_device=call.on_device,
         marked={*sitting.positive, *sitting.negative} - job.query.named_ids,
     )
-    return Asked(search=job, vector=vector.tobytes(), named=sorted(query.named_ids), truncated=truncated)
+    model = parts.encoder.info.fingerprint
+    return Asked(search=job, vector=vector.tobytes(), model=model, named=sorted(query.named_ids), truncated=truncated)
 
 
 async def _find(asked: Asked, sitting: Sitting, collection: Collection, call: Call, parts: Parts) -> _Found:
-    job, stored = asked.search, stored_name(call.tenant, asked.search.collection)
+    job, stored = asked.search, stored_name(call.tenant, collection)
     # One more than asked for tells whether anything is left.
     query = _vector_query(asked, sitting, collection, limit=job.limit + 1)
     if job.group_by is None:

@@ -16,14 +16,15 @@ import numpy as np
 from shared.jobs import File, Ingest, Payload, Skipped
 from workers.encoders.protocol import Pixels
 from workers.ingest.moments import Shot
-from workers.ingest.sources import ContentHash, Place, locate, places
+from workers.ingest.sources import ContentHash, Place, locate
 from workers.ingest.video import VideoReader
 from workers.parts import Parts
 from workers.stores.protocol import Point
 from workers.tasks.call import Call
-from workers.tasks.names import INTERNAL, frame_source, public, stored_name
+from workers.tasks.names import INTERNAL, frame_source, public
 from workers.tasks.payloads import same_json
 from workers.tasks.tally import REFUSALS, Tally
+from workers.tasks.target import Target
 
 # Changes whenever the same video would give other items.
 RECIPE = "1"
@@ -58,9 +59,8 @@ class _Video(msgspec.Struct, frozen=True, kw_only=True):
 class Videos:
     """The videos of one job; what becomes of them is told to `tally`."""
 
-    def __init__(self, job: Ingest, call: Call, parts: Parts, tally: Tally) -> None:
-        self.job, self.call, self.parts, self.tally = job, call, parts, tally
-        self.stored = stored_name(call.tenant, job.collection)
+    def __init__(self, job: Ingest, call: Call, parts: Parts, tally: Tally, target: Target) -> None:
+        self.job, self.call, self.parts, self.tally, self.target = job, call, parts, tally, target
         self.step_s = parts.settings.video_step_s if job.video_step_s is None else job.video_step_s
 
     async def index(self, file: File) -> None:
@@ -71,7 +71,8 @@ class Videos:
 
     async def _index(self, file: File) -> None:
         hash_ = file.hash if file.path is None else await self._hash(file)
-        first = (await self._places(file.source, range(1)))[0]
+        async with self.target.writing():
+            first = (await self._places(file.source, range(1)))[0]
         before = public(first.point.payload) if first.point is not None else None
         video = _Video(
             file=file,
@@ -100,11 +101,15 @@ class Videos:
             self.tally.unchanged += 1
             return
         for start in reversed(range(0, frames, ROW)):
-            row = await self._places(video.file.source, range(start, min(start + ROW, frames)))
-            points = {place.id: place.point.payload for place in reversed(row) if place.point is not None}
-            changed = {one: {**video.given, **_own_part(payload)} for one, payload in points.items()}
-            await self.parts.store.set_payloads(self.stored, changed)
+            async with self.target.writing():
+                await self._refresh_row(video, range(start, min(start + ROW, frames)))
         self.tally.updated += 1
+
+    async def _refresh_row(self, video: _Video, positions: Sequence[int]) -> None:
+        row = await self._places(video.file.source, positions)
+        points = {place.id: place.point.payload for place in reversed(row) if place.point is not None}
+        changed = {one: {**video.given, **_own_part(payload)} for one, payload in points.items()}
+        await self.parts.store.set_payloads(self.target.stored, changed)
 
     async def _read(self, video: _Video) -> None:
         settings = self.parts.settings
@@ -117,8 +122,9 @@ class Videos:
         finally:
             # Also when this job is cancelled: a thread may be reading just now.
             await asyncio.shield(asyncio.ensure_future(self.parts.decoding.run(reader.close)))
-        await self._forget_from(video.file.source, frames)
-        await self._complete(video, first, frames)
+        async with self.target.writing():
+            await self._forget_from(video.file.source, frames)
+            await self._complete(video, first, frames)
         self.tally.added += 1
         if missing is not None:
             self.tally.partial.append(Skipped(source=video.file.source, reason=missing, type="bad-video"))
@@ -132,7 +138,8 @@ class Videos:
             piece = await self.parts.decoding.run(reader.read)
             self.parts.stages.enter(self.call.job_id, "video", done=round(piece.read_s), total=total)
             if piece.shots:
-                await self._store(video, piece.shots)
+                async with self.target.writing():
+                    await self._store(video, piece.shots)
                 first = first or msgspec.structs.replace(piece.shots[0], pixels=NOTHING)
                 frames += len(piece.shots)
             self.call.got_further()
@@ -146,7 +153,7 @@ class Videos:
         new = [(shot, place) for shot, place in zip(shots, where, strict=True) if not _is_there(video, shot, place)]
         points = await asyncio.gather(*(self._point(video, shot, place.id) for shot, place in new))
         if points:
-            await self.parts.store.upsert(self.stored, points)
+            await self.parts.store.upsert(self.target.stored, points)
         self.tally.frames += len(points)
 
     async def _point(self, video: _Video, shot: Shot, item_id: int) -> Point:
@@ -170,7 +177,7 @@ class Videos:
             if len(rows[-1]) < ROW:
                 break
         for row in filter(None, reversed(rows)):
-            await self.parts.store.delete(self.stored, row)
+            await self.parts.store.delete(self.target.stored, row)
             await self.parts.decoding.run(self._forget_media, row)
 
     def _forget_media(self, ids: Sequence[int]) -> None:
@@ -179,11 +186,11 @@ class Videos:
 
     async def _complete(self, video: _Video, first: Shot, frames: int) -> None:
         [place] = await self._places(video.file.source, range(1))
-        await self.parts.store.set_payloads(self.stored, {place.id: video.payload(first, frames=frames)})
+        await self.parts.store.set_payloads(self.target.stored, {place.id: video.payload(first, frames=frames)})
 
     async def _places(self, source: str, positions: Sequence[int]) -> list[Place]:
         sources = [frame_source(source, position) for position in positions]
-        where = await places(self.stored, sources, self.parts.store)
+        where = await self.target.places(sources)
         return [where[one] for one in sources]
 
 

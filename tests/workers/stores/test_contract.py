@@ -9,7 +9,7 @@ import pytest
 from shared.errors import CollectionNotFound, Invalid
 from shared.jobs import MAX_ID
 from tests.workers.stores.vectors import DIM, points, unit
-from workers.stores.protocol import Point, VectorQuery, VectorStore
+from workers.stores.protocol import Point, StoredPoint, VectorQuery, VectorStore
 
 pytestmark = pytest.mark.anyio
 
@@ -69,6 +69,34 @@ async def test_retrieving_leaves_out_what_is_not_there(store: VectorStore, name:
     assert sorted(found) == [5, MAX_ID]
     assert found[5].payload == {"label": "a"}
     assert found[5].vector is None
+
+
+async def test_scrolling_passes_every_point_once_in_the_order_of_ids(store: VectorStore, name: str) -> None:
+    await make(store, name)
+    ids = [MAX_ID, 0, 7, 3, 12, 5]
+    await store.upsert(name, points(ids, label="a"))
+
+    found: list[StoredPoint] = []
+    last: int | None = None
+    while page := await store.scroll(name, after=last, limit=4):
+        assert len(page) <= 4
+        found += page
+        last = page[-1].id
+
+    assert [one.id for one in found] == sorted(ids)
+    assert {(one.payload["label"], one.vector) for one in found} == {("a", None)}
+    assert await store.scroll(name, after=MAX_ID, limit=4) == []
+
+
+async def test_a_generation_of_a_collection_is_one_of_its_own(store: VectorStore, name: str) -> None:
+    await make(store, name)
+    await make(store, f"{name}.12")
+    await store.upsert(f"{name}.12", points(range(2)))
+    assert {name, f"{name}.12"} <= set(await store.names())
+    assert ((await store.describe(name)).count, (await store.describe(f"{name}.12")).count) == (0, 2)
+    for bad in (f"{name}.0", f"{name}.1.2", f"{name}.", f"{name}.a"):
+        with pytest.raises(Invalid):
+            await store.describe(bad)
 
 
 async def test_payloads_come_back_as_they_were(store: VectorStore, name: str) -> None:

@@ -108,7 +108,8 @@ class Stack:
         return {item.source: item for item in await self.items(collection, ids)} if ids else {}
 
     async def vectors(self, collection: str, ids: Sequence[int]) -> dict[int, npt.NDArray[np.float32]]:
-        found = await self.parts.store.retrieve(stored_name("t", collection), ids, vectors=True)
+        known = await self.parts.collections.get("t", collection)
+        found = await self.parts.store.retrieve(stored_name("t", known), ids, vectors=True)
         return {one: np.frombuffer(point.vector or b"", dtype="<f4") for one, point in found.items()}
 
     def picture(self, name: str, *, seed: int | None = None) -> Path:

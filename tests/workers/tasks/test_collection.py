@@ -11,7 +11,6 @@ from shared.errors import CollectionNotFound
 from shared.jobs import CollectionSpec, CollectionTask, Query, Search
 from tests.workers.tasks.stack import Stack, fresh_name
 from workers.tasks.collection import restore_registry
-from workers.tasks.names import stored_name
 
 pytestmark = pytest.mark.anyio
 
@@ -28,8 +27,8 @@ async def test_a_collection_is_what_it_was_asked_to_be(stack: Stack) -> None:
     info = stack.parts.encoder.info
     assert (made["group_field"], made["payload"]) == (SPEC.group_field, SPEC.payload)
     assert (made["model"], made["dim"], made["count"]) == (info.fingerprint, info.dim, 0)
-    stored = await stack.parts.store.describe(stored_name("t", name))
-    assert stored.indexes == {"video": "keyword", "label": "keyword", "year": "integer"}
+    stored = await stack.parts.store.describe(f"t.{name}")
+    assert stored.indexes == {"video": "keyword", "position": "integer", "label": "keyword", "year": "integer"}
 
 
 async def test_creating_it_again_keeps_what_it_holds(stack: Stack) -> None:
@@ -67,7 +66,7 @@ async def test_a_dropped_collection_is_gone_with_its_pictures(stack: Stack) -> N
     dropped = await stack.answer(CollectionTask(op="drop", collection=name))
     assert (dropped["name"], dropped["count"]) == (name, 1)
     assert not folder.exists()
-    assert stored_name("t", name) not in await stack.parts.store.names()
+    assert f"t.{name}" not in await stack.parts.store.names()
     searching = Search(collection=name, query=Query(text="cat"))
     for job in (CollectionTask(op="drop", collection=name), CollectionTask(op="describe", collection=name), searching):
         assert (await stack.problem(job)).type == "collection-not-found"
@@ -106,7 +105,7 @@ async def test_an_ingest_into_what_was_dropped_does_not_bring_it_back(stack: Sta
 
 async def test_what_the_store_lost_is_made_again_when_it_is_created(stack: Stack) -> None:
     name = await stack.create()
-    await stack.parts.store.drop(stored_name("t", name))
+    await stack.parts.store.drop(f"t.{name}")
     assert (await stack.problem(Search(collection=name, query=Query(text="cat")))).type == "collection-not-found"
     await stack.create(name=name)
     result = await stack.ingest(name, [stack.file("a.png")])

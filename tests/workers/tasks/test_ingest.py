@@ -16,7 +16,7 @@ from shared.jobs import File, IngestResult, Payload, Query
 from tests.workers.tasks.stack import Stack
 from workers.stores.protocol import Point
 from workers.tasks.ingest import waves
-from workers.tasks.names import INTERNAL, item_id, stored_name
+from workers.tasks.names import INTERNAL, item_id
 from workers.tasks.payloads import same_json
 
 pytestmark = pytest.mark.anyio
@@ -179,7 +179,7 @@ async def test_an_id_that_another_source_has_is_left_to_it(stack: Stack) -> None
     taken = [item_id("wanted.png"), item_id("wanted.png", 1)]
     vector = (await stack.vectors(collection, [there.id]))[there.id].tobytes()
     await stack.parts.store.upsert(
-        stored_name("t", collection),
+        f"t.{collection}",
         [Point(id=one, vector=vector, payload={INTERNAL: {"source": f"by {one}", "hash": "0" * 64}}) for one in taken],
     )
     for added, unchanged in [(1, 0), (0, 1)]:

@@ -14,7 +14,6 @@ from shared.sessions import Sessions
 from tests.workers.tasks.stack import Stack
 from workers.sittings import Asked
 from workers.stores.protocol import Point
-from workers.tasks.names import stored_name
 from workers.tasks.vectors import NEGATIVE, POSITIVE, unit
 
 pytestmark = pytest.mark.anyio
@@ -28,7 +27,7 @@ async def filled(stack: Stack) -> str:
     """Random unit vectors, straight into the store, in groups of five."""
     collection = await stack.create(group_field="video", payload={"n": "integer"})
     await stack.ingest(collection, [stack.file("one.png")])
-    stored = stored_name("t", collection)
+    stored = f"t.{collection}"
     rng = np.random.default_rng(7)
     vectors = [unit(row) for row in rng.standard_normal((COUNT, stack.parts.encoder.info.dim)).astype(np.float32)]
     points = [
@@ -177,7 +176,7 @@ async def test_a_page_that_nobody_got_comes_again(stack: Stack, filled: str, ses
 
 async def test_the_same_job_run_again_shows_the_same_page(stack: Stack, filled: str, session: str) -> None:
     sittings, search = stack.parts.sittings, Search(collection=filled, query=Query(text="e"), session=session)
-    asked = Asked(search=search, vector=b"", named=[])
+    asked = Asked(search=search, vector=b"", model="m", named=[])
     for _ in range(2):
         assert (await sittings.recall("t", search, job_id="j1")).seen.tolist() == []
         await sittings.keep("t", search, job_id="j1", asked=asked, shown=[1, 2], groups=[], remember=True)
@@ -188,7 +187,7 @@ async def test_a_page_of_a_slot_that_a_newer_job_took_is_not_kept(stack: Stack, 
     sittings = stack.parts.sittings
     search = Search(collection=filled, query=Query(text="e"), session=session, slot="s")
     await stack.parts.redis.set(keys.slot("t", session, "s"), "newer")
-    asked = Asked(search=search, vector=b"", named=[])
+    asked = Asked(search=search, vector=b"", model="m", named=[])
     await sittings.keep("t", search, job_id="older", asked=asked, shown=[1], groups=[], remember=True)
     assert (await sittings.recall("t", search, job_id="newer")).seen.tolist() == []
 

@@ -17,7 +17,7 @@ from workers.stores.protocol import Point
 from workers.tasks import videos
 from workers.tasks.call import Call
 from workers.tasks.ingest import ingest
-from workers.tasks.names import INTERNAL, frame_source, item_id, stored_name
+from workers.tasks.names import INTERNAL, frame_source, item_id
 
 pytestmark = pytest.mark.anyio
 
@@ -246,9 +246,7 @@ async def test_an_id_that_another_source_has_is_left_to_it(stack: Stack) -> None
     vector = np.zeros(stack.parts.encoder.info.dim, np.float32)
     vector[0] = 1
     other = {INTERNAL: {"source": "other", "hash": "0" * 64}}
-    await stack.parts.store.upsert(
-        stored_name("t", collection), [Point(id=taken, vector=vector.tobytes(), payload=other)]
-    )
+    await stack.parts.store.upsert(f"t.{collection}", [Point(id=taken, vector=vector.tobytes(), payload=other)])
     for expected in ({"added": 1, "frames": 3, "count": 4}, {"unchanged": 1, "count": 4}):
         assert figures(await stack.ingest(collection, [clip(stack, "a.mp4")])) == expected
     assert figures(await stack.ingest(collection, [clip(stack, "a.mp4", [1.0])])) == {

@@ -11,7 +11,7 @@ export type JobState =
   | "superseded"
   | "expired"
   | "dead";
-export type JobKind = "search" | "ingest" | "collection" | "items" | "facets" | "neighbours";
+export type JobKind = "search" | "ingest" | "collection" | "items" | "facets" | "neighbours" | "reindex";
 export type Lane = "interactive" | "bulk";
 
 /** Problem details as RFC 9457 defines them; `type` is a reference relative to the API's own documentation. */
@@ -220,6 +220,7 @@ export interface Collection {
   order_field: string | null;
   payload: Record<string, string>;
   created_at: string;
+  generation: number;
 }
 
 /** A job that was taken; `position` jobs were in its lane before it. */
@@ -291,6 +292,11 @@ export interface CollectionSpec {
   group_field?: string;
   order_field?: string;
   payload?: Record<string, "bool" | "datetime" | "float" | "geo" | "integer" | "keyword" | "text">;
+}
+
+/** `leave_out`: switch even if some pictures can no longer be read, which are gone from the collection then. */
+export interface ReindexRequest {
+  leave_out?: boolean;
 }
 
 /** Files that the workers can see, by absolute `path`; or known by `hash` alone, to ask which are wanted. */
@@ -731,7 +737,7 @@ export interface JobEvent {
   state: JobState;
   at: string | null;
   position?: number;
-  stage?: "encode" | "ingest" | "search" | "video";
+  stage?: "encode" | "ingest" | "reindex" | "search" | "video";
   done?: number;
   total?: number;
 }

@@ -15,7 +15,15 @@ export const STATES: readonly JobState[] = [
   "expired",
   "dead",
 ];
-export const KINDS: readonly JobKind[] = ["search", "ingest", "collection", "items", "facets", "neighbours"];
+export const KINDS: readonly JobKind[] = [
+  "search",
+  "ingest",
+  "collection",
+  "items",
+  "facets",
+  "neighbours",
+  "reindex",
+];
 export const SPANS: readonly Span[] = ["15m", "1h", "24h", "7d"];
 export const TABS = ["overview", "jobs", "dead", "workers", "collections", "tenants", "trail"] as const;
 export type Tab = (typeof TABS)[number];
