@@ -15,8 +15,10 @@ from api.operators import QueueList, WorkerList
 from api.sessions import NewSession
 from api.submission import Accepted
 from shared import errors
+from shared.archive import Archive
 from shared.audit import AuditPage
 from shared.errors import CliplineError
+from shared.history import SessionHistory
 from shared.jobs import Collection, CollectionSpec, FacetsResult, Item, JobView, NeighboursResult, Search
 from shared.ledger import Page
 from shared.marks import Marked, Marks, SessionView, Step
@@ -269,6 +271,41 @@ OPERATIONS: tuple[Operation, ...] = (
         errors=OF_SESSION,
     ),
     Operation(
+        method="put",
+        path="/v1/sessions/{session}",
+        summary="Let a session hold what a document says, in the collections that it names",
+        tag="sessions",
+        body={JSON: Archive},
+        answers={200: SessionView},
+        errors=(*OF_SESSION, *BODY, errors.CollectionNotFound, errors.SessionFull),
+    ),
+    Operation(
+        method="get",
+        path="/v1/sessions/{session}/export",
+        summary="Everything that a session holds, as one document",
+        tag="sessions",
+        answers={200: Archive},
+        errors=OF_SESSION,
+    ),
+    Operation(
+        method="post",
+        path="/v1/sessions/import",
+        summary="A new session that holds what such a document says",
+        tag="sessions",
+        body={JSON: Archive},
+        answers={201: NewSession},
+        errors=(*READING, *BODY, errors.CollectionNotFound, errors.SessionFull),
+    ),
+    Operation(
+        method="get",
+        path="/v1/sessions/{session}/history",
+        summary="What a session asked, newest first",
+        tag="sessions",
+        params=params.HistoryParams,
+        answers={200: SessionHistory},
+        errors=OF_SESSION,
+    ),
+    Operation(
         method="post",
         path="/v1/sessions/{session}/marks",
         summary="Change what a session holds: seen, excluded, positive and negative items, excluded groups",
@@ -286,6 +323,7 @@ OPERATIONS: tuple[Operation, ...] = (
             body={JSON: Step},
             answers={200: Marked},
             errors=(*OF_SESSION, *BODY, errors.NothingToUndo, errors.SessionFull),
+            headers=IDEMPOTENT,
         )
         for verb, summary in (
             ("undo", "Take back the last change of what a session holds"),

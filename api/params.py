@@ -88,6 +88,10 @@ class SessionParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     collection: Name | None = None
 
 
+class HistoryParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    limit: Annotated[int, msgspec.Meta(ge=1, le=200)] = 50
+
+
 class AuditParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`before` is an earlier page's `next`."""
 

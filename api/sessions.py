@@ -10,6 +10,7 @@ from starlette.responses import Response
 from api import auth, bodies, params
 from api.answers import answer
 from api.state import State
+from shared.archive import Archive
 from shared.errors import Invalid, SessionNotFound
 from shared.marks import Marked, Marks, Step
 
@@ -41,10 +42,14 @@ async def mark(request: Request[State]) -> Response:
 
 async def marked(state: State, tenant: str, session: str, marks: Marks) -> Marked:
     """Raises CollectionNotFound, Invalid, SessionNotFound, SessionFull."""
-    collection = await state["collections"].get(tenant, marks.collection)
-    if marks.exclude_groups is not None and collection.group_field is None:
-        raise Invalid(f"collection {collection.name!r} has no group_field", field="exclude_groups")
+    await _require_fit(state, tenant, marks)
     return await state["marking"].mark(tenant, session, marks)
+
+
+async def _require_fit(state: State, tenant: str, marks: Marks) -> None:
+    collection = await state["collections"].get(tenant, marks.collection)
+    if marks.exclude_groups is not None and marks.exclude_groups.add and collection.group_field is None:
+        raise Invalid(f"collection {collection.name!r} has no group_field", field="exclude_groups")
 
 
 async def undo(request: Request[State]) -> Response:
@@ -55,10 +60,53 @@ async def redo(request: Request[State]) -> Response:
     return await _step(request, request.state["marking"].redo)
 
 
-async def _step(request: Request[State], take: Callable[[str, str, str], Awaitable[Marked]]) -> Response:
-    identity, session = auth.reader(request), session_in(request)
+async def _step(request: Request[State], take: Callable[..., Awaitable[Marked]]) -> Response:
+    identity, session, key = auth.reader(request), session_in(request), params.idempotency_key(request)
     step: Step = await _body(request, Step)
-    return answer(await take(identity.tenant, session, step.collection))
+    return answer(await take(identity.tenant, session, step.collection, key=key))
+
+
+async def past(request: Request[State]) -> Response:
+    identity, asked = auth.reader(request), params.read(request, params.HistoryParams)
+    return answer(await request.state["marking"].history(identity.tenant, session_in(request), limit=asked.limit))
+
+
+async def export(request: Request[State]) -> Response:
+    identity = auth.reader(request)
+    params.read(request, params.NoParams)
+    return answer(await request.state["marking"].archive(identity.tenant, session_in(request)))
+
+
+async def restore(request: Request[State]) -> Response:
+    """A new session that holds what another one held."""
+    identity = auth.reader(request)
+    changes = await _changes(request, identity.tenant)
+    session = await request.state["sessions"].create(identity.tenant)
+    await _apply(request.state, identity.tenant, session, changes)
+    return answer(NewSession(session), status=201)
+
+
+async def replace(request: Request[State]) -> Response:
+    """In the collections that the document names the session holds then what the document says, and can be undone."""
+    identity, session = auth.reader(request), session_in(request)
+    changes = await _changes(request, identity.tenant)
+    await _apply(request.state, identity.tenant, session, changes)
+    return answer(await request.state["marking"].view(identity.tenant, session, None))
+
+
+async def _changes(request: Request[State], tenant: str) -> list[Marks]:
+    """All that is wrong is found before anything changes."""
+    archive: Archive = await _body(request, Archive)
+    changes = [one.marks() for one in archive.collections]
+    for marks in changes:
+        await _require_fit(request.state, tenant, marks)
+    return changes
+
+
+async def _apply(state: State, tenant: str, session: str, changes: list[Marks]) -> None:
+    await state["sessions"].require(tenant, session)
+    for marks in changes:
+        await state["marking"].mark(tenant, session, marks)
 
 
 async def _body(request: Request[State], kind: Any) -> Any:

@@ -6,9 +6,11 @@ from uuid import uuid4
 
 from arq.connections import ArqRedis
 
-from shared import keys, packed_sets, scripts
+from shared import history, keys, packed_sets, scripts
+from shared.archive import Archive, ArchivedSets
 from shared.connection import redis_errors
 from shared.errors import NothingToUndo, SessionFull, SessionNotFound
+from shared.history import SessionHistory
 from shared.marks import SET_NAMES, Counts, GroupMark, Mark, Marked, Marks, SessionView, SetName, Sets
 from shared.packed_sets import LETTERS, Fields, pack_groups, pack_ids
 from shared.pipe import Pipe, Script
@@ -27,7 +29,8 @@ class Marking:
         pipe = Pipe(redis)
         self._pipe = pipe
         self._scripts = {
-            name: Script(pipe, scripts.source(name, settings)) for name in ("mark", "undo", "read_session")
+            name: Script(pipe, scripts.source(name, settings))
+            for name in ("mark", "undo", "read_session", "read_history")
         }
 
     async def mark(self, tenant: str, session: str, marks: Marks) -> Marked:
@@ -47,13 +50,34 @@ class Marking:
             raise
         return _marked(session, marks.collection, answer, forgotten=forgotten)
 
-    async def undo(self, tenant: str, session: str, collection: str) -> Marked:
-        """Take back the newest change that this session, or this member of a team, made. Raises NothingToUndo."""
-        return await self._step("undo", tenant, session, collection)
+    async def undo(self, tenant: str, session: str, collection: str, *, key: str | None = None) -> Marked:
+        """Take back the newest change that this session, or this member of a team, made. Raises NothingToUndo.
 
-    async def redo(self, tenant: str, session: str, collection: str) -> Marked:
+        A call that is repeated with the `key` of the last one changes nothing.
+        """
+        return await self._step("undo", tenant, session, collection, key)
+
+    async def redo(self, tenant: str, session: str, collection: str, *, key: str | None = None) -> Marked:
         """Do again what was taken back last. Raises NothingToUndo."""
-        return await self._step("redo", tenant, session, collection)
+        return await self._step("redo", tenant, session, collection, key)
+
+    async def history(self, tenant: str, session: str, *, limit: int) -> SessionHistory:
+        """Raises SessionNotFound."""
+        with redis_errors():
+            found = await self._scripts["read_history"](
+                keys=[keys.session(tenant, session)], args=[tenant, session, limit]
+            )
+        if not found:
+            raise SessionNotFound(f"no session {session!r}")
+        rows, members = found
+        names = names_of(packed_sets.fields_of(members))
+        return SessionHistory(history=[history.read(row, names) for row in rows])
+
+    async def archive(self, tenant: str, session: str) -> Archive:
+        """Everything that the session holds. Raises SessionNotFound."""
+        names = (await self.view(tenant, session, None)).collections
+        views = [await self.view(tenant, session, name) for name in names]
+        return Archive(collections=[ArchivedSets.of(view.sets) for view in views if view.sets is not None])
 
     async def view(self, tenant: str, session: str, collection: str | None) -> SessionView:
         """Raises SessionNotFound."""
@@ -71,15 +95,20 @@ class Marking:
             sets=None if collection is None else _sets(collection, flat, names_of(members)),
         )
 
-    async def _step(self, way: str, tenant: str, session: str, collection: str) -> Marked:
-        answer = await self._change("undo", tenant, session, collection, way)
+    async def _step(self, way: str, tenant: str, session: str, collection: str, key: str | None) -> Marked:
+        key = key or uuid4().hex
+        answer = await self._change("undo", tenant, session, collection, way, 0, key=key)
+        part = 0
         # Of a large change the parts follow one by one.
         while answer[-1]:
-            answer = await self._change("undo", tenant, session, collection, way)
+            part += 1
+            answer = await self._change("undo", tenant, session, collection, way, part, key=key)
         return _marked(session, collection, answer)
 
-    async def _change(self, script: str, tenant: str, session: str, collection: str, *more: Any) -> list[Any]:
-        args = [tenant, session, collection, uuid4().hex, *more]
+    async def _change(
+        self, script: str, tenant: str, session: str, collection: str, *more: Any, key: str | None = None
+    ) -> list[Any]:
+        args = [tenant, session, collection, key or uuid4().hex, *more]
         with redis_errors():
             answer: list[Any] = await self._scripts[script](keys=[keys.session(tenant, session)], args=args)
         match answer:

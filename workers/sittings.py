@@ -102,10 +102,15 @@ class Sittings:
         shown: Sequence[int],
         groups: Sequence[GroupKey],
         remember: bool,
+        entry: bytes = b"",
     ) -> None:
-        """The page that a search found, and, of one that begins, what was asked. Raises QueueAway."""
+        """The page that a search found, and, of one that begins, what was asked, with its entry in the history.
+
+        Raises QueueAway.
+        """
         if search.session is None:
             return
+        words = search.query.text or ""
         args: list[Any] = [
             tenant,
             search.session,
@@ -117,6 +122,8 @@ class Sittings:
             pack_ids(shown),
             pack_groups(groups),
             "1" if remember else "0",
+            entry,
+            words,
         ]
         with redis_errors():
             await self._shown(keys=[keys.session(tenant, search.session)], args=args)

@@ -3,6 +3,8 @@
 -- and a slot, the last query.
 local MAX_COLLECTIONS = 64
 local MAX_SLOTS = 16
+local HISTORY_MOST = 200
+local TYPING_MS = 3000
 local function session_key(tenant, session, rest)
   return tenant_key(tenant, 'session:' .. session) .. (rest or '')
 end
@@ -68,4 +70,18 @@ local function drop_old_slots(tenant, session)
     redis.call('DEL', key .. first)
     redis.call('HDEL', key, first)
   end
+end
+
+-- Adds a query to the history; of what somebody types in a slot, the words as they grow are one. Returns what it kept.
+local function keep_history(tenant, owner, by, last, entry, words)
+  if entry == '' then return '' end
+  local key = session_key(tenant, owner, ':history')
+  local before = redis.call('HMGET', last, 'entry', 'words', 'asked')
+  local grows = before[2] and before[2] ~= '' and string.sub(words, 1, #before[2]) == before[2]
+  if grows and now_ms() - tonumber(before[3]) < TYPING_MS then redis.call('LREM', key, 1, before[1]) end
+  entry = by .. entry
+  redis.call('LPUSH', key, entry)
+  redis.call('LTRIM', key, 0, HISTORY_MOST - 1)
+  belongs_to(tenant, owner, ':history')
+  return entry
 end

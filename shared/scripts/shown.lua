@@ -4,7 +4,7 @@
 -- not in the other.
 -- KEYS: session
 -- ARGV: tenant, session, collection, slot, job, key of the slot or '', the query or '' to go on with the last one,
---       items shown (entries), groups shown (entries), '1' to remember
+--       items shown (entries), groups shown (entries), '1' to remember, its entry in the history or '', its words
 local tenant, session, collection, slot, job = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local owner, by = seat_of(tenant, session)
 if not owner then return 0 end
@@ -24,8 +24,10 @@ end
 
 local last = session_key(tenant, session, ':last:' .. slot)
 if ARGV[7] ~= '' then
+  local entry = keep_history(tenant, owner, by, last, ARGV[11], ARGV[12])
   redis.call('DEL', last)
-  redis.call('HSET', last, 'query', ARGV[7], 'collection', collection, 'n', 0)
+  redis.call('HSET', last, 'query', ARGV[7], 'collection', collection, 'n', 0, 'entry', entry, 'words', ARGV[12],
+    'asked', now_ms())
 end
 local at = redis.call('HINCRBY', last, 'at', 1)
 redis.call('HINCRBY', last, 'n', #ARGV[8] / ENTRY_BYTES)

@@ -2,13 +2,14 @@
 -- Closes: one change that two calls take back; a change in neither list, or in both. A call that is repeated after a
 -- lost answer changes nothing.
 -- KEYS: session
--- ARGV: tenant, session, collection, call, 'undo' or 'redo'
+-- ARGV: tenant, session, collection, call, 'undo' or 'redo', which part of the call this is
 local tenant, collection, back = ARGV[1], ARGV[3], ARGV[5] == 'undo'
 local owner, by = seat_of(tenant, ARGV[2])
 if not owner then return {'missing'} end
 local rest, logs = ':in:' .. collection, ':log:' .. collection .. ':'
 local sets, log = open_sets(session_key(tenant, owner, rest)), session_key(tenant, owner, logs)
-if sets.call == ARGV[4] then return told_sets(sets, log) end
+local known, part = string.match(sets.call or '', '^(.*):(%d+)$')
+if known == ARGV[4] and tonumber(part) >= tonumber(ARGV[6]) then return told_sets(sets, log) end
 
 local list = log .. (back and 'done' or 'undone')
 local packed, at = newest_of(list, by)
@@ -23,7 +24,7 @@ redis.call('LREM', list, -1, '')
 -- Of a large change more is to follow: what came before this part, or what comes after it.
 local beside = newest_of(list, by)
 sets.more = beside and (back and change[2] or not back and cmsgpack.unpack(beside)[2])
-write_sets(sets, ARGV[4])
+write_sets(sets, ARGV[4] .. ':' .. ARGV[6])
 if back then
   redis.call('HINCRBY', sets.key, 'log', -#packed)
   redis.call('RPUSH', log .. 'undone', packed)

@@ -17,6 +17,8 @@ from tests.api.test_search import problem
 
 pytestmark = pytest.mark.anyio
 
+BOTH = {"positive": [{"id": 1}], "negative": [{"id": 1}]}
+
 
 @pytest.fixture
 async def films(settings: Settings) -> str:
@@ -175,3 +177,66 @@ async def test_a_websocket_marks_its_own_session(api: Api, client: Client, films
         assert (await talk.next())["error"]["type"] == "nothing-to-continue"
     shown = (await client.get(f"/v1/sessions/{session}", params={"collection": "films"})).json()["sets"]
     assert (shown["seen"], shown["positive"]) == ([1], [{"id": 2, "by": None}])
+
+
+async def test_what_a_session_holds_moves_to_another(client: Client, films: str, session: str, mark: Any) -> None:
+    await mark(seen={"add": [1, 2]}, exclude={"add": [3]}, positive={"add": [4]}, negative={"add": [5]})
+    await mark(exclude_groups={"add": ["v", 7]})
+    exported = (await client.get(f"/v1/sessions/{session}/export")).json()
+    assert exported["version"] == 1
+    made = await client.post("/v1/sessions/import", json=exported)
+    assert made.status_code == 201
+    other = made.json()["session"]
+    assert other != session
+    told = (await client.get(f"/v1/sessions/{other}/export")).json()
+    assert told == exported
+    await client.post(f"/v1/sessions/{session}/marks", json={"collection": "films", "seen": {"add": [99]}})
+    replaced = await client.put(f"/v1/sessions/{session}", json=told)
+    assert (replaced.status_code, replaced.json()["collections"]) == (200, ["films"])
+    assert (await client.get(f"/v1/sessions/{session}/export")).json() == exported
+    await client.post(f"/v1/sessions/{session}/undo", json={"collection": "films"})
+    sets = (await client.get(f"/v1/sessions/{session}", params={"collection": "films"})).json()["sets"]
+    assert 99 in sets["seen"]
+
+
+@pytest.mark.parametrize(
+    ("document", "status", "field"),
+    [
+        ({"version": 2}, 422, "version"),
+        ({"collections": [{"collection": "none"}]}, 404, "collection"),
+        ({"collections": [{"collection": "films"}, {"collection": "films"}]}, 422, None),
+        ({"collections": [{"collection": "films", "seen": list(range(200_000))}]}, 422, "collections[0].seen"),
+        ({"collections": [{"collection": "films", "sean": []}]}, 422, "collections[0]"),
+        ({"collections": [{"collection": "films", **BOTH}]}, 422, "collections"),
+        ({"collections": [{"collection": "films", "exclude": [1]}]}, 422, "collections[0].exclude[0]"),
+        ([], 422, None),
+    ],
+)
+async def test_a_bad_document_changes_nothing(
+    client: Client, films: str, session: str, mark: Any, document: Any, status: int, field: str | None
+) -> None:
+    await mark(seen={"add": [7]})
+    for refused in (
+        await client.post("/v1/sessions/import", json=document),
+        await client.put(f"/v1/sessions/{session}", json=document),
+    ):
+        assert problem(refused)[::2] == (status, field)
+    sets = (await client.get(f"/v1/sessions/{session}", params={"collection": "films"})).json()["sets"]
+    assert (sets["seen"], sets["revision"]) == ([7], 1)
+
+
+async def test_an_undo_that_is_sent_again_takes_one_change_back(
+    client: Client, films: str, session: str, mark: Any
+) -> None:
+    for number in range(3):
+        await mark(seen={"add": [number]})
+    step, headers = {"collection": "films"}, {"Idempotency-Key": "k1"}
+    answers = [await client.post(f"/v1/sessions/{session}/undo", json=step, headers=headers) for _ in range(2)]
+    assert [one.json()["counts"]["seen"] for one in answers] == [2, 2]
+
+
+async def test_a_new_session_has_no_history(client: Client, session: str) -> None:
+    assert (await client.get(f"/v1/sessions/{session}/history")).json() == {"history": []}
+    refused = await client.get(f"/v1/sessions/{session}/history", params={"limit": 201})
+    assert problem(refused) == (422, "invalid", "limit")
+    assert problem(await client.get("/v1/sessions/none/history")) == (404, "session-not-found", None)

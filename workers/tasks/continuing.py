@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 import msgspec
 
+from shared import history
+from shared.clock import now_ms
 from shared.filters import Condition, Filter, Scalar
 from shared.jobs import Exclude, Group, Hit, Query, Search
 from workers.parts import Parts
@@ -75,4 +77,9 @@ async def kept(
         shown=shown,
         groups=[group.group for group in groups or ()],
         remember=search.remember,
+        entry=b"" if job.next else _entry(bare, call, picture=search.query.image is not None),
     )
+
+
+def _entry(search: Search, call: Call, *, picture: bool) -> bytes:
+    return history.packed(search, job_id=call.job_id, at_ms=now_ms(), picture=picture)

@@ -2,11 +2,13 @@
 
 import asyncio
 
+import msgspec
 import numpy as np
 import pytest
 
-from shared import keys
+from shared import history, keys
 from shared.errors import Problem
+from shared.filters import Condition, Filter, Range
 from shared.jobs import Query, Search, SearchResult
 from shared.marking import Marking
 from shared.marks import GroupChange, IdChange, MarkChange, Marks
@@ -232,3 +234,43 @@ async def test_many_people_at_once_each_get_their_own_pages(stack: Stack, filled
         assert set(sets.seen) == set(found)
 
     await asyncio.gather(*(sit(number) for number in range(8)))
+
+
+async def test_the_history_says_what_to_ask_again(stack: Stack, filled: str, session: str, marking: Marking) -> None:
+    where = Filter(must=[Condition(key="n", range=Range(lt=300))])
+    await stack.search(filled, Query(text="a cat"), session=session, filter=where, limit=5, seen=[1])
+    await next_page(stack, filled, session, limit=5)
+    await stack.search(filled, Query(item=10), session=session, group_by="video", limit=5)
+    newest, oldest = (await marking.history("t", session, limit=50)).history
+    assert newest.search == {"collection": filled, "query": {"item": 10}, "limit": 5, "group_by": "video"}
+    assert (oldest.by, oldest.picture, oldest.at[-1]) == (None, False, "Z")
+    assert oldest.search is not None
+    again = msgspec.convert({**oldest.search, "session": session, "marks": False}, Search)
+    assert again.filter == where
+    assert (await marking.history("t", session, limit=1)).history == [newest]
+
+
+async def test_of_words_that_grow_in_a_slot_the_history_keeps_the_last(
+    stack: Stack, filled: str, session: str, marking: Marking
+) -> None:
+    for text in ("r", "re", "red", "blue"):
+        await stack.search(filled, Query(text=text), session=session, slot="typing", limit=2)
+    kept = (await marking.history("t", session, limit=50)).history
+    assert [(one.search or {})["query"]["text"] for one in kept] == ["blue", "red"]
+
+
+async def test_the_history_is_bounded(stack: Stack, filled: str, session: str, marking: Marking) -> None:
+    search = Search(collection=filled, query=Query(text="x"), session=session)
+    asked = Asked(search=search, vector=b"", named=[])
+    for number in range(205):
+        entry = history.packed(search, job_id=str(number), at_ms=1, picture=False)
+        await stack.parts.sittings.keep(
+            "t", search, job_id=str(number), asked=asked, shown=[], groups=[], remember=False, entry=entry
+        )
+        await stack.parts.redis.delete(f"{keys.session('t', session)}:last:main")
+    kept = (await marking.history("t", session, limit=200)).history
+    assert ([kept[0].job, kept[-1].job], len(kept)) == (["204", "5"], 200)
+    large = Search(collection=filled, query=Query(positive=list(range(10**12, 10**12 + 1_000)), negative=[1]))
+    many = msgspec.structs.replace(large, query=Query(positive=large.query.positive, negative=large.query.positive))
+    told = history.read(b"\0" + history.packed(many, job_id="j", at_ms=1, picture=False), {})
+    assert (told.search, told.collection) == (None, filled)

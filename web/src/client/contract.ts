@@ -388,6 +388,49 @@ export interface GroupMark {
   by: string | null;
 }
 
+/** Everything that a session holds; `version` is that of this form. */
+export interface Archive {
+  version?: 1;
+  collections?: ArchivedSets[];
+}
+
+/** What the session holds in one collection. */
+export interface ArchivedSets {
+  collection: string;
+  seen?: number[];
+  exclude?: ArchivedMark[];
+  positive?: ArchivedMark[];
+  negative?: ArchivedMark[];
+  exclude_groups?: ArchivedGroup[];
+}
+
+/** `by` tells who it was; what is read in is marked by whoever reads it in. */
+export interface ArchivedMark {
+  id: number;
+  by?: string;
+}
+
+export interface ArchivedGroup {
+  group: string | number;
+  by?: string;
+}
+
+/** Newest first. */
+export interface SessionHistory {
+  history: PastSearch[];
+}
+
+/** A query of the session's. `search` can be sent again as it is; it is null when it was too large to be kept. */
+export interface PastSearch {
+  at: string;
+  job: string;
+  collection: string;
+  by: string | null;
+  slot: string | null;
+  search: Payload | null;
+  picture: boolean;
+}
+
 /** A change of a session's sets in one collection; `clear` empties sets before anything is added to them. */
 export interface Marks {
   collection: string;

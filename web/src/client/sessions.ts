@@ -1,7 +1,8 @@
 /** What sessions hold for their searchers: marks, and the way back. */
 
-import type { Marked, Marks, NewSession, SessionView } from "./contract.ts";
+import type { Archive, Marked, Marks, NewSession, SessionHistory, SessionView } from "./contract.ts";
 import type { Transport } from "./transport.ts";
+import { randomKey } from "./transport.ts";
 
 export class SessionCalls {
   readonly #transport: Transport;
@@ -23,23 +24,42 @@ export class SessionCalls {
 
   /** What is there already, or not there, changes nothing: a change may be sent again. */
   mark(session: string, marks: Marks): Promise<Marked> {
-    return this.#post(`${place(session)}/marks`, marks);
+    return this.#send("POST", `${place(session)}/marks`, marks);
   }
 
   /** Take the last change in a collection back. */
   undo(session: string, collection: string): Promise<Marked> {
-    return this.#post(`${place(session)}/undo`, { collection });
+    return this.#send("POST", `${place(session)}/undo`, { collection }, once());
   }
 
   /** Do again what was taken back last. */
   redo(session: string, collection: string): Promise<Marked> {
-    return this.#post(`${place(session)}/redo`, { collection });
+    return this.#send("POST", `${place(session)}/redo`, { collection }, once());
   }
 
-  #post(path: string, value: unknown): Promise<Marked> {
-    const headers = { "Content-Type": "application/json" };
-    return this.#transport.json<Marked>(path, { method: "POST", body: JSON.stringify(value), headers });
+  /** What it asked, newest first. */
+  async history(session: string, limit = 50, signal?: AbortSignal): Promise<SessionHistory["history"]> {
+    return (await this.#transport.json<SessionHistory>(`${place(session)}/history?limit=${limit}`, { signal })).history;
+  }
+
+  /** Everything that it holds. */
+  export(session: string, signal?: AbortSignal): Promise<Archive> {
+    return this.#transport.json<Archive>(`${place(session)}/export`, { signal });
+  }
+
+  /** Into a new session, whose id comes back, or into one that there is. */
+  async import(archive: Archive, session?: string): Promise<string> {
+    if (session === undefined) return (await this.#send<NewSession>("POST", "v1/sessions/import", archive)).session;
+    return (await this.#send<SessionView>("PUT", place(session), archive)).session;
+  }
+
+  #send<T>(method: string, path: string, value: unknown, more: Record<string, string> = {}): Promise<T> {
+    const headers = { "Content-Type": "application/json", ...more };
+    return this.#transport.json<T>(path, { method, body: JSON.stringify(value), headers });
   }
 }
 
 const place = (session: string): string => `v1/sessions/${encodeURIComponent(session)}`;
+
+/** A repeated request must not take a second change back. */
+const once = (): Record<string, string> => ({ "Idempotency-Key": randomKey() });
