@@ -261,7 +261,7 @@ async def test_of_words_that_grow_in_a_slot_the_history_keeps_the_last(
 
 async def test_the_history_is_bounded(stack: Stack, filled: str, session: str, marking: Marking) -> None:
     search = Search(collection=filled, query=Query(text="x"), session=session)
-    asked = Asked(search=search, vector=b"", named=[])
+    asked = Asked(search=search, vector=b"", model="m", named=[])
     for number in range(205):
         entry = history.packed(search, job_id=str(number), at_ms=1, picture=False)
         await stack.parts.sittings.keep(
