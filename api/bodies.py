@@ -64,12 +64,18 @@ def check_search(search: Search, settings: Settings, *, root: str = "") -> None:
     prefix = f"{root}." if root else ""
     if search.limit > settings.max_limit:
         raise Invalid(f"at most {settings.max_limit:,}", field=f"{prefix}limit")
-    if len(search.query.text or "") > settings.max_text_chars:
-        raise Invalid(f"at most {settings.max_text_chars:,} characters", field=f"{prefix}query.text")
     excluded = len(search.seen) + (len(search.exclude.ids) if search.exclude else 0)
     if excluded > settings.max_excluded_ids:
         raise Invalid(f"at most {settings.max_excluded_ids:,} ids in seen and exclude together", field=f"{prefix}seen")
-    check_picture(search.query, settings, field=f"{prefix}query.image")
+    _check_query(search.query, settings, field=f"{prefix}query")
+    for index, then in enumerate(search.then):
+        _check_query(then.query, settings, field=f"{prefix}then[{index}].query")
+
+
+def _check_query(query: Query, settings: Settings, *, field: str) -> None:
+    if len(query.text or "") > settings.max_text_chars:
+        raise Invalid(f"at most {settings.max_text_chars:,} characters", field=f"{field}.text")
+    check_picture(query, settings, field=f"{field}.image")
 
 
 def check_picture(query: Query, settings: Settings, *, field: str) -> None:

@@ -10,6 +10,7 @@ from api.state import State
 from api.submission import enqueue
 from shared.filter_check import check_filter
 from shared.jobs import Search
+from shared.sequences import group_field_of
 
 
 async def submit(request: Request[State]) -> Response:
@@ -31,3 +32,5 @@ async def check_places(state: State, search: Search, *, tenant: str, root: str =
     )
     if search.filter is not None:
         check_filter(search.filter, collection.payload, field=f"{root}.filter" if root else "filter")
+    if search.then:
+        group_field_of(search, collection, field=f"{root}.then" if root else "then")

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Annotated, Any
 
 import msgspec
@@ -18,7 +19,9 @@ from client.answers import CollectionList
 from client.http import Http
 from client.problems import succeeded
 from shared.filters import Condition, Filter
-from shared.jobs import Query, Search, SearchResult
+from shared.jobs import Group, Query, Search, SearchResult, Then
+
+MAX_STEPS = 3
 
 Text = Annotated[str, typer.Argument(help="What the pictures should show.")]
 Name = Annotated[
@@ -29,6 +32,13 @@ Where = Annotated[
     list[str] | None,
     typer.Option("--where", metavar="FIELD=VALUE", help="Only pictures with this payload; repeatable."),
 ]
+After = Annotated[
+    list[str] | None,
+    typer.Option("--then", metavar="TEXT", help="What comes next in the same video; up to three times."),
+]
+Within = Annotated[
+    float, typer.Option("--within", metavar="SECONDS", min=0.001, max=86_400, help="How soon, after the step before.")
+]
 Timeout = Annotated[float, typer.Option("--timeout", min=1, help="Seconds to wait for the answer.")]
 
 
@@ -37,6 +47,8 @@ def search(
     collection: Name = None,
     limit: Limit = 10,
     where: Where = None,
+    then: After = None,
+    within: Within = 30.0,
     timeout: Timeout = 60.0,
     url: Url = DEFAULT_URL,
     key: Key = None,
@@ -51,9 +63,14 @@ def search(
 
         clipline search "red fruit" --collection pictograms --limit 5 --where group=food-drink
 
+        clipline search "a ship leaves" --then "open sea" --within 10 --collection videos
+
         clipline search cat --json | jq '.hits[0].id'
     """
-    wanted = Wanted(text, collection, limit, filter_of(where or []), timeout)
+    steps = [Then(query=_query(one), within_s=within) for one in then or []]
+    if len(steps) > MAX_STEPS:
+        raise Mistake(f"--then: at most {MAX_STEPS} times")
+    wanted = Wanted(text, collection, limit, filter_of(where or []), steps, timeout)
     asyncio.run(_search(wanted, url, key, json=json))
 
 
@@ -65,13 +82,16 @@ class Wanted:
     collection: str | None
     limit: int
     where: Filter | None
+    then: list[Then]
     timeout_s: float
 
 
 async def _search(wanted: Wanted, url: str, key: str | None, *, json: bool) -> None:
     async with connect(url, key) as http:
         name = checked(wanted.collection) if wanted.collection else await _only_collection(http)
-        search = Search(collection=name, query=_query(wanted.text), limit=wanted.limit, filter=wanted.where)
+        search = Search(
+            collection=name, query=_query(wanted.text), then=wanted.then, limit=wanted.limit, filter=wanted.where
+        )
         result = succeeded(await http.ended(calls.search(search), timeout_s=wanted.timeout_s)).result
         if json:
             table.show_json(result)
@@ -112,14 +132,32 @@ def _condition(text: str) -> Condition:
 
 def _show(result: SearchResult) -> None:
     hits = result.hits or []
-    if not hits:
+    if not (hits or result.groups):
         out.print("nothing found")
+        return
+    if result.groups:
+        table.show(("rank", "score", "group", "moments", "ids"), list(map(_sequence, result.groups, count(1))))
+        out.print(f"{len(result.groups)} groups in {result.took.total_ms:.0f} ms")
         return
     names = [name_of(hit.payload or {}) or hit.source or "" for hit in hits]
     rows = [(rank, f"{hit.score:.3f}", hit.id, names[rank - 1]) for rank, hit in enumerate(hits, start=1)]
     table.show(("rank", "score", "id", "label or source"), rows)
     took = result.took
     out.print(f"{len(hits)} hits in {took.total_ms:.0f} ms (encoder {took.encode_ms:.0f}, store {took.search_ms:.0f})")
+
+
+def _sequence(group: Group, rank: int) -> tuple[object, ...]:
+    """A row of the table: when each step is to be seen."""
+    moments = " → ".join(clock((hit.payload or {}).get("start_s")) for hit in group.hits)
+    return rank, f"{group.score or 0:.3f}", group.group, moments, " ".join(str(hit.id) for hit in group.hits)
+
+
+def clock(seconds: Any) -> str:
+    """As players show it: 1:02:03."""
+    if not isinstance(seconds, int | float):
+        return "?"
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02}:{rest:02}" if minutes >= 60 else f"{minutes}:{rest:02}"
 
 
 def name_of(payload: Mapping[str, Any]) -> str:

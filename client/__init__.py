@@ -21,6 +21,7 @@ from shared.jobs import (
     Facet,
     FacetValue,
     File,
+    Group,
     Hit,
     IngestResult,
     Item,
@@ -28,6 +29,7 @@ from shared.jobs import (
     NeighboursResult,
     Query,
     SearchResult,
+    Then,
 )
 
 __all__ = [
@@ -46,6 +48,7 @@ __all__ = [
     "GeoBox",
     "GeoPoint",
     "GeoRadius",
+    "Group",
     "Hit",
     "IngestResult",
     "Item",
@@ -62,6 +65,7 @@ __all__ = [
     "SearchResult",
     "Superseded",
     "TextMatch",
+    "Then",
     "TooManyRequests",
     "Unauthorized",
     "Unavailable",

@@ -5,12 +5,13 @@ from typing import TypedDict
 
 from shared.errors import Invalid
 from shared.filters import Filter
-from shared.jobs import Exclude, Kind, Lane, Query, Search, State
+from shared.jobs import Exclude, Kind, Lane, Query, Search, State, Then
 
 
 class Options(TypedDict, total=False):
     """The fields of a search beside where and what; the API's documentation tells of each."""
 
+    then: list[Then]
     limit: int
     filter: Filter | None
     seen: list[int]

@@ -77,11 +77,19 @@ class Exclude(_Body, frozen=True):
     groups: Annotated[list[GroupKey], msgspec.Meta(max_length=10_000)] = msgspec.field(default_factory=list)
 
 
+class Then(_Body, frozen=True):
+    """A later step of a sequence: it begins after the step before it, at most `within_s` seconds after that ended."""
+
+    query: Query
+    within_s: Annotated[float, msgspec.Meta(gt=0, le=86_400)] = 30.0
+
+
 class Search(_Body, frozen=True, tag_field="kind", tag="search"):
-    """Find the pictures nearest to a query."""
+    """Find the pictures nearest to a query; with `then`, the groups in which one thing follows another in time."""
 
     collection: Name
     query: Query = msgspec.field(default_factory=Query)
+    then: Annotated[list[Then], msgspec.Meta(max_length=3)] = msgspec.field(default_factory=list)
     limit: Annotated[int, msgspec.Meta(ge=1, le=1_000)] = 24
     filter: Filter | None = None
     seen: Annotated[list[ItemId], msgspec.Meta(max_length=100_000)] = msgspec.field(default_factory=list)
@@ -105,8 +113,8 @@ class Search(_Body, frozen=True, tag_field="kind", tag="search"):
             self._check_next()
 
     def _check_next(self) -> None:
-        if self.query != Query() or self.filter is not None or self.group_by is not None:
-            raise ValueError("`next` goes on with the last query as it was: it takes no query, filter or group_by")
+        if self.query != Query() or self.then or self.filter is not None or self.group_by is not None:
+            raise ValueError("`next` goes on with the last query as it was: without query, then, filter and group_by")
         if self.slot is None:
             # As a newer search does, a newer page takes the place of one that is still to come.
             msgspec.structs.force_setattr(self, "slot", MAIN_SLOT)
@@ -119,9 +127,17 @@ class Search(_Body, frozen=True, tag_field="kind", tag="search"):
 
     def require_parts(self, *, marked: bool) -> None:
         """Raises Invalid when nothing says what to look for; `marked`: the session has positive marks."""
-        if self.query.is_empty and not marked:
-            hint = ", or positive marks in the session" if self.session else ""
+        if self.query.is_empty and (self.then or not marked):
+            hint = ", or positive marks in the session" if self.session and not self.then else ""
             raise Invalid(f"a query needs text, image, item or positive{hint}", field="query")
+        for index, then in enumerate(self.then):
+            if then.query.is_empty:
+                raise Invalid("a query needs text, image, item or positive", field=f"then[{index}].query")
+
+    @property
+    def queries(self) -> list[Query]:
+        """Of every step, in their order."""
+        return [self.query, *(then.query for then in self.then)]
 
 
 class File(_Body, frozen=True):
@@ -245,13 +261,16 @@ class Hit(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     payload: Payload | None = None
 
 
-class Group(msgspec.Struct, frozen=True, kw_only=True):
+class Group(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A group with its best hits; of a sequence with one for each step, in time, and the mean of their scores."""
+
     group: GroupKey
     hits: list[Hit]
+    score: float | None = None
 
 
 class SearchResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Hits best first; with `group_by`, groups by their best hit."""
+    """Hits best first; with `group_by`, groups by their best hit; with `then`, groups by their best sequence."""
 
     took: SearchTook
     model: str

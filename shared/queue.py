@@ -29,6 +29,7 @@ from shared.events import Events
 from shared.jobs import FINAL, Job, JobView, Lane, Search, State, kind_of
 from shared.ledger import Ledger
 from shared.pipe import Pipe, Script
+from shared.sequences import text_of
 from shared.settings import Settings
 
 BODY_TTL_MS = 86_400_000  # as arq: a job that could not start within a day is given up
@@ -213,7 +214,7 @@ def record_fields(job: Job, *, client_id: str | None, trace: str, weight: str) -
     if weight != "1":
         fields += ["weight", weight]
     if isinstance(job, Search):
-        fields += ["text", (job.query.text or "")[:TEXT_KEPT], "session", job.session or ""]
+        fields += ["text", text_of(job)[:TEXT_KEPT], "session", job.session or ""]
         if job.deadline_ms is not None:
             fields += ["deadline_ms", str(job.deadline_ms)]
         if job.query.image is not None:

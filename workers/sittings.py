@@ -25,12 +25,13 @@ ENTRY = np.dtype([("id", "<u8"), ("by", "u1")])
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """A search as it can go on without its encoder: what was asked, the unit vector (float32, little endian) that came
-    of it, from which model, the items that it names, and whether the text was cut.
+    of it (`later`: those of the further steps), from which model, the items that it names, and whether a text was cut.
     """
 
     search: Search
     vector: bytes
     model: str
+    later: list[bytes] = msgspec.field(default_factory=list)
     named: list[int]
     truncated: bool = False
 

@@ -20,10 +20,10 @@ VALUES = 1_000
 def with_marks(job: Search, sitting: Sitting) -> Query:
     """The query, with the session's marks among its examples. Raises Invalid when it says nothing then.
 
-    What the request itself says of an item counts more than its mark.
+    What the request itself says of an item counts more than its mark. They are single pictures: no step of a sequence.
     """
     query, said = job.query, job.query.named_ids
-    if job.session is not None and job.marks:
+    if job.session is not None and job.marks and not job.then:
         query = msgspec.structs.replace(
             query,
             positive=[*query.positive, *(one for one in sitting.positive if one not in said)],
@@ -47,10 +47,10 @@ def gone_on(job: Search, last: Asked) -> Asked:
     return msgspec.structs.replace(last, search=search)
 
 
-def without_groups(query: VectorQuery, job: Search, sitting: Sitting) -> VectorQuery:
+def without_groups(query: VectorQuery, field: str, sitting: Sitting) -> VectorQuery:
     """Without the groups that earlier pages showed. To Python 1 and true are one key, to the store they are not."""
     where = query.filter or Filter()
-    told = [Condition(key=job.group_by or "", match=some) for some in _slices(sitting.shown_groups)]
+    told = [Condition(key=field, match=some) for some in _slices(sitting.shown_groups)]
     return msgspec.structs.replace(
         query, filter=msgspec.structs.replace(where, must_not=[*where.must_not, *told]) if told else query.filter
     )
@@ -58,6 +58,10 @@ def without_groups(query: VectorQuery, job: Search, sitting: Sitting) -> VectorQ
 
 def _slices(values: Sequence[Scalar]) -> list[list[Scalar]]:
     return [list(values[start : start + VALUES]) for start in range(0, len(values), VALUES)]
+
+
+def _without_picture(query: Query) -> Query:
+    return msgspec.structs.replace(query, image=None)
 
 
 async def kept(
@@ -68,7 +72,8 @@ async def kept(
         return
     shown = [hit.id for hit in hits or ()] + [hit.id for group in groups or () for hit in group.hits]
     search = asked.search
-    bare = msgspec.structs.replace(search, query=msgspec.structs.replace(search.query, image=None))
+    then = [msgspec.structs.replace(one, query=_without_picture(one.query)) for one in search.then]
+    bare = msgspec.structs.replace(search, query=_without_picture(search.query), then=then)
     await parts.sittings.keep(
         call.tenant,
         job,

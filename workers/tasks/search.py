@@ -6,6 +6,7 @@ from typing import NamedTuple
 from shared.errors import Invalid, NothingToContinue
 from shared.filter_check import check_filter
 from shared.jobs import Collection, Group, Hit, PlanName, Search, SearchResult, SearchTook
+from shared.sequences import group_field_of
 from workers.parts import Parts
 from workers.sittings import Asked, Sitting
 from workers.stores.protocol import Scored, VectorQuery
@@ -13,7 +14,7 @@ from workers.tasks.call import Call, Stopwatch
 from workers.tasks.continuing import gone_on, kept, with_marks, without_groups
 from workers.tasks.groups import search_groups
 from workers.tasks.names import INTERNAL, public, require_model, stored_name
-from workers.tasks.vectors import query_vector
+from workers.tasks.sequence import search_sequences, vectors_of
 
 
 class _Found(NamedTuple):
@@ -75,41 +76,56 @@ async def _asked(job: Search, sitting: Sitting, collection: Collection, call: Ca
         return gone_on(job, sitting.last)
     if job.filter is not None:
         check_filter(job.filter, collection.payload)
-    query = with_marks(job, sitting)
+    queries = [with_marks(job, sitting), *job.queries[1:]]
     parts.stages.enter(call.job_id, "encode")
-    vector, truncated = await query_vector(
-        query,
+    vectors, truncated = await vectors_of(
+        queries,
         stored=stored_name(call.tenant, collection),
         lane=job.lane,
         parts=parts,
         on_device=call.on_device,
         marked={*sitting.positive, *sitting.negative} - job.query.named_ids,
     )
-    model = parts.encoder.info.fingerprint
-    return Asked(search=job, vector=vector.tobytes(), model=model, named=sorted(query.named_ids), truncated=truncated)
+    first, *later = (vector.tobytes() for vector in vectors)
+    return Asked(
+        search=job,
+        vector=first,
+        later=later,
+        model=parts.encoder.info.fingerprint,
+        named=sorted(set[int]().union(*(query.named_ids for query in queries))),
+        truncated=truncated,
+    )
 
 
 async def _find(asked: Asked, sitting: Sitting, collection: Collection, call: Call, parts: Parts) -> _Found:
     job, stored = asked.search, stored_name(call.tenant, collection)
     # One more than asked for tells whether anything is left.
-    query = _vector_query(asked, sitting, collection, limit=job.limit + 1)
+    query, *later = (
+        _vector_query(asked, sitting, collection, vector=vector, limit=job.limit + 1)
+        for vector in (asked.vector, *asked.later)
+    )
+    if job.then:
+        field = group_field_of(job, collection)
+        steps = [without_groups(one, field, sitting) for one in (query, *later)]
+        return _Found(None, *await search_sequences(stored, steps, field=field, job=job, parts=parts))
     if job.group_by is None:
         found = await parts.searches.one(stored, query)
         hits = [_hit(one) for one in found.hits[: job.limit]]
         return _Found(hits, None, len(found) <= job.limit, found.plan, found.rounds)
-    rows, plan, rounds = await search_groups(stored, without_groups(query, job, sitting), job=job, store=parts.store)
+    query = without_groups(query, job.group_by, sitting)
+    rows, plan, rounds = await search_groups(stored, query, job=job, store=parts.store)
     groups = [Group(group=key, hits=[_hit(one) for one in best]) for key, best in rows[: job.limit]]
     return _Found(None, groups, len(rows) <= job.limit, plan, rounds)
 
 
-def _vector_query(asked: Asked, sitting: Sitting, collection: Collection, *, limit: int) -> VectorQuery:
+def _vector_query(asked: Asked, sitting: Sitting, collection: Collection, *, vector: bytes, limit: int) -> VectorQuery:
     job = asked.search
     excluded = job.exclude
     groups = [*(excluded.groups if excluded else ()), *sitting.exclude_groups]
     if excluded and excluded.groups and collection.group_field is None:
         raise Invalid(f"collection {collection.name!r} has no group_field", field="exclude.groups")
     return VectorQuery(
-        vector=asked.vector,
+        vector=vector,
         limit=limit,
         filter=job.filter,
         exclude_ids=sitting.excluded([*job.seen, *asked.named, *(excluded.ids if excluded else ())]),

@@ -1,0 +1,48 @@
+"""The best chain is the one that trying all of them finds."""
+
+from itertools import product
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from workers.tasks.chains import Candidate, best_chain, ranked
+
+times = st.integers(0, 20).map(float)
+
+
+@st.composite
+def candidates(draw: st.DrawFn) -> list[Candidate]:
+    rows = draw(st.lists(st.tuples(times, st.integers(0, 6), st.integers(0, 8)), max_size=8))
+    return [Candidate(number, score / 8, start, start + length) for number, (start, length, score) in enumerate(rows)]
+
+
+def fits(items: tuple[Candidate, ...], within: list[float]) -> bool:
+    pairs = zip(items, items[1:], within, strict=False)
+    return all(b.start_s > a.start_s and b.start_s - a.end_s <= bound for a, b, bound in pairs)
+
+
+@given(st.data(), st.integers(1, 4))
+def test_the_best_chain_is_that_of_brute_force(data: st.DataObject, count: int) -> None:
+    steps = [data.draw(candidates()) for _ in range(count)]
+    within = data.draw(st.lists(st.integers(1, 12).map(float), min_size=count - 1, max_size=count - 1))
+    possible = [items for items in product(*steps) if fits(items, within)]
+    found = best_chain(steps, within)
+    if not possible:
+        assert found is None
+        return
+    assert found is not None
+    assert found.items in possible
+    assert found.total == pytest.approx(sum(one.score for one in found.items))
+    assert found.total == pytest.approx(max(sum(one.score for one in items) for items in possible))
+
+
+def test_groups_are_ranked_by_their_best_chain_and_one_is_not_true() -> None:
+    def row(score: float) -> list[list[Candidate]]:
+        return [[Candidate(1, score, 0.0, 1.0)], [Candidate(2, score, 2.0, 3.0)]]
+
+    first, second = (
+        {(type(key), key): row(score)[step] for key, score in [(1, 0.2), (True, 0.4), ("1", 0.3)]} for step in (0, 1)
+    )
+    del second[(str, "1")]
+    assert [(key, chain.total) for key, chain in ranked([first, second], [5.0])] == [(True, 0.8), (1, 0.4)]
