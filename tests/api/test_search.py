@@ -67,6 +67,18 @@ async def test_a_picture_travels_to_the_worker_beside_the_job(client: Client, th
     assert worker.searched[0].query.image == b"\0"
 
 
+async def test_the_steps_of_a_sequence_reach_the_worker(client: Client, things: str, worker: StandIn) -> None:
+    picture = base64.b64encode(PNG).decode()
+    then = [{"query": {"text": "a dog"}, "within_s": 5}, {"query": {"image": picture}}]
+
+    response = await client.post("/v1/search?wait=20", json=cat(group_by="video", then=then))
+
+    assert response.json()["state"] == "succeeded"
+    assert [(one.query.text, one.within_s) for one in worker.searched[0].then] == [("a dog", 5.0), (None, 30.0)]
+    assert worker.searched[0].then[1].query.image == PNG
+    assert response.json()["text"] == "a cat → a dog"
+
+
 BAD: list[tuple[dict[str, Any], str, str | None]] = [
     (cat(query={"text": ""}), "invalid", "query.text"),
     (cat(query={"text": "   "}), "invalid", "query"),
@@ -91,6 +103,17 @@ BAD: list[tuple[dict[str, Any], str, str | None]] = [
     (cat(filter={"must": [{"key": "a", "match": 10**30}]}), "invalid", "filter.must[0].match"),
     ({"query": {"text": "a cat"}}, "invalid", None),
     (cat(collection="../etc"), "invalid", "collection"),
+    (cat(then=[{"query": {"text": "b"}}]), "invalid", "then"),
+    (cat(then=[{"query": {"text": "b"}}] * 4), "invalid", "then"),
+    (cat(group_by="g", then=[{"query": {}}]), "invalid", "then[0].query"),
+    (cat(group_by="g", then=[{"query": {"text": "x" * 1001}}]), "invalid", "then[0].query.text"),
+    (
+        cat(group_by="g", then=[{"query": {"image": base64.b64encode(b"no").decode()}}]),
+        "bad-picture",
+        "then[0].query.image",
+    ),
+    (cat(group_by="g", then=[{"query": {"text": "b"}, "within_s": 0}]), "invalid", "then[0].within_s"),
+    (cat(group_by="g", then=[{"query": {"text": "b"}, "within_s": 1e9}]), "invalid", "then[0].within_s"),
 ]
 
 

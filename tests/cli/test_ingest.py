@@ -234,5 +234,11 @@ def test_a_folder_of_videos_makes_a_collection_grouped_by_video(
     assert about["payload"]["start_s"] == "float"
     steps = ingest(stack, str(folder / "a.mp4"), "-c", name, way, "--source-root", "films", "--video-step", "0.5")
     assert (steps["added"], steps["frames"]) == (1, 4)
+    command = ["search", "red", "--then", "green", "--within", "20", "-c", name]
+    found = json.loads(clipline(*command, "--json", url=stack.url).stdout)
+    assert {"films/b.webm", "films/a.mp4"} == {group["group"] for group in found["groups"]}
+    shown = clipline(*command, url=stack.url).stdout
+    assert "films/b.webm" in shown
+    assert " → " in shown
     told = clipline("ingest", str(folder / "b.webm"), "-c", name, "--video-step", "-1", url=stack.url)
     assert told.returncode == 2

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.tasks.chains import Candidate, best_chain, ranked
+from workers.tasks.chains import Candidate, Step, best_chain, ranked
 
 times = st.integers(0, 20).map(float)
 
@@ -41,8 +41,7 @@ def test_groups_are_ranked_by_their_best_chain_and_one_is_not_true() -> None:
     def row(score: float) -> list[list[Candidate]]:
         return [[Candidate(1, score, 0.0, 1.0)], [Candidate(2, score, 2.0, 3.0)]]
 
-    first, second = (
-        {(type(key), key): row(score)[step] for key, score in [(1, 0.2), (True, 0.4), ("1", 0.3)]} for step in (0, 1)
-    )
-    del second[(str, "1")]
-    assert [(key, chain.total) for key, chain in ranked([first, second], [5.0])] == [(True, 0.8), (1, 0.4)]
+    scores: list[tuple[str | int, float]] = [(1, 0.2), (True, 0.4), ("1", 0.3)]
+    steps: list[Step] = [{(type(key), key): row(score)[step] for key, score in scores} for step in (0, 1)]
+    del steps[1][(str, "1")]
+    assert [(key, chain.total) for key, chain in ranked(steps, [5.0])] == [(True, 0.8), (1, 0.4)]

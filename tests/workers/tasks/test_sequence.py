@@ -13,6 +13,7 @@ from PIL import Image
 
 from shared.filters import Condition, Filter
 from shared.jobs import Exclude, File, Query, Search, SearchResult, Then
+from shared.sessions import Sessions
 from tests.workers.ingest.clips import Picture, scene, scenes, write_clip
 from tests.workers.tasks.stack import Stack
 from workers.stores.protocol import Point, VectorQuery
@@ -37,7 +38,8 @@ rows = st.lists(st.tuples(keys, st.none() | st.integers(0, 30), st.integers(0, 5
 
 def unit(seed: int, count: int) -> Vectors:
     vectors = np.random.default_rng(seed).normal(size=(count, DIM)).astype("<f4")
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    unit_ones: Vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    return unit_ones
 
 
 def payload_of(key: Any, start: int | None, length: int) -> dict[str, Any]:
@@ -217,6 +219,19 @@ async def test_filters_seen_and_excluded_groups_hold_for_every_step(stack: Stack
     assert not {frame("x.mp4", 0), frame("x.mp4", 1)} & {one for _, found in ids(named) for one in found}
 
 
+async def test_a_session_goes_on_with_a_sequence_and_shows_no_video_twice(stack: Stack) -> None:
+    names = ["x.mp4", "y.mp4", "z.mp4"]
+    collection = await films(stack, {name: [1, 2, 3] for name in names})
+    session = await Sessions(stack.parts.redis, stack.parts.settings).create("t")
+    then = [Then(query=Query(image=png(scene(3))), within_s=60.0)]
+    pages = [await stack.search(collection, Query(text="dog"), then=then, session=session, slot="s", limit=1)]
+    while not pages[-1].exhausted:
+        pages.append(await stack.search(collection, Query(), session=session, slot="s", next=True, limit=1))
+    assert sorted(group for page in pages for group, _ in ids(page)) == names
+    assert [len(found) for page in pages for _, found in ids(page)] == [2, 2, 2]
+    assert all(page.took.encode_ms == 0 for page in pages[1:])
+
+
 async def test_three_steps_are_encoded_together(stack: Stack) -> None:
     collection = await films(stack, {"x.mp4": [1, 2, 3, 4]})
     then = [Then(query=Query(text=text), within_s=60.0) for text in ("sequence two", "sequence three")]
@@ -242,6 +257,8 @@ async def test_what_has_no_order_in_time_is_told(stack: Stack) -> None:
     empty = await stack.create(group_field="video")
     nothing = await stack.search(empty, Query(text="a"), then=then)
     assert (nothing.groups, nothing.exhausted) == ([], True)
+    blank = Search(collection=still, query=Query(text="a"), then=[Then(query=Query())])
+    assert (await stack.problem(blank)).field == "then[0].query"
     wrong = Search(collection=still, query=Query(text="a"), then=[Then(query=Query(item=5))])
     assert (await stack.problem(wrong)).field == "then[0].query"
 

@@ -26,10 +26,11 @@ export interface Problem {
   retry_after_s?: number;
 }
 
-/** Find the pictures nearest to a query. */
+/** Find the pictures nearest to a query; with `then`, the groups in which one thing follows another in time. */
 export interface Search {
   collection: string;
   query?: Query;
+  then?: Then[];
   limit?: number;
   filter?: Filter;
   seen?: number[];
@@ -54,6 +55,12 @@ export interface Query {
   item?: number;
   positive?: number[];
   negative?: number[];
+}
+
+/** A later step of a sequence: it begins after the step before it, at most `within_s` seconds after that ended. */
+export interface Then {
+  query: Query;
+  within_s?: number;
 }
 
 /** All of `must`, at least one of `should` (when there are any), none of `must_not`. */
@@ -122,7 +129,7 @@ export interface Exclude {
   groups?: (string | number)[];
 }
 
-/** Hits best first; with `group_by`, groups by their best hit. */
+/** Hits best first; with `group_by`, groups by their best hit; with `then`, groups by their best sequence. */
 export interface SearchResult {
   took: SearchTook;
   model: string;
@@ -150,9 +157,11 @@ export interface Hit {
   payload?: Payload;
 }
 
+/** A group with its best hits; of a sequence with one for each step, in time, and the mean of their scores. */
 export interface Group {
   group: string | number;
   hits: Hit[];
+  score?: number;
 }
 
 /** Files by what became of them; `frames` are the items that videos brought, `partial` videos of which a part could */
