@@ -134,6 +134,7 @@ def routes(metrics: Metrics) -> list[BaseRoute]:
         Route("/v1/sessions/import", sessions.restore, methods=["POST"]),
         Route("/v1/sessions/{session}", sessions.show),
         Route("/v1/sessions/{session}", sessions.replace, methods=["PUT"]),
+        Route("/v1/sessions/{session}/members", sessions.join, methods=["POST"]),
         Route("/v1/sessions/{session}/history", sessions.past),
         Route("/v1/sessions/{session}/export", sessions.export),
         Route("/v1/sessions/{session}/marks", sessions.mark, methods=["POST"]),

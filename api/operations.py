@@ -21,7 +21,7 @@ from shared.errors import CliplineError
 from shared.history import SessionHistory
 from shared.jobs import Collection, CollectionSpec, FacetsResult, Item, JobView, NeighboursResult, Search
 from shared.ledger import Page
-from shared.marks import Marked, Marks, SessionView, Step
+from shared.marks import Joining, Marked, Marks, Seat, SessionView, Step
 from shared.requests import JobRequest
 from shared.selection import Sweep, Swept
 from shared.statistics import Statistics
@@ -295,6 +295,15 @@ OPERATIONS: tuple[Operation, ...] = (
         body={JSON: Archive},
         answers={201: NewSession},
         errors=(*READING, *BODY, errors.CollectionNotFound, errors.SessionFull),
+    ),
+    Operation(
+        method="post",
+        path="/v1/sessions/{session}/members",
+        summary="Join a session as a member of its team: a session of one's own that shares its marks",
+        tag="sessions",
+        body={JSON: Joining},
+        answers={201: Seat, 200: Seat},
+        errors=(*OF_SESSION, *BODY, errors.SessionFull),
     ),
     Operation(
         method="get",

@@ -12,7 +12,7 @@ from api.answers import answer
 from api.state import State
 from shared.archive import Archive
 from shared.errors import Invalid, SessionNotFound
-from shared.marks import Marked, Marks, Step
+from shared.marks import Joining, Marked, Marks, Step
 
 MAX_SESSION = 128
 
@@ -64,6 +64,14 @@ async def _step(request: Request[State], take: Callable[..., Awaitable[Marked]])
     identity, session, key = auth.reader(request), session_in(request), params.idempotency_key(request)
     step: Step = await _body(request, Step)
     return answer(await take(identity.tenant, session, step.collection, key=key))
+
+
+async def join(request: Request[State]) -> Response:
+    """201 for a new member, 200 for one who comes back."""
+    identity, session = auth.reader(request), session_in(request)
+    joining: Joining = await _body(request, Joining)
+    seat, new = await request.state["sessions"].join(identity.tenant, session, joining.name)
+    return answer(seat, status=201 if new else 200)
 
 
 async def past(request: Request[State]) -> Response:

@@ -87,10 +87,13 @@ class Marking:
             )
         if not found:
             raise SessionNotFound(f"no session {session!r}")
-        about, flat, members = (packed_sets.fields_of(part) for part in found)
+        about, own, flat, members = (packed_sets.fields_of(part) for part in found)
         return SessionView(
             session=session,
-            created_at=about[b"created"].decode(),
+            created_at=own[b"created"].decode(),
+            team=own[b"team"].decode() if b"team" in own else None,
+            member=own[b"name"].decode() if b"name" in own else None,
+            members=sorted(names_of(members).values()),
             collections=sorted(name[len(IN) :].decode() for name in about if name.startswith(IN)),
             sets=None if collection is None else _sets(collection, flat, names_of(members)),
         )

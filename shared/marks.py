@@ -71,6 +71,24 @@ class Marks(_FromClient, frozen=True):
             raise ValueError(f"{min(both)} is to be marked positive and negative")
 
 
+class Joining(_FromClient, frozen=True):
+    """Under which name somebody joins a session."""
+
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]+(?!\n)$")]
+
+    def __post_init__(self) -> None:
+        if not self.name.strip():
+            raise ValueError("a name holds more than spaces")
+
+
+class Seat(msgspec.Struct, frozen=True, kw_only=True):
+    """A member's own session: its jobs, pushes and pages are the member's, its marks those of the team's session."""
+
+    session: str
+    team: str
+    member: str
+
+
 class Step(_FromClient, frozen=True):
     """Which collection's last change to take back, or to do again."""
 
@@ -129,9 +147,15 @@ class Sets(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SessionView(msgspec.Struct, frozen=True, kw_only=True):
-    """A session: when it was made, in which collections it holds something, and, if one is asked for, its sets."""
+    """A session: when it was made, in which collections it holds something, and, if one is asked for, its sets.
+
+    Of a member's session `team` is the one that holds the marks, and `member` the name.
+    """
 
     session: str
     created_at: str
     collections: list[str]
+    team: str | None = None
+    member: str | None = None
+    members: list[str] = msgspec.field(default_factory=list)
     sets: Sets | None = None

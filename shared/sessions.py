@@ -10,8 +10,9 @@ from arq.connections import ArqRedis
 from shared import keys, scripts
 from shared.clock import now_iso
 from shared.connection import redis_errors
-from shared.errors import NothingToContinue, SessionNotFound
+from shared.errors import NothingToContinue, SessionFull, SessionNotFound
 from shared.jobs import MAIN_SLOT, Search
+from shared.marks import Seat
 from shared.pipe import Pipe, Script
 from shared.settings import Settings
 
@@ -32,6 +33,7 @@ class Sessions:
         pipe = Pipe(redis)
         self._open = Script(pipe, scripts.source("open_session", settings))
         self._renew = Script(pipe, scripts.source("renew_session", settings))
+        self._join = Script(pipe, scripts.source("join_session", settings))
         self.ttl_s = int(settings.session_ttl_s)
 
     async def create(self, tenant: str) -> str:
@@ -39,6 +41,24 @@ class Sessions:
         with redis_errors():
             await self._open(keys=[keys.session(tenant, session_id)], args=[tenant, session_id, now_iso()])
         return session_id
+
+    async def join(self, tenant: str, session_id: str, name: str) -> tuple[Seat, bool]:
+        """A member's own session in a team, and whether it is new; a name that has one gets it again.
+
+        Raises SessionNotFound, SessionFull.
+        """
+        args = [tenant, session_id, name, secrets.token_urlsafe(16), now_iso()]
+        with redis_errors():
+            answer: list[bytes] = await self._join(keys=[keys.session(tenant, session_id)], args=args)
+        match answer:
+            case [b"missing"]:
+                raise SessionNotFound(f"no session {session_id!r}")
+            case [b"full"]:
+                raise SessionFull("the team has as many members as it may", field="name")
+            case [how, own, team]:
+                return Seat(session=own.decode(), team=team.decode(), member=name), how == b"joined"
+            case _:
+                raise AssertionError(f"a script answered {answer}")
 
     async def touch(self, tenant: str, session_id: str) -> bool:
         """Whether the session exists; if so its life starts anew."""

@@ -3,6 +3,7 @@
 -- and a slot, the last query.
 local MAX_COLLECTIONS = 64
 local MAX_SLOTS = 16
+local MAX_MEMBERS = 64
 local HISTORY_MOST = 200
 local TYPING_MS = 3000
 local function session_key(tenant, session, rest)

@@ -240,3 +240,52 @@ async def test_a_new_session_has_no_history(client: Client, session: str) -> Non
     refused = await client.get(f"/v1/sessions/{session}/history", params={"limit": 201})
     assert problem(refused) == (422, "invalid", "limit")
     assert problem(await client.get("/v1/sessions/none/history")) == (404, "session-not-found", None)
+
+
+async def test_a_team_shares_its_marks_and_tells_who_made_them(client: Client, films: str, session: str) -> None:
+    async def post(of: str, verb: str, **body: Any) -> httpx.Response:
+        return await client.post(f"/v1/sessions/{of}/{verb}", json=body)
+
+    joined = await post(session, "members", name="Ann")
+    assert joined.status_code == 201
+    ann, ben = joined.json()["session"], (await post(joined.json()["session"], "members", name="Ben")).json()["session"]
+    assert (joined.json()["team"], joined.json()["member"], len({session, ann, ben})) == (session, "Ann", 3)
+    again = await post(session, "members", name="Ann")
+    assert (again.status_code, again.json()["session"]) == (200, ann)
+
+    await post(ann, "marks", collection="films", positive={"add": [1, 2]}, exclude={"add": [9]})
+    await post(ben, "marks", collection="films", negative={"add": [2]}, exclude_groups={"add": ["v"]})
+    await post(session, "marks", collection="films", exclude={"add": [8]})
+    for one in (session, ann, ben):
+        view = (await client.get(f"/v1/sessions/{one}", params={"collection": "films"})).json()
+        assert view["members"] == ["Ann", "Ben"]
+        sets = view["sets"]
+        assert sets["positive"] == [{"id": 1, "by": "Ann"}]
+        assert sets["negative"] == [{"id": 2, "by": "Ben"}]
+        assert {one["id"]: one["by"] for one in sets["exclude"]} == {9: "Ann", 8: None}
+        assert sets["exclude_groups"] == [{"group": "v", "by": "Ben"}]
+    own = (await client.get(f"/v1/sessions/{ben}")).json()
+    assert (own["team"], own["member"]) == (session, "Ben")
+
+    undone = (await post(ann, "undo", collection="films")).json()
+    assert (undone["counts"]["exclude"], undone["counts"]["exclude_groups"]) == (1, 1)
+    assert problem(await post(ann, "undo", collection="films")) == (409, "nothing-to-undo", None)
+
+
+@pytest.mark.parametrize("name", ["", "  ", "a\nb", "x" * 65, 7, None])
+async def test_a_member_has_a_name(client: Client, session: str, name: Any) -> None:
+    refused = await client.post(f"/v1/sessions/{session}/members", json={"name": name})
+    assert problem(refused)[:2] == (422, "invalid")
+
+
+async def test_a_team_has_a_bound_and_belongs_to_its_tenant(
+    client: Client, keyed: Api, make_key: MakeKey, session: str
+) -> None:
+    answers = [
+        await client.post(f"/v1/sessions/{session}/members", json={"name": f"member {number}"}) for number in range(65)
+    ]
+    assert {one.status_code for one in answers[:64]} == {201}
+    assert problem(answers[64]) == (409, "session-full", "name")
+    async with httpx.AsyncClient(base_url=keyed.url, headers={"X-API-Key": make_key("b", "user")}) as other:
+        refused = await other.post(f"/v1/sessions/{session}/members", json={"name": "Eve"})
+        assert problem(refused) == (404, "session-not-found", None)

@@ -274,3 +274,17 @@ async def test_the_history_is_bounded(stack: Stack, filled: str, session: str, m
     many = msgspec.structs.replace(large, query=Query(positive=large.query.positive, negative=large.query.positive))
     told = history.read(b"\0" + history.packed(many, job_id="j", at_ms=1, picture=False), {})
     assert (told.search, told.collection) == (None, filled)
+
+
+async def test_members_of_a_team_share_what_is_seen_and_keep_their_own_pages(
+    stack: Stack, filled: str, session: str, marking: Marking
+) -> None:
+    sessions = Sessions(stack.parts.redis, stack.parts.settings)
+    ann, ben = [(await sessions.join("t", session, name))[0].session for name in ("Ann", "Ben")]
+    wanted = await ranking(stack, filled, Query(text="g"))
+    assert ids_of(await stack.search(filled, Query(text="g"), session=ann, remember=True, limit=3)) == wanted[:3]
+    assert ids_of(await stack.search(filled, Query(text="g"), session=ben, remember=True, limit=3)) == wanted[3:6]
+    assert ids_of(await next_page(stack, filled, ann, limit=3)) == wanted[6:9]
+    told = await stack.problem(Search(collection=filled, session=session, next=True))
+    assert told.type == "nothing-to-continue"
+    assert [one.by for one in (await marking.history("t", session, limit=9)).history] == ["Ben", "Ann"]

@@ -362,6 +362,9 @@ export interface SessionView {
   session: string;
   created_at: string;
   collections: string[];
+  team: string | null;
+  member: string | null;
+  members: string[];
   sets: Sets | null;
 }
 
@@ -422,6 +425,18 @@ export interface ArchivedMark {
 export interface ArchivedGroup {
   group: string | number;
   by?: string;
+}
+
+/** Under which name somebody joins a session. */
+export interface Joining {
+  name: string;
+}
+
+/** A member's own session: its jobs, pushes and pages are the member's, its marks those of the team's session. */
+export interface Seat {
+  session: string;
+  team: string;
+  member: string;
 }
 
 /** Newest first. */

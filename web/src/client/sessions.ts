@@ -1,6 +1,6 @@
 /** What sessions hold for their searchers: marks, and the way back. */
 
-import type { Archive, Marked, Marks, NewSession, SessionHistory, SessionView } from "./contract.ts";
+import type { Archive, Marked, Marks, NewSession, Seat, SessionHistory, SessionView } from "./contract.ts";
 import type { Transport } from "./transport.ts";
 import { randomKey } from "./transport.ts";
 
@@ -35,6 +35,11 @@ export class SessionCalls {
   /** Do again what was taken back last. */
   redo(session: string, collection: string): Promise<Marked> {
     return this.#send("POST", `${place(session)}/redo`, { collection }, once());
+  }
+
+  /** A session of a member's own, which shares its marks with the team's. */
+  join(session: string, name: string): Promise<Seat> {
+    return this.#send("POST", `${place(session)}/members`, { name });
   }
 
   /** What it asked, newest first. */
