@@ -71,5 +71,9 @@ NARROWED = (
 )
 
 
+# Where a scan takes too long for trials: thorough enough for vectors of every kind that were measured.
+UNTRIED = {OPEN: OPEN[2], NARROWED: NARROWED[-2]}
+
+
 def ladder(where: Situation, *, exclude: bool) -> tuple[Rung, ...]:
     return NARROWED if where.narrowed or (exclude and where.excluded) else OPEN

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import msgspec
 
 from shared.jobs import PlanName
-from workers.stores.plan import EXACT, EXACT_UP_TO, Fetch, Plan, Situation
+from workers.stores.plan import EXACT, EXACT_UP_TO, UNTRIED, Fetch, Plan, Situation, ladder
 from workers.stores.plan_costs import Costs
 from workers.stores.plan_trials import Trials
 from workers.stores.protocol import Answer, Scored, VectorQuery
@@ -163,8 +163,12 @@ class Pursuit:
     def _best(self, limit: int, *, exclude: bool) -> Fetch:
         """The cheaper of an exact scan and the graph plan that keeps the promise, as far as is known."""
         exact = Fetch(EXACT, limit, exclude)
+        if self.where.points <= EXACT_UP_TO:
+            return exact
+        if self._cost(exact) > TRIAL_S:
+            return Fetch(UNTRIED[ladder(self.where, exclude=exclude)].plan(limit), limit, exclude)
         rung = self.planner.trials.rung(self.where, limit, exclude=exclude)
-        if rung is None or self.where.points <= EXACT_UP_TO:
+        if rung is None:
             return exact
         graph = Fetch(rung.plan(limit), limit, exclude)
         return graph if self._cost(graph) < self._cost(exact) else exact

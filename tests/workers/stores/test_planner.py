@@ -1,6 +1,7 @@
 """The planner's rounds over an engine that loses whatever it likes: exactly n, best first, in few rounds."""
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -99,6 +100,18 @@ def test_a_plan_that_keeps_the_promise_is_soon_used_alone() -> None:
     assert engine.exact < 10
     [answer] = searched(planner, engine, [query])
     assert (answer.plan, answer.rounds) == ("graph", 1)
+
+
+def test_where_a_scan_takes_too_long_a_thorough_plan_is_used_untried() -> None:
+    planner, engine = Planner(), Engine(0.0, 0)
+    where = Situation(points=100_000_000, dim=512, passing=100_000_000, excluded=0)
+    query = VectorQuery(vector=b"", limit=50, payload=False)
+    rounds = planner.rounds([query], [where])
+    [ask] = next(rounds)
+    assert (ask.plan.exact, ask.plan.ef) == (False, 256)
+    with pytest.raises(StopIteration):
+        rounds.send(engine([ask]))
+    assert engine.exact == 0
 
 
 def test_no_queries_ask_nothing() -> None:
