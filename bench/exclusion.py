@@ -51,6 +51,9 @@ class Cell(msgspec.Struct, kw_only=True):
     def told(self) -> str:
         return f"{self.points} × {self.dims}, {self.seen} {self.order} seen, filter {self.filter}"
 
+    def figures(self) -> str:
+        return f"{self.recall:.3f}, {self.p50_ms:.2f} ms, p95 {self.p95_ms:.2f}, CPU {self.cpu_ms:.2f}"
+
 
 class Truth:
     """Cosines of all points with every query, (queries, points), and who passes which filter."""
@@ -143,7 +146,7 @@ def summed(found: Sequence[Cell]) -> dict[str, float]:
 
 
 def behind(by_plan: dict[str, list[Cell]]) -> list[tuple[Cell, float]]:
-    """Cells in which the planner's median is above that of the best naive plan that reaches the goal there, with that."""
+    """Cells in which our median is above that of the best naive plan that reaches the goal there, with the latter."""
     found = []
     for place, ours in enumerate(by_plan["clipline"]):
         rivals = [by_plan[name][place] for name in NAIVE if by_plan[name][place].recall >= GOAL]
@@ -174,9 +177,7 @@ def main() -> None:
                 continue
             for name, found in measure(cell, data, truth, collection, warm=chosen.warm, count=chosen.queries).items():
                 by_plan[name].append(found)
-                progress(
-                    f"{found.told()}: {name} {found.recall:.3f}, {found.p50_ms:.2f} ms, p95 {found.p95_ms:.2f}, CPU {found.cpu_ms:.2f}"
-                )
+                progress(f"{found.told()}: {name} {found.figures()}")
         collection.close()
     figures = {name: summed(found) for name, found in by_plan.items()}
     slower = behind(by_plan)

@@ -4,7 +4,7 @@ The rounds do no input or output, so that an embedded store and a server share t
 engine and is sent what it found. Widening in rounds is the expanding search of Exquisitor (Jónsson et al., ECIR 2020).
 """
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from time import perf_counter
 from typing import NamedTuple
 
@@ -39,9 +39,10 @@ Rounds = Generator[list[Ask], Found, list[Answer]]
 
 
 class Planner:
-    """What one process knows about one collection. Not thread-safe."""
+    """What one process knows about one collection; `clock` tells in seconds what questions cost. Not thread-safe."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = perf_counter) -> None:
+        self._clock = clock
         self.costs = Costs()
         self.trials = Trials()
         self._guesses: dict[int, tuple[float, int]] = {}
@@ -57,9 +58,9 @@ class Planner:
             found: dict[tuple[int, Fetch], list[Scored]] = {}
             for kind in sorted({fetch.plan.name for _, fetch in asked}):
                 same = [(one, fetch) for one, fetch in asked if fetch.plan.name == kind]
-                began = perf_counter()
+                began = self._clock()
                 answers = yield [one.ask(fetch) for one, fetch in same]
-                self.costs.learn([(fetch, one.where) for one, fetch in same], perf_counter() - began)
+                self.costs.learn([(fetch, one.where) for one, fetch in same], self._clock() - began)
                 found |= {(id(one), fetch): hits for (one, fetch), hits in zip(same, answers, strict=True)}
             for one in running:
                 one.take([found[id(one), fetch] for fetch in one.fetches])
