@@ -69,12 +69,15 @@ class Typist:
                 self.states[told["state"]] += 1
 
 
-async def encodes(client: httpx.AsyncClient) -> int:
-    """Texts that the fleet's devices have encoded, as the heartbeats tell, once they have told it twice alike."""
-    before = -1
+async def encodes(client: httpx.AsyncClient) -> tuple[int, int]:
+    """Texts that the fleet's devices have encoded, and vectors that were there already, or on their way.
+
+    As the heartbeats tell, once they have told it twice alike.
+    """
+    before = (-1, -1)
     while True:
         workers = (await client.get("/v1/workers")).json()["workers"]
-        now: int = sum(worker["items"] for worker in workers)
+        now = (sum(worker["cache_misses"] for worker in workers), sum(worker["cache_hits"] for worker in workers))
         if now == before:
             return now
         before = now
@@ -86,7 +89,8 @@ async def typing(url: str, *, people: int, seconds: float, pause_s: float) -> Fi
         before = await encodes(client)
         typists = [Typist(url, pause_s=pause_s, seed=seed) for seed in range(people)]
         await asyncio.gather(*(typist.type_for(seconds) for typist in typists))
-        encoded = await encodes(client) - before
+        after = await encodes(client)
+    encoded, spared = after[0] - before[0], after[1] - before[1]
     states = sum((typist.states for typist in typists), Counter[str]())
     keys = sum(typist.sent for typist in typists)
     return {
@@ -94,7 +98,8 @@ async def typing(url: str, *, people: int, seconds: float, pause_s: float) -> Fi
         "encodes": encoded,
         "answers": states["succeeded"],
         "superseded": states["superseded"],
-        "wasted_share": max(0.0, encoded - states["succeeded"]) / max(1, encoded),
+        "cache_hits": spared,
+        "wasted_share": max(0.0, encoded + spared - states["succeeded"]) / max(1, encoded),
         "encodes_per_keystroke": encoded / max(1, keys),
     }
 
