@@ -31,6 +31,7 @@ from shared.jobs import (
     SearchResult,
     Then,
 )
+from shared.marks import GroupChange, IdChange, MarkChange, Marked, Marks
 
 __all__ = [
     "AsyncClipline",
@@ -49,13 +50,18 @@ __all__ = [
     "GeoPoint",
     "GeoRadius",
     "Group",
+    "GroupChange",
     "Hit",
+    "IdChange",
     "IngestResult",
     "Item",
     "JobEvent",
     "JobFrame",
     "JobResult",
     "JobView",
+    "MarkChange",
+    "Marked",
+    "Marks",
     "NeighboursResult",
     "Nested",
     "NoAnswer",

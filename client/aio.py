@@ -10,7 +10,7 @@ import msgspec
 
 from client import calls, uploads
 from client.address import DEFAULT_URL, Address
-from client.answers import CollectionList, JobPage, added
+from client.answers import CollectionList, JobPage, NewSession, added
 from client.asking import Options, Where, asked
 from client.backoff import Backoff
 from client.calls import MediaSize
@@ -22,7 +22,9 @@ from client.run import Run
 from client.typeahead import Typeahead
 from client.uploads import Upload
 from shared.filters import Filter
+from shared.history import PastSearch, SessionHistory
 from shared.jobs import (
+    MAIN_SLOT,
     Collection,
     CollectionSpec,
     Facet,
@@ -34,8 +36,10 @@ from shared.jobs import (
     NeighboursResult,
     Query,
     ReindexResult,
+    Search,
     SearchResult,
 )
+from shared.marks import Marked, Marks, Seat, SessionView
 
 SEARCH_S = 30.0
 # A batch of pictures may wait in a long queue.
@@ -91,6 +95,54 @@ class AsyncClipline:
         """What is asked while the connection is away goes out when it is back; a newer search of a `slot` ends an
         older one with Superseded."""
         return await self.live.search(asked(collection, query, options), slot=slot, timeout_s=timeout_s)
+
+    async def next_page(
+        self,
+        collection: str,
+        *,
+        slot: str = MAIN_SLOT,
+        limit: int = 24,
+        remember: bool = False,
+        timeout_s: float = SEARCH_S,
+    ) -> SearchResult:
+        """What comes after what the last search of that slot has shown; nothing is encoded again.
+
+        Raises NothingToContinue.
+        """
+        search = Search(collection=collection, next=True, limit=limit, remember=remember)
+        return await self.live.search(search, slot=slot, timeout_s=timeout_s)
+
+    @property
+    def session(self) -> str | None:
+        """The session of the searches, known once the first one was asked; others are made by `create_session`."""
+        return self.live.session
+
+    async def create_session(self) -> str:
+        return (await self.http.read(calls.create_session(), NewSession)).session
+
+    async def session_view(self, session: str, collection: str | None = None) -> SessionView:
+        """With a collection, also the sets that the session holds there."""
+        return await self.http.read(calls.session(session, collection=collection), SessionView)
+
+    async def mark(self, session: str, marks: Marks) -> Marked:
+        """Change what a session holds; what is there already, or not there, changes nothing."""
+        return await self.http.read(calls.mark(session, marks), Marked)
+
+    async def undo(self, session: str, collection: str) -> Marked:
+        """Take the last change back. Raises NothingToUndo."""
+        return await self.http.read(calls.undo(session, collection), Marked)
+
+    async def redo(self, session: str, collection: str) -> Marked:
+        """Do again what was taken back last. Raises NothingToUndo."""
+        return await self.http.read(calls.redo(session, collection), Marked)
+
+    async def join(self, session: str, name: str) -> Seat:
+        """A session of a member's own, which shares its marks with the team's."""
+        return await self.http.read(calls.join(session, name), Seat)
+
+    async def history(self, session: str, *, limit: int = 50) -> list[PastSearch]:
+        """What a session asked, newest first."""
+        return (await self.http.read(calls.history(session, limit=limit), SessionHistory)).history
 
     def submit(
         self,

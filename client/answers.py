@@ -14,6 +14,10 @@ class JobPage(msgspec.Struct, frozen=True):
     left_out: int = 0
 
 
+class NewSession(msgspec.Struct, frozen=True):
+    session: str
+
+
 class CollectionList(msgspec.Struct, frozen=True):
     collections: list[Collection]
 

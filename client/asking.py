@@ -21,6 +21,8 @@ class Options(TypedDict, total=False):
     payload: bool
     lane: Lane
     deadline_ms: int | None
+    marks: bool
+    remember: bool
 
 
 class Where(TypedDict, total=False):

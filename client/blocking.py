@@ -17,7 +17,9 @@ from client.http import PATIENCE_S
 from client.typeahead import Typeahead
 from client.uploads import Upload
 from shared.filters import Filter
+from shared.history import PastSearch
 from shared.jobs import (
+    MAIN_SLOT,
     Collection,
     CollectionSpec,
     Facet,
@@ -30,6 +32,7 @@ from shared.jobs import (
     ReindexResult,
     SearchResult,
 )
+from shared.marks import Marked, Marks, Seat, SessionView
 
 
 class BlockingTypeahead:
@@ -79,6 +82,36 @@ class Clipline:
         **options: Unpack[Options],
     ) -> SearchResult:
         return self._background.run(self._aio.search(collection, query, slot=slot, timeout_s=timeout_s, **options))
+
+    def next_page(
+        self, collection: str, *, slot: str = MAIN_SLOT, limit: int = 24, remember: bool = False
+    ) -> SearchResult:
+        return self._background.run(self._aio.next_page(collection, slot=slot, limit=limit, remember=remember))
+
+    @property
+    def session(self) -> str | None:
+        return self._aio.session
+
+    def create_session(self) -> str:
+        return self._background.run(self._aio.create_session())
+
+    def session_view(self, session: str, collection: str | None = None) -> SessionView:
+        return self._background.run(self._aio.session_view(session, collection))
+
+    def mark(self, session: str, marks: Marks) -> Marked:
+        return self._background.run(self._aio.mark(session, marks))
+
+    def undo(self, session: str, collection: str) -> Marked:
+        return self._background.run(self._aio.undo(session, collection))
+
+    def redo(self, session: str, collection: str) -> Marked:
+        return self._background.run(self._aio.redo(session, collection))
+
+    def join(self, session: str, name: str) -> Seat:
+        return self._background.run(self._aio.join(session, name))
+
+    def history(self, session: str, *, limit: int = 50) -> list[PastSearch]:
+        return self._background.run(self._aio.history(session, limit=limit))
 
     def submit(
         self, collection: str, query: str | Query, *, timeout_s: float = SEARCH_S, **options: Unpack[Options]

@@ -120,11 +120,19 @@ def mark(session_id: str, marks: Marks) -> Call:
 
 
 def undo(session_id: str, collection: str) -> Call:
-    return call("POST", f"{session_path(session_id)}/undo", json={"collection": collection})
+    return call("POST", f"{session_path(session_id)}/undo", json={"collection": collection}, once=True)
 
 
 def redo(session_id: str, collection: str) -> Call:
-    return call("POST", f"{session_path(session_id)}/redo", json={"collection": collection})
+    return call("POST", f"{session_path(session_id)}/redo", json={"collection": collection}, once=True)
+
+
+def join(session_id: str, name: str) -> Call:
+    return call("POST", f"{session_path(session_id)}/members", json={"name": name})
+
+
+def history(session_id: str, *, limit: int) -> Call:
+    return call("GET", f"{session_path(session_id)}/history", limit=limit)
 
 
 def session_path(session_id: str) -> str:

@@ -57,6 +57,11 @@ class Connection:
         self.welcomes = 0
 
     @property
+    def session(self) -> str | None:
+        """Known from the first welcome on."""
+        return self._session
+
+    @property
     def is_open(self) -> bool:
         return self._socket is not None
 

@@ -47,6 +47,11 @@ class Live:
     def is_open(self) -> bool:
         return self._connection.is_open
 
+    @property
+    def session(self) -> str | None:
+        """The websocket's session, once it has been opened: with the first search."""
+        return self._connection.session
+
     async def close(self) -> None:
         """What is still open fails."""
         self._fail_all(Closed())
