@@ -57,7 +57,9 @@ class BatchQueue:
 
     def add(self, entry: Entry) -> None:
         self._waiting[entry.lane].append(entry)
-        if entry.kind == "text":
+        if entry.tokens is not None:
+            self._ahead += 1
+        elif entry.kind == "text":
             self._unprepared.append(entry)
 
     def drop_cancelled(self) -> int:

@@ -21,7 +21,7 @@ from workers.answering import hand_back
 from workers.batch_queue import BatchQueue, Entry
 from workers.batches import Batched, BatcherStats, Budget, BulkLimit, Kind, MemoryLimit
 from workers.device_trouble import DeviceFailed
-from workers.encoders.protocol import Encoder, Pixels
+from workers.encoders.protocol import Encoder, Pixels, Tokens
 from workers.encoding import Batch, Embedded, Encoding, Outcomes
 from workers.errands import Errand
 
@@ -67,13 +67,19 @@ class Batcher:
         self._preparer.start()
 
     async def text(
-        self, text: str, *, lane: Lane = "interactive", started: Callable[[], None] | None = None
+        self,
+        text: str,
+        *,
+        lane: Lane = "interactive",
+        started: Callable[[], None] | None = None,
+        tokens: tuple[Tokens, bool] | None = None,
     ) -> Embedded:
-        """`started` is called on the device's thread when the batch leaves.
+        """`started` is called on the device's thread when the batch leaves; `tokens` are the text's, where they are
+        known, and whether it was cut.
 
         Raises EncoderAway when too much waits or the worker shuts down, DeviceFailed when the device does.
         """
-        return await self._submit(text, lane, started)
+        return await self._submit(text, lane, started, tokens)
 
     async def image(
         self, pixels: Pixels, *, lane: Lane = "interactive", started: Callable[[], None] | None = None
@@ -131,10 +137,18 @@ class Batcher:
         self._owner.join(timeout_s)
         self._preparer.join(timeout_s)
 
-    async def _submit(self, content: str | Pixels, lane: Lane, started: Callable[[], None] | None) -> Embedded:
+    async def _submit(
+        self,
+        content: str | Pixels,
+        lane: Lane,
+        started: Callable[[], None] | None,
+        tokens: tuple[Tokens, bool] | None = None,
+    ) -> Embedded:
         loop = asyncio.get_running_loop()
         kind: Kind = "text" if isinstance(content, str) else "image"
         entry = Entry(kind, content, lane, loop, loop.create_future(), time.perf_counter(), started)
+        if tokens is not None:
+            entry.tokens, entry.truncated = tokens
         with self._lock:
             self._admit()
             self._queue.add(entry)

@@ -39,6 +39,7 @@ class _Flight:
         self.users = 0
         self.outcome = "miss"
         self.counted = False
+        self.tokens: tuple[Tokens, bool] | None = None
         self.wanted = asyncio.Event()
         self.task: asyncio.Task[Embedded] | None = None
         self._on_device = False
@@ -161,7 +162,7 @@ class TextVectors:
     async def _fly(self, flight: _Flight) -> Embedded:
         if self._cache is None:
             return await self._encoded(flight)
-        tokens, truncated = await self._tokenized(flight.text)
+        tokens, truncated = flight.tokens = await self._tokenized(flight.text)
         # An interactive text does not wait for one of the bulk lane.
         mark = secrets.token_hex(8) if flight.lane == "interactive" else ""
         name = self._cache.name(tokens)
@@ -207,7 +208,9 @@ class TextVectors:
     async def _encoded(self, flight: _Flight) -> Embedded:
         await flight.wanted.wait()
         began = time.monotonic()
-        embedded = await self._batcher.text(flight.text, lane=flight.lane, started=flight.taken_by_device)
+        embedded = await self._batcher.text(
+            flight.text, lane=flight.lane, started=flight.taken_by_device, tokens=flight.tokens
+        )
         self._usual_s += (time.monotonic() - began - self._usual_s) / 8
         return embedded
 

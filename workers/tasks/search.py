@@ -39,10 +39,7 @@ async def search(job: Search, call: Call, parts: Parts) -> SearchResult:
 
 
 async def _search(job: Search, call: Call, parts: Parts) -> SearchResult:
-    collection, sitting = await asyncio.gather(
-        parts.collections.get(call.tenant, job.collection),
-        parts.sittings.recall(call.tenant, job, job_id=call.job_id),
-    )
+    collection, sitting = await _places(job, call, parts)
     require_model(collection, parts.encoder.info)
     watch = Stopwatch()
     asked = await _asked(job, sitting, collection, call, parts)
@@ -66,6 +63,14 @@ async def _search(job: Search, call: Call, parts: Parts) -> SearchResult:
         groups=found.groups,
         truncated=asked.truncated,
     )
+
+
+async def _places(job: Search, call: Call, parts: Parts) -> tuple[Collection, Sitting]:
+    known, sitting = parts.collections.get(call.tenant, job.collection), parts.sittings.recall
+    if job.session is None:
+        # It answers without asking Redis, so there is nothing to do side by side.
+        return await known, await sitting(call.tenant, job, job_id=call.job_id)
+    return await asyncio.gather(known, sitting(call.tenant, job, job_id=call.job_id))
 
 
 async def _asked(job: Search, sitting: Sitting, collection: Collection, call: Call, parts: Parts) -> Asked:

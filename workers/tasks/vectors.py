@@ -36,6 +36,9 @@ async def query_vector(
     `on_device` is called, from the device's thread, when the device takes a part of the query. Of the examples,
     `marked` are those that may be gone meanwhile: a mark must not break every search of its session.
     """
+    if query.text is not None and query.image is None and not query.named_ids:
+        # Most queries: nothing to do beside it, so no tasks to make.
+        return await _words(query.text, lane, parts, on_device)
     text, picture, examples = await asyncio.gather(
         _text(query, lane, parts, on_device),
         _picture(query, lane, parts, on_device),
@@ -70,10 +73,12 @@ def _mean(ids: list[int], examples: dict[int, Vector], *, like: Vector) -> Vecto
 
 
 async def _text(query: Query, lane: Lane, parts: Parts, on_device: Told) -> tuple[Vector, bool] | None:
-    if query.text is None:
-        return None
+    return None if query.text is None else await _words(query.text, lane, parts, on_device)
+
+
+async def _words(text: str, lane: Lane, parts: Parts, on_device: Told) -> tuple[Vector, bool]:
     asked_ns = time.time_ns()
-    embedded = await parts.texts.vector(query.text, lane=lane, started=on_device)
+    embedded = await parts.texts.vector(text, lane=lane, started=on_device)
     _tell(parts, embedded, asked_ns)
     return embedded.vector, embedded.truncated
 
