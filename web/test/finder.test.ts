@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 
 import { LiveClient } from "../src/client/live.ts";
+import type { Hit } from "../src/client/contract.ts";
 import type { Findings, Phase } from "../src/search/finder.ts";
 import { Finder } from "../src/search/finder.ts";
 import type { Visit } from "./scripted-server.ts";
@@ -29,6 +30,11 @@ afterEach(async () => {
 
 const ids = ({ hits }: Findings): number[] => hits.map(({ id }) => id);
 
+const forget = ({ id }: { id: string }): Promise<void> => {
+  visit.say({ op: "error", id, error: { type: "nothing-to-continue", title: "x", status: 409 } });
+  return Promise.resolve();
+};
+
 const phase = (wanted: Phase): Promise<void> =>
   new Promise((resolve) => {
     if (finder.findings.phase === wanted) resolve();
@@ -54,11 +60,40 @@ test("a late answer to an older query never replaces a newer one's", async () =>
   expect([finder.findings.request, ids(finder.findings)]).toEqual([DOG, [2]]);
 });
 
-test("the next page leaves out what is shown", async () => {
+test("the next page goes on with the session's query, and leaves out what was hidden meanwhile", async () => {
+  void finder.find(CAT);
+  visit.answer((await visit.take()).id, found(1, 2));
+  await phase("done");
+  finder.excluding = () => ({ ids: [2], groups: ["a"] });
+  void finder.more();
+  const { id, search } = await visit.take();
+  expect(search).toEqual({ collection: "pictograms", next: true, limit: 48, exclude: { ids: [2], groups: ["a"] }, slot: "main", session: "s1" });
+  visit.answer(id, found(3));
+  await phase("done");
+  expect(ids(finder.findings)).toEqual([1, 2, 3]);
+});
+
+test("of groups one picture of each is shown, and the next page leaves out the groups", async () => {
+  void finder.find({ ...CAT, group_by: "album" });
+  const first = await visit.take();
+  expect([first.search.group_by, first.search.group_size]).toEqual(["album", 1]);
+  const hit = (id: number, album: string): Hit => ({ id, score: 0.3, payload: { album } });
+  const groups = [{ group: "a", hits: [hit(1, "a")] }, { group: "b", hits: [hit(2, "b")] }];
+  const { took, model } = found();
+  visit.answer(first.id, { took, model, exhausted: false, groups });
+  await phase("done");
+  expect(ids(finder.findings)).toEqual([1, 2]);
+  void finder.more();
+  await forget(await visit.take());
+  expect((await visit.take()).search.exclude).toEqual({ groups: ["a", "b"] });
+});
+
+test("a page that the session cannot give is asked for in full, without what is shown", async () => {
   void finder.find(CAT);
   visit.answer((await visit.take()).id, found(1, 2));
   await phase("done");
   void finder.more();
+  await forget(await visit.take());
   const { id, search } = await visit.take();
   expect(search.seen).toEqual([1, 2]);
   visit.answer(id, { ...found(2, 3), exhausted: true });
@@ -104,7 +139,7 @@ test("when a later page fails the earlier ones stay, and trying again asks for t
   expect(ids(finder.findings)).toEqual([1]);
   void finder.retry();
   const again = await visit.take();
-  expect(again.search.seen).toEqual([1]);
+  expect(again.search.next).toBe(true);
   visit.answer(again.id, found(2));
   await phase("done");
   expect(ids(finder.findings)).toEqual([1, 2]);

@@ -1,11 +1,17 @@
 import { expect, test } from "vitest";
 
+import type { Place } from "../src/search/address.ts";
 import { readPlace, writePlace } from "../src/search/address.ts";
+import { filterOf } from "../src/search/facets.tsx";
 import { ABOVE, columnsOf, step } from "../src/search/grid-keys.ts";
+import { excluded, groupOf, markOf, NO_MARKS, toggled, toggledGroup, toggledValue } from "../src/search/marks.ts";
 import { base64Of } from "../src/search/picture-query.ts";
 import type { Collection } from "../src/client/contract.ts";
 import { choose } from "../src/search/use-collections.ts";
 import { queryOf } from "../src/search/use-finder.ts";
+
+const NO_QUERY = { text: "", item: null, image: null, good: [], bad: [] };
+const NOWHERE: Place = { text: "", item: null, collection: null, good: [], bad: [], where: [], grouped: false };
 
 const collection = (name: string): Collection => ({
   name,
@@ -23,12 +29,43 @@ test.each([
   { text: "100 % & more?", item: null, collection: null },
   { text: "", item: 9007199254740991, collection: "my_photos-2" },
   { text: "red", item: 0, collection: null },
-])("a place survives its address: %o", (place) => {
+  { good: [1, 2], bad: [3], grouped: true, where: [["album", "a:b, c"], ["year", 1999], ["open", true]] as const },
+])("a place survives its address: %o", (part) => {
+  const place = { ...NOWHERE, ...part };
   expect(readPlace(writePlace(place))).toEqual(place);
 });
 
+test("a filter in the address that is none is passed over", () => {
+  expect(readPlace("?f=a&f=:1&f=b:{}&f=c:1&like=x,1,-2,9007199254740993").where).toEqual([["c", 1]]);
+  expect(readPlace("?like=x,1,-2,9007199254740993").good).toEqual([1]);
+});
+
+test("a picture has one mark, and the same one again takes it away", () => {
+  const good = toggled(NO_MARKS, "good", 7);
+  expect([markOf(good, 7), markOf(good, 8)]).toEqual(["good", null]);
+  const hidden = toggled(good, "hidden", 7);
+  expect([hidden.good, hidden.hidden]).toEqual([[], [7]]);
+  expect(toggled(hidden, "hidden", 7)).toEqual(NO_MARKS);
+});
+
+test("a hidden group hides its pictures, and both are left out", () => {
+  const marks = toggledGroup(toggled(NO_MARKS, "hidden", 1), "v1");
+  expect(markOf(marks, 2, "v1")).toBe("hidden");
+  expect(markOf(marks, 2, "v2")).toBeNull();
+  expect(excluded(marks)).toEqual({ ids: [1], groups: ["v1"] });
+  expect(excluded(NO_MARKS)).toEqual({});
+  expect(groupOf({ id: 1, score: 1, payload: { v: "v1" } }, "v")).toBe("v1");
+});
+
+test("values of one field are alternatives, those of several must all be met", () => {
+  const where = toggledValue(toggledValue(toggledValue([], "a", 1), "b", "x"), "a", 2);
+  expect(filterOf(where)).toEqual({ must: [{ key: "a", match: [1, 2] }, { key: "b", match: ["x"] }] });
+  expect(toggledValue(where, "b", "x")).toEqual([["a", 1], ["a", 2]]);
+  expect(filterOf([])).toBeNull();
+});
+
 test("an empty place is the page itself", () => {
-  expect(writePlace({ text: "  ", item: null, collection: null })).toBe("./");
+  expect(writePlace({ ...NOWHERE, text: "  " })).toBe("./");
 });
 
 test.each(["?item=-1", "?item=1.5", "?item=9007199254740993", "?item=x", "?item="])("%s names no item", (search) => {
@@ -72,9 +109,11 @@ test("the sample collection is preferred, then the first, and the address before
 });
 
 test("a query holds the parts that are given", () => {
-  expect(queryOf({ text: " red ", item: 0, image: null })).toEqual({ text: "red", item: 0 });
-  expect(queryOf({ text: "", item: null, image: "aGk=" })).toEqual({ image: "aGk=" });
-  expect(queryOf({ text: "  ", item: null, image: null })).toBeNull();
+  expect(queryOf({ ...NO_QUERY, text: " red ", item: 0, image: null })).toEqual({ text: "red", item: 0 });
+  expect(queryOf({ ...NO_QUERY, text: "", item: null, image: "aGk=" })).toEqual({ image: "aGk=" });
+  expect(queryOf({ ...NO_QUERY, good: [1], bad: [2] })).toEqual({ positive: [1], negative: [2] });
+  expect(queryOf({ ...NO_QUERY, bad: [2] })).toBeNull();
+  expect(queryOf({ ...NO_QUERY, text: "  ", item: null, image: null })).toBeNull();
 });
 
 test("a picture of many bytes becomes base64 without running out of stack", () => {

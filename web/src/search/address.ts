@@ -1,28 +1,66 @@
 /** The search in the page's address, so that it can be shared and stepped back to. */
 
+import type { Scalar } from "../client/contract.ts";
+import type { Where } from "./marks.ts";
+
 export interface Place {
   text: string;
   item: number | null;
   collection: string | null;
+  /** Examples, and counterexamples, of what is looked for. */
+  good: readonly number[];
+  bad: readonly number[];
+  where: Where;
+  /** One picture of each group. */
+  grouped: boolean;
 }
 
 export const MAX_TEXT = 1_000;
+/** So many examples fit an address. */
+const MOST_IDS = 100;
+const MOST_VALUES = 50;
 
 export function readPlace(search: string): Place {
   const given = new URLSearchParams(search);
-  const item = given.get("item") ?? "";
   return {
     text: (given.get("q") ?? "").slice(0, MAX_TEXT),
-    item: /^\d{1,16}$/.test(item) && Number.isSafeInteger(Number(item)) ? Number(item) : null,
+    item: idsIn(given.get("item"))[0] ?? null,
     collection: given.get("c"),
+    good: idsIn(given.get("like")),
+    bad: idsIn(given.get("unlike")),
+    where: given.getAll("f").slice(0, MOST_VALUES).flatMap(pairIn),
+    grouped: given.has("groups"),
   };
 }
 
 /** Relative, so that it works under any path. */
-export function writePlace({ text, item, collection }: Place): string {
-  const search = new URLSearchParams();
-  if (text.trim() !== "") search.set("q", text.trim());
-  if (item !== null) search.set("item", String(item));
-  if (collection !== null) search.set("c", collection);
+export function writePlace({ text, item, collection, good, bad, where, grouped }: Place): string {
+  const pairs: [string, string][] = [
+    ["q", text.trim()],
+    ["item", item === null ? "" : String(item)],
+    ["like", good.slice(-MOST_IDS).join(",")],
+    ["unlike", bad.slice(-MOST_IDS).join(",")],
+    ...where.map(([field, value]): [string, string] => ["f", `${field}:${JSON.stringify(value)}`]),
+    ["groups", grouped ? "1" : ""],
+    ["c", collection ?? ""],
+  ];
+  const search = new URLSearchParams(pairs.filter(([, value]) => value !== ""));
   return search.size === 0 ? "./" : `?${search.toString()}`;
+}
+
+function idsIn(text: string | null): number[] {
+  const ids = (text ?? "").split(",").filter((one) => /^\d{1,16}$/.test(one));
+  return ids.map(Number).filter(Number.isSafeInteger).slice(0, MOST_IDS);
+}
+
+/** A field and a value as JSON; what is neither is passed over. */
+function pairIn(text: string): [string, Scalar][] {
+  const colon = text.indexOf(":");
+  try {
+    const value: unknown = JSON.parse(text.slice(colon + 1));
+    const known = typeof value === "string" || typeof value === "number" || typeof value === "boolean";
+    return colon > 0 && known ? [[text.slice(0, colon), value]] : [];
+  } catch {
+    return [];
+  }
 }

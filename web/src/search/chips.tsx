@@ -39,6 +39,17 @@ export function PictureChip({ preview, name, onRemove }: { preview: string; name
   );
 }
 
+export function ExamplesChip({ good, bad, onRemove }: { good: number; bad: number; onRemove: () => void }): VNode {
+  return (
+    <span class="chip" data-testid="examples-chip">
+      <span class="chip-label">
+        {good} good, {bad} bad
+      </span>
+      <Remove label="Stop looking by examples" onRemove={onRemove} />
+    </span>
+  );
+}
+
 function Remove({ label, onRemove }: { label: string; onRemove: () => void }): VNode {
   return (
     <button type="button" class="round" aria-label={label} onClick={onRemove}>

@@ -1,13 +1,17 @@
 /** The state of one search as the page shows it, page after page of hits. */
 
-import type { Hit, Problem, Query, Search, SearchResult, Took } from "../client/contract.ts";
+import type { Exclude, Filter, Hit, Problem, Query, Search, SearchResult, Took } from "../client/contract.ts";
 import { problemOf } from "../client/problem.ts";
+import { groupOf } from "./marks.ts";
 
 export type Phase = "idle" | "loading" | "more" | "done" | "failed";
 
 export interface Request {
   collection: string;
   query: Query;
+  filter?: Filter;
+  /** One picture of each group. */
+  group_by?: string;
 }
 
 export interface Findings {
@@ -29,6 +33,7 @@ export const PAGE = 48;
 /** Past this a grid is no longer looked at; a better query is. */
 export const MAX_SHOWN = 2_000;
 const SLOT = "main";
+const FORGOTTEN = "nothing-to-continue";
 const NOTHING: Findings = {
   phase: "idle",
   request: null,
@@ -41,6 +46,8 @@ const NOTHING: Findings = {
 
 export class Finder {
   readonly #live: Searcher;
+  /** What is left out beside what is shown; asked for at each search, since it changes without one. */
+  excluding: () => Exclude = () => ({});
   readonly #listeners = new Set<(findings: Findings) => void>();
   #findings = NOTHING;
   #turn = 0;
@@ -62,7 +69,7 @@ export class Finder {
   async find(request: Request): Promise<void> {
     const kept = request.collection === this.#findings.request?.collection ? this.#findings.hits : [];
     this.#show({ ...NOTHING, phase: "loading", request, hits: kept });
-    await this.#ask(request, []);
+    await this.#ask(request, [], asked(request, [], this.excluding()));
   }
 
   async more(): Promise<void> {
@@ -70,7 +77,7 @@ export class Finder {
     const again = phase === "failed" && hits.length > 0;
     if (request === null || !(phase === "done" || again) || this.#ended) return;
     this.#show({ ...this.#findings, phase: "more", problem: null });
-    await this.#ask(request, hits);
+    await this.#ask(request, hits, { ...onwards(request), ...excludedBy(this.excluding()) });
   }
 
   /** Ask again what failed: the first page, or the next. */
@@ -90,16 +97,19 @@ export class Finder {
     return this.#findings.exhausted || this.#findings.hits.length >= MAX_SHOWN;
   }
 
-  async #ask(request: Request, shown: Hit[]): Promise<void> {
+  async #ask(request: Request, shown: Hit[], search: Search): Promise<void> {
     this.#turn += 1;
     const turn = this.#turn;
-    const seen = shown.length === 0 ? {} : { seen: shown.map(({ id }) => id) };
     try {
-      const result = await this.#live.search({ ...request, ...seen, limit: PAGE }, { slot: SLOT });
+      const result = await this.#live.search(search, { slot: SLOT });
       if (turn === this.#turn) this.#show(withPage(request, shown, result));
     } catch (error) {
       // A newer search has the floor: whatever became of this one is no longer of interest.
-      if (turn === this.#turn) this.#show({ ...this.#findings, phase: "failed", hits: shown, problem: problemOf(error) });
+      if (turn !== this.#turn) return;
+      const problem = problemOf(error);
+      // The session that knew the query is gone, or has forgotten it: we know it too.
+      if (search.next && problem.type === FORGOTTEN) return this.#ask(request, shown, asked(request, shown, this.excluding()));
+      this.#show({ ...this.#findings, phase: "failed", hits: shown, problem });
     }
   }
 
@@ -109,9 +119,34 @@ export class Finder {
   }
 }
 
+/** The session goes on with its last query: nothing is encoded, and what was shown need not be told. */
+function onwards({ collection }: Request): Search {
+  return { collection, next: true, limit: PAGE };
+}
+
+function excludedBy(exclude: Exclude): Pick<Search, "exclude"> {
+  return Object.keys(exclude).length > 0 ? { exclude } : {};
+}
+
+function asked(request: Request, shown: readonly Hit[], excluding: Exclude): Search {
+  const exclude = request.group_by === undefined ? excluding : { ...excluding, groups: groupsOf(request.group_by, shown, excluding) };
+  return {
+    ...request,
+    ...(shown.length > 0 && { seen: shown.map(({ id }) => id) }),
+    ...excludedBy(exclude),
+    ...(request.group_by !== undefined && { group_size: 1 }),
+    limit: PAGE,
+  };
+}
+
+function groupsOf(field: string, shown: readonly Hit[], { groups = [] }: Exclude): (string | number)[] {
+  return [...new Set([...groups, ...shown.flatMap((hit) => groupOf(hit, field) ?? [])])];
+}
+
 function withPage(request: Request, shown: Hit[], result: SearchResult): Findings {
   const known = new Set(shown.map(({ id }) => id));
-  const fresh = (result.hits ?? []).filter(({ id }) => !known.has(id));
+  const found = result.hits ?? result.groups?.flatMap(({ hits }) => hits) ?? [];
+  const fresh = found.filter(({ id }) => !known.has(id));
   return {
     phase: "done",
     request,

@@ -3,7 +3,7 @@
 import type { VNode } from "preact";
 import { useCallback, useEffect, useMemo, useState } from "preact/hooks";
 
-import type { Hit, Problem } from "../client/contract.ts";
+import type { Collection, Hit, Problem } from "../client/contract.ts";
 import { HttpClient } from "../client/http.ts";
 import type { LiveClient } from "../client/live.ts";
 import type { Access } from "../ui/access.ts";
@@ -12,13 +12,15 @@ import { ConnectionNote } from "../ui/connection-note.tsx";
 import { Header } from "../ui/header.tsx";
 import { KeyDialog } from "../ui/key-dialog.tsx";
 import { readKey } from "../ui/key.ts";
+import { nameOf } from "../ui/format.ts";
 import { Failure } from "../ui/notice.tsx";
 import { Media } from "../ui/picture.tsx";
-import { ItemChip, PictureChip } from "./chips.tsx";
+import type { Place } from "./address.ts";
+import { ExamplesChip, ItemChip, PictureChip } from "./chips.tsx";
 import { CollectionChooser } from "./collection-chooser.tsx";
 import type { Finder, Findings } from "./finder.ts";
+import { Found } from "./found.tsx";
 import { enterGrid } from "./grid.tsx";
-import { Results } from "./results.tsx";
 import { SearchBox } from "./search-box.tsx";
 import { NoCollections, Start } from "./start.tsx";
 import type { Collections } from "./use-collections.ts";
@@ -30,7 +32,8 @@ import type { OwnPicture } from "./use-own-picture.ts";
 import { useOwnPicture } from "./use-own-picture.ts";
 import type { Travel } from "./use-place.ts";
 import { usePlace } from "./use-place.ts";
-import { Viewer } from "./viewer.tsx";
+import type { Sitting } from "./use-sitting.ts";
+import { useSitting } from "./use-sitting.ts";
 
 const http = new HttpClient({ key: readKey });
 
@@ -50,17 +53,19 @@ export function SearchPage(): VNode {
 }
 
 function SearchMain({ access, live }: { access: Access; live: LiveClient }): VNode {
-  const { collections, travel, own, collection, finder, findings, problem } = useSearch(access, live);
+  const state = useSearch(access, live);
+  const { collections, travel, own, collection, findings, problem, sitting } = state;
   const [known, setKnown] = useState<Hit | null>(null);
   const idle = findings.phase === "idle";
   const similar = (hit: Hit): void => {
+    sitting.note(`similar to ${nameOf(hit.id, hit.payload, hit.source)}`);
     own.remove();
     setKnown(hit);
-    travel.go({ text: "", item: hit.id });
+    travel.go({ text: "", item: hit.id, good: [], bad: [] });
     scrollTo({ top: 0 });
     focusBox();
   };
-  const onChoose = (name: string): void => travel.go({ collection: name });
+  const onChoose = (name: string): void => travel.go({ collection: name, item: null, good: [], bad: [], where: [], grouped: false });
   return (
     <main class={idle ? "search idle" : "search"}>
       <h1 class={idle ? "" : "hidden"}>Find pictures by what they show</h1>
@@ -70,7 +75,7 @@ function SearchMain({ access, live }: { access: Access; live: LiveClient }): VNo
       </div>
       {problem !== null && <Failure problem={problem} onRetry={collections.reload} />}
       {idle && problem === null && <Before collections={collections} chosen={collection} travel={travel} />}
-      {!idle && <Found finder={finder} findings={findings} onSimilar={similar} />}
+      {!idle && <Found state={state} onSimilar={similar} onAbove={focusBox} />}
     </main>
   );
 }
@@ -80,6 +85,9 @@ interface SearchState {
   travel: Travel;
   own: OwnPicture;
   collection: string | null;
+  /** What is known of the chosen collection. */
+  facts: Collection | null;
+  sitting: Sitting;
   finder: Finder;
   findings: Findings;
   /** What keeps the page from searching at all. */
@@ -90,18 +98,24 @@ function useSearch(access: Access, live: LiveClient): SearchState {
   const collections = useCollections(http, access.round);
   const travel = usePlace();
   const { place, go } = travel;
-  const own = useOwnPicture(useCallback(() => go({ text: "", item: null }), [go]));
+  const own = useOwnPicture(useCallback(() => go({ text: "", item: null, good: [], bad: [] }), [go]));
   const collection = choose(collections.list, place.collection);
-  const asked = { collection, text: place.text, item: place.item, image: own.picture?.base64 ?? null };
-  const [finder, found] = useFinder(live, asked);
+  const facts = collections.list?.find(({ name }) => name === collection) ?? null;
+  const sitting = useSitting(collection, travel);
+  const asked = { ...place, collection, groupBy: groupBy(place, facts), image: own.picture?.base64 ?? null };
+  const early = isEarly(asked, collections, place.grouped);
+  const [finder, found] = useFinder(live, early ? { ...asked, collection: null } : asked, sitting.marks);
   useAsked(collections.problem, found.problem, access);
-  const findings = isEarly(asked, collections) ? { ...found, phase: "loading" as const } : found;
-  return { collections, travel, own, collection, finder, findings, problem: own.problem ?? collections.problem };
+  const findings = early ? { ...found, phase: "loading" as const } : found;
+  return { collections, travel, own, collection, facts, sitting, finder, findings, problem: own.problem ?? collections.problem };
 }
 
+const groupBy = ({ grouped }: Place, facts: Collection | null): string | null => (grouped && facts !== null ? facts.group_field : null);
+
 /** A shared address is a search from the first moment, even while the collections are still being asked for. */
-function isEarly(asked: Asked, { list, problem }: Collections): boolean {
-  return asked.collection === null && list === null && problem === null && queryOf(asked) !== null;
+function isEarly(asked: Asked, { list, problem }: Collections, grouped: boolean): boolean {
+  const waits = asked.collection === null || grouped;
+  return waits && list === null && problem === null && queryOf(asked) !== null;
 }
 
 function useAsked(first: Problem | null, second: Problem | null, { check }: Access): void {
@@ -121,6 +135,7 @@ interface AskProps {
 }
 
 function Ask({ travel: { place, drift, go, settle }, own, known, collection, busy }: AskProps): VNode {
+  const examples = place.good.length + place.bad.length;
   const enter = (text: string): void => {
     drift({ text });
     settle();
@@ -129,7 +144,7 @@ function Ask({ travel: { place, drift, go, settle }, own, known, collection, bus
     <SearchBox
       text={place.text}
       busy={busy}
-      hasParts={own.picture !== null || place.item !== null}
+      hasParts={own.picture !== null || place.item !== null || examples > 0}
       onType={(text) => drift({ text })}
       onEnter={enter}
       onLeave={settle}
@@ -137,6 +152,9 @@ function Ask({ travel: { place, drift, go, settle }, own, known, collection, bus
       onPicture={own.take}
     >
       {own.picture !== null && <PictureChip {...own.picture} onRemove={own.remove} />}
+      {examples > 0 && (
+        <ExamplesChip good={place.good.length} bad={place.bad.length} onRemove={() => go({ good: [], bad: [] })} />
+      )}
       {place.item !== null && collection !== null && (
         <ItemChip collection={collection} id={place.item} known={known} onRemove={() => go({ item: null })} />
       )}
@@ -149,42 +167,4 @@ function Before({ collections, chosen, travel }: { collections: Collections; cho
   if (list === null) return null;
   if (list.length === 0) return <NoCollections onReload={reload} />;
   return <Start collection={list.find(({ name }) => name === chosen) ?? null} onIdea={(text) => travel.go({ text })} />;
-}
-
-interface FoundProps {
-  finder: Finder;
-  findings: Findings;
-  onSimilar: (hit: Hit) => void;
-}
-
-function Found({ finder, findings, onSimilar }: FoundProps): VNode {
-  const [opened, setOpened] = useState<number | null>(null);
-  const { hits, request } = findings;
-  const hit = opened === null ? undefined : hits[opened];
-  const to = (index: number): (() => void) | undefined => (hits[index] ? () => setOpened(index) : undefined);
-  const close = (): void => setOpened(null);
-  return (
-    <>
-      <Results
-        findings={findings}
-        onOpen={setOpened}
-        onAbove={focusBox}
-        onMore={() => void finder.more()}
-        onRetry={() => void finder.retry()}
-      />
-      {hit && opened !== null && request && (
-        <Viewer
-          collection={request.collection}
-          hit={hit}
-          onPrevious={to(opened - 1)}
-          onNext={to(opened + 1)}
-          onSimilar={() => {
-            close();
-            onSimilar(hit);
-          }}
-          onClose={close}
-        />
-      )}
-    </>
-  );
 }

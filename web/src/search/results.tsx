@@ -6,17 +6,19 @@ import { count, duration, plural, stages } from "../ui/format.ts";
 import { Failure, Notice } from "../ui/notice.tsx";
 import type { Findings, Phase } from "./finder.ts";
 import { MAX_SHOWN, PAGE } from "./finder.ts";
+import type { Marked } from "./grid.tsx";
 import { Grid } from "./grid.tsx";
 
 export interface ResultsProps {
   findings: Findings;
+  marked: Marked;
   onOpen: (index: number) => void;
   onAbove: () => void;
   onMore: () => void;
   onRetry: () => void;
 }
 
-export function Results({ findings, onOpen, onAbove, onMore, onRetry }: ResultsProps): VNode {
+export function Results({ findings, marked, onOpen, onAbove, onMore, onRetry }: ResultsProps): VNode {
   const { phase, hits, request, problem } = findings;
   return (
     <section class="results" aria-label="Results" aria-busy={phase === "loading" || phase === "more"}>
@@ -26,6 +28,7 @@ export function Results({ findings, onOpen, onAbove, onMore, onRetry }: ResultsP
           collection={request.collection}
           hits={hits}
           stale={phase === "loading"}
+          marked={marked}
           onOpen={onOpen}
           onAbove={onAbove}
         />

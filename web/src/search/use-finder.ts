@@ -2,40 +2,60 @@
 
 import { useEffect, useMemo, useState } from "preact/hooks";
 
-import type { LiveClient } from "../client/live.ts";
 import type { Query } from "../client/contract.ts";
-import type { Findings } from "./finder.ts";
+import type { LiveClient } from "../client/live.ts";
+import { filterOf } from "./facets.tsx";
+import type { Findings, Request } from "./finder.ts";
 import { Finder } from "./finder.ts";
+import type { Marks, Where } from "./marks.ts";
+import { excluded } from "./marks.ts";
 
 export interface Asked {
   collection: string | null;
   text: string;
   item: number | null;
   image: string | null;
+  good: readonly number[];
+  bad: readonly number[];
+  where: Where;
+  groupBy: string | null;
 }
 
-export function useFinder(live: LiveClient, { collection, text, item, image }: Asked): [Finder, Findings] {
+/** What is marked meanwhile changes nothing that is shown; it counts from the next search on. */
+export function useFinder(live: LiveClient, asked: Asked, marks: Marks): [Finder, Findings] {
   const finder = useMemo(() => new Finder(live), [live]);
   const [findings, setFindings] = useState(finder.findings);
   useEffect(() => {
     setFindings(finder.findings);
     return finder.subscribe(setFindings);
   }, [finder]);
+  useEffect(() => void (finder.excluding = () => excluded(marks)), [finder, marks]);
+  const question = JSON.stringify(requestOf(asked));
   useEffect(() => {
-    const query = queryOf({ text, item, image });
-    if (collection === null || query === null) finder.clear();
-    else void finder.find({ collection, query });
-  }, [finder, collection, text, item, image]);
+    const request = JSON.parse(question) as Request | null;
+    if (request === null) finder.clear();
+    else void finder.find(request);
+  }, [finder, question]);
   return [finder, findings];
 }
 
+function requestOf(asked: Asked): Request | null {
+  const { collection, where, groupBy } = asked;
+  const query = queryOf(asked);
+  if (collection === null || query === null) return null;
+  const filter = filterOf(where);
+  return { collection, query, ...(filter && { filter }), ...(groupBy !== null && { group_by: groupBy }) };
+}
+
 /** Null where there is nothing to look for. */
-export function queryOf({ text, item, image }: Omit<Asked, "collection">): Query | null {
+export function queryOf({ text, item, image, good, bad }: Pick<Asked, "text" | "item" | "image" | "good" | "bad">): Query | null {
   const words = text.trim();
   const query: Query = {
     ...(words !== "" && { text: words }),
     ...(item !== null && { item }),
     ...(image !== null && { image }),
+    ...(good.length > 0 && { positive: [...good] }),
   };
-  return Object.keys(query).length === 0 ? null : query;
+  if (Object.keys(query).length === 0) return null;
+  return bad.length > 0 ? { ...query, negative: [...bad] } : query;
 }

@@ -7,22 +7,29 @@ import { nameOf, plain, score } from "../ui/format.ts";
 import { Icon } from "../ui/icons.tsx";
 import { Modal } from "../ui/modal.tsx";
 import { Picture } from "../ui/picture.tsx";
+import type { Marked } from "./grid.tsx";
+import { keysOf, MarkButtons } from "./grid.tsx";
+import { Strip } from "./strip.tsx";
+import { isPlain } from "./use-keys.ts";
 
 export interface ViewerProps {
   collection: string;
   hit: Hit;
+  /** Whether pictures of it stand in groups. */
+  grouped: boolean;
+  marked: Marked;
   /** Undefined where there is none before, or after. */
   onPrevious?: (() => void) | undefined;
   onNext?: (() => void) | undefined;
-  onSimilar: () => void;
   onClose: () => void;
 }
 
-export function Viewer({ collection, hit, onPrevious, onNext, onSimilar, onClose }: ViewerProps): VNode {
+export function Viewer({ collection, hit, grouped, marked, onPrevious, onNext, onClose }: ViewerProps): VNode {
   const name = nameOf(hit.id, hit.payload, hit.source);
   const keys = (event: KeyboardEvent): void => {
     if (event.key === "ArrowLeft") onPrevious?.();
     if (event.key === "ArrowRight") onNext?.();
+    if (isPlain(event)) keysOf(marked, hit)[event.key]?.();
   };
   return (
     <Modal label={name} class="viewer" onClose={onClose} onKeyDown={keys} testid="viewer">
@@ -38,10 +45,19 @@ export function Viewer({ collection, hit, onPrevious, onNext, onSimilar, onClose
             <Icon name="close" />
           </button>
         </div>
-        <button type="button" class="primary" onClick={onSimilar} data-testid="find-similar">
-          <Icon name="similar" />
-          Find similar
-        </button>
+        <div class="viewer-acts">
+          <button type="button" class="primary" onClick={() => marked.similar(hit)} data-testid="find-similar">
+            <Icon name="similar" />
+            Find similar
+          </button>
+          <MarkButtons hit={hit} name={name} mark={marked.of(hit)} reachable onMark={marked.mark} />
+          {grouped && (
+            <button type="button" onClick={() => marked.hideGroup(hit)} data-testid="hide-group">
+              Hide its group
+            </button>
+          )}
+        </div>
+        {grouped && <Strip collection={collection} id={hit.id} onSimilar={(item) => marked.similar({ ...item, score: hit.score })} />}
         <Facts hit={hit} />
       </div>
     </Modal>

@@ -1,0 +1,196 @@
+"""A whole sitting on the search page: page on, hide, mark, refine, filter, group, undo; one key or one click each."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from tests.e2e.browser import chromium, new_page
+from tests.e2e.conftest import RunningStack
+from tests.e2e.running import until
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+AXE = Path(__file__).parents[2] / "web" / "node_modules" / "axe-core" / "axe.min.js"
+ALBUMS = 4
+PER_ALBUM = 8
+INDEXED_S = 120.0
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def albums(demo_stack: RunningStack) -> str:
+    """A collection whose pictures stand in groups, in order."""
+    pictures = sorted((demo_stack.data / "demo" / "pictograms").glob("*.png"))[: ALBUMS * PER_ALBUM]
+    payloads = [{"album": f"album-{n % ALBUMS}", "position": n // ALBUMS} for n in range(len(pictures))]
+    with httpx.Client(base_url=demo_stack.url, trust_env=False, timeout=60) as client:
+        client.put(
+            "/v1/collections/albums",
+            json={"group_field": "album", "payload": {"album": "keyword", "position": "integer"}},
+        ).raise_for_status()
+        files = [("files", (picture.name, picture.read_bytes(), "image/png")) for picture in pictures]
+        client.post(
+            "/v1/collections/albums/items", files=files, data={"payload": json.dumps(payloads)}
+        ).raise_for_status()
+        until(lambda: client.get("/v1/collections/albums").json()["count"] == len(pictures), INDEXED_S)
+    return "albums"
+
+
+@pytest.fixture
+def page(browser: Browser, demo_stack: RunningStack) -> Iterator[Page]:
+    with new_page(browser, demo_stack.url) as one:
+        yield one
+
+
+def answered(page: Page) -> None:
+    expect(page.locator("section[aria-label=Results]")).to_have_attribute("aria-busy", "false")
+    expect(page.get_by_test_id("hit").first).to_be_visible()
+
+
+def go(page: Page, address: str) -> None:
+    page.goto(address)
+    answered(page)
+
+
+def ids(page: Page) -> list[str]:
+    found: list[str] = page.get_by_test_id("hit").evaluate_all("tiles => tiles.map(tile => tile.dataset.id)")
+    return found
+
+
+def spot(page: Page, item: str) -> Locator:
+    return page.locator("li.spot", has=page.locator(f'[data-id="{item}"]'))
+
+
+def places(page: Page) -> Any:
+    """Where every tile stands."""
+    return page.get_by_test_id("hit").evaluate_all(
+        "tiles => tiles.map(tile => [tile.dataset.id, tile.offsetLeft, tile.getBoundingClientRect().top + scrollY])"
+    )
+
+
+def test_a_sitting_by_keyboard(page: Page) -> None:
+    go(page, "/?q=cat")
+    before = places(page)
+    good, bad, gone = ids(page)[:3]
+    page.get_by_test_id("hit").first.focus()
+    for key in ("g", "ArrowRight", "b", "ArrowRight", "x"):
+        page.keyboard.press(key)
+    for item, mark in ((good, "good"), (bad, "bad"), (gone, "hidden")):
+        expect(spot(page, item)).to_have_attribute("data-mark", mark)
+    assert places(page) == before, "nothing moves when something is marked"
+
+    page.keyboard.press("n")
+    expect(page.get_by_test_id("hit")).to_have_count(96)
+    assert len(set(ids(page))) == 96
+    assert places(page)[:48] == before
+
+    page.keyboard.press("r")
+    expect(page).to_have_url(re.compile(f"like={good}&unlike={bad}"))
+    expect(page.get_by_test_id("examples-chip")).to_have_text(re.compile("1 good, 1 bad"))
+    answered(page)
+    expect(page.locator(f'[data-id="{gone}"]')).to_have_count(0)
+    assert not {good, bad, gone} & set(ids(page))
+    refined, shared = ids(page), page.url
+
+    page.keyboard.press("u")
+    expect(page.get_by_test_id("examples-chip")).to_have_count(0)
+    page.keyboard.press("u")
+    answered(page)
+    page.keyboard.press("s")  # no picture has the focus: nothing happens
+    expect(spot(page, good)).to_have_attribute("data-mark", "good")
+
+    page.goto(shared)
+    answered(page)
+    # What undo took back was hidden when the address was made.
+    assert [one for one in ids(page) if one != gone][:5] == refined[:5], "the address reproduces the query"
+
+
+def test_what_is_hidden_stays_hidden_in_every_later_search(page: Page) -> None:
+    go(page, "/?q=cat")
+    gone = ids(page)[0]
+    spot(page, gone).hover()
+    spot(page, gone).get_by_test_id("mark-hidden").click()
+    expect(page.get_by_test_id("last-step")).to_contain_text("hidden")
+    page.get_by_test_id("query").fill("a cat")
+    page.get_by_test_id("query").press("Enter")
+    expect(page.locator(f'[data-id="{gone}"]')).to_have_count(0)
+    page.reload()
+    answered(page)
+    assert gone not in ids(page)
+
+
+def test_filters_have_counts_and_stay_where_they_are(page: Page) -> None:
+    go(page, "/?q=red")
+    page.get_by_test_id("filters").click()
+    value = page.get_by_role("group", name="group", exact=True).get_by_test_id("facet-value").first
+    expect(value).to_have_text(re.compile(r"\w+ [\d,]+"))
+    named = value.inner_text().split()[0]
+    where = value.bounding_box()
+    value.click()
+    expect(page).to_have_url(re.compile("f=group"))
+    answered(page)
+    expect(value).to_have_attribute("aria-pressed", "true")
+    assert value.bounding_box() == where
+    page.get_by_test_id("hit").first.click()
+    expect(page.get_by_test_id("payload")).to_contain_text(named)
+    page.keyboard.press("Escape")
+    page.get_by_test_id("undo").click()
+    expect(value).to_have_attribute("aria-pressed", "false")
+    assert "f=group" not in page.url
+
+
+def test_groups_are_shown_by_one_picture_hidden_whole_and_have_their_strip(page: Page, albums: str) -> None:
+    go(page, f"/?q=cat&c={albums}")
+    expect(page.get_by_test_id("hit")).to_have_count(ALBUMS * PER_ALBUM)
+    page.get_by_test_id("groups").click()
+    expect(page.get_by_test_id("hit")).to_have_count(ALBUMS)
+    expect(page.get_by_test_id("exhausted")).to_be_visible()
+    page.get_by_test_id("hit").first.focus()
+    page.keyboard.press("v")
+    expect(page.get_by_test_id("last-step")).to_contain_text("album-")
+    page.get_by_test_id("groups").click()
+    expect(page.get_by_test_id("hit")).to_have_count((ALBUMS - 1) * PER_ALBUM)
+    page.get_by_test_id("hit").first.click()
+    strip = page.get_by_test_id("strip").get_by_role("button")
+    expect(strip.nth(1)).to_be_visible()
+    expect(page.locator('[data-testid="strip"] [aria-current="true"]')).to_have_count(1)
+    strip.last.click()
+    expect(page.get_by_test_id("similar-chip")).to_be_visible()
+    answered(page)
+
+
+LOOKS: dict[str, dict[str, Any]] = {"light": {}, "dark": {"dark": True}, "phone": {"width": 390}}
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_the_page_is_sound_in_the_middle_of_a_sitting(
+    browser: Browser, demo_stack: RunningStack, albums: str, look: str
+) -> None:
+    with new_page(browser, demo_stack.url, **LOOKS[look]) as page:
+        go(page, f"/?q=cat&c={albums}")
+        page.get_by_test_id("filters").click()
+        expect(page.get_by_test_id("facet-value").first).to_be_visible()
+        page.get_by_test_id("hit").first.focus()
+        for key in ("g", "ArrowRight", "b", "ArrowRight", "x"):
+            page.keyboard.press(key)
+        sound(page)
+        page.get_by_test_id("hit").last.click()
+        expect(page.get_by_test_id("strip").get_by_role("button").first).to_be_visible()
+        sound(page)
+
+
+def sound(page: Page) -> None:
+    found: dict[str, Any] = page.evaluate(AXE.read_text() + ";axe.run()")
+    assert [(one["id"], [node["target"] for node in one["nodes"]]) for one in found["violations"]] == []
+    overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    assert overflow <= 0

@@ -1,0 +1,123 @@
+/** Filters: the most frequent values of a collection's fields, with how many pictures have them. */
+
+import type { VNode } from "preact";
+import { useContext, useEffect, useState } from "preact/hooks";
+
+import type { Collection, Facet, Filter, Problem, Scalar } from "../client/contract.ts";
+import { problemOf } from "../client/problem.ts";
+import { count, plain } from "../ui/format.ts";
+import { Failure } from "../ui/notice.tsx";
+import { Media } from "../ui/picture.tsx";
+import type { Where } from "./marks.ts";
+import { valuesOf } from "./marks.ts";
+
+export interface FacetsProps {
+  collection: Collection;
+  where: Where;
+  onValue: (field: string, value: Scalar) => void;
+  onNone: () => void;
+}
+
+const MOST_FIELDS = 6;
+const MOST_VALUES = 12;
+const COUNTED = new Set(["keyword", "bool", "integer"]);
+
+export function Facets({ collection, where, onValue, onNone }: FacetsProps): VNode {
+  const fields = fieldsOf(collection);
+  const [all, problem] = useFacets(collection.name, fields, []);
+  const [left] = useFacets(collection.name, fields, where);
+  return (
+    <section class="facets" aria-label="Filters" data-testid="facets">
+      {problem !== null && <Failure problem={problem} />}
+      {fields.length === 0 && <p class="soft">This collection has no field to filter by.</p>}
+      {fields.map((field) => (
+        <Field
+          key={field}
+          field={field}
+          values={valuesIn(all, field, valuesOf(where, field))}
+          counts={countsIn(left ?? all, field)}
+          chosen={valuesOf(where, field)}
+          onValue={(value) => onValue(field, value)}
+        />
+      ))}
+      <button type="button" disabled={where.length === 0} onClick={onNone} data-testid="no-filters">
+        No filters
+      </button>
+    </section>
+  );
+}
+
+interface FieldProps {
+  field: string;
+  values: readonly Scalar[];
+  counts: ReadonlyMap<Scalar, number>;
+  chosen: readonly Scalar[];
+  onValue: (value: Scalar) => void;
+}
+
+/** Values stay where they are when counts change. */
+function Field({ field, values, counts, chosen, onValue }: FieldProps): VNode {
+  return (
+    <div class="facet" role="group" aria-label={field}>
+      <span class="facet-name">{field}</span>
+      {values.map((value) => (
+        <button
+          key={String(value)}
+          type="button"
+          class="facet-value"
+          aria-pressed={chosen.includes(value)}
+          onClick={() => onValue(value)}
+          data-testid="facet-value"
+        >
+          {plain(value)} <span class="soft">{count(counts.get(value) ?? 0)}</span>
+        </button>
+      ))}
+    </div>
+  );
+}
+
+function fieldsOf({ payload }: Collection): string[] {
+  const named = Object.entries(payload).filter(([, type]) => COUNTED.has(type));
+  return named.map(([name]) => name).slice(0, MOST_FIELDS);
+}
+
+function valuesIn(facets: readonly Facet[] | null, field: string, chosen: readonly Scalar[]): Scalar[] {
+  const known = facets?.find((facet) => facet.field === field)?.values.slice(0, MOST_VALUES) ?? [];
+  return [...new Set([...known.map(({ value }) => value), ...chosen])];
+}
+
+function countsIn(facets: readonly Facet[] | null, field: string): Map<Scalar, number> {
+  const values = facets?.find((facet) => facet.field === field)?.values ?? [];
+  return new Map(values.map(({ value, count: items }) => [value, items]));
+}
+
+/** Null until they are known, and where nothing is filtered beyond what is known already. */
+function useFacets(collection: string, fields: readonly string[], where: Where): [Facet[] | null, Problem | null] {
+  const { http } = useContext(Media);
+  const [found, setFound] = useState<Facet[] | null>(null);
+  const [problem, setProblem] = useState<Problem | null>(null);
+  const asked = JSON.stringify([fields, where]);
+  useEffect(() => {
+    const gone = new AbortController();
+    const [names, pairs] = JSON.parse(asked) as [string[], Where];
+    if (names.length === 0) return undefined;
+    const filter = filterOf(pairs);
+    http.facets(collection, { fields: names, limit: 100, ...(filter && { filter }) }, gone.signal).then(
+      (facets) => {
+        setFound(facets);
+        setProblem(null);
+      },
+      (error: unknown) => {
+        if (!gone.signal.aborted) setProblem(problemOf(error));
+      },
+    );
+    return () => gone.abort();
+  }, [http, collection, asked]);
+  return [found, problem];
+}
+
+/** One of the chosen values of each field. */
+export function filterOf(where: Where): Filter | null {
+  const fields = [...new Set(where.map(([field]) => field))];
+  return fields.length === 0 ? null : { must: fields.map((key) => ({ key, match: valuesOf(where, key) })) };
+}

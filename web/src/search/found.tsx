@@ -1,0 +1,116 @@
+/** The results of a search, and what can be said of them. */
+
+import type { VNode } from "preact";
+import { useState } from "preact/hooks";
+
+import type { Collection, Hit } from "../client/contract.ts";
+import { Facets } from "./facets.tsx";
+import type { Finder, Findings } from "./finder.ts";
+import type { Marked } from "./grid.tsx";
+import type { Where } from "./marks.ts";
+import { groupOf, markOf, toggledValue } from "./marks.ts";
+import { Results } from "./results.tsx";
+import { Keys, Toolbar } from "./toolbar.tsx";
+import { useKeys } from "./use-keys.ts";
+import type { Travel } from "./use-place.ts";
+import type { Sitting } from "./use-sitting.ts";
+import { Viewer } from "./viewer.tsx";
+
+export interface FoundProps {
+  state: {
+    finder: Finder;
+    findings: Findings;
+    sitting: Sitting;
+    /** What is known of the collection. */
+    facts: Collection | null;
+    travel: Travel;
+  };
+  onSimilar: (hit: Hit) => void;
+  onAbove: () => void;
+}
+
+export function Found({ state, onSimilar, onAbove }: FoundProps): VNode {
+  const { finder, findings, sitting, facts, travel } = state;
+  const { place, go } = travel;
+  const [opened, setOpened] = useState<number | null>(null);
+  const [filtering, setFiltering] = useState(place.where.length > 0);
+  const field = facts?.group_field ?? null;
+  const marked = useMarked(sitting, field, (hit) => {
+    setOpened(null);
+    onSimilar(hit);
+  });
+  const onFilter = (): void => setFiltering(!filtering);
+  const onGroups = (): void => (field === null ? undefined : go({ grouped: !place.grouped }));
+  const more = (): void => void finder.more();
+  useKeys({ n: more, r: sitting.refine, u: sitting.undo, f: onFilter, o: onGroups });
+  return (
+    <>
+      <Toolbar
+        marks={sitting.marks}
+        last={sitting.last}
+        filtering={filtering}
+        filters={place.where.length}
+        grouped={place.grouped}
+        groupField={field}
+        onFilter={onFilter}
+        onGroups={onGroups}
+        onRefine={sitting.refine}
+        onUndo={sitting.undo}
+      />
+      {filtering && facts !== null && <Filtering facts={facts} travel={travel} sitting={sitting} />}
+      <Results findings={findings} marked={marked} onOpen={setOpened} onAbove={onAbove} onMore={more} onRetry={() => void finder.retry()} />
+      {findings.hits.length > 0 && <Keys />}
+      <Opened findings={findings} opened={opened} grouped={field !== null} marked={marked} onOpen={setOpened} />
+    </>
+  );
+}
+
+function useMarked({ marks, mark, hideGroup }: Sitting, field: string | null, similar: (hit: Hit) => void): Marked {
+  return {
+    of: (hit) => markOf(marks, hit.id, groupOf(hit, field)),
+    mark,
+    hideGroup: (hit) => hideGroup(hit, field),
+    similar,
+  };
+}
+
+function Filtering({ facts, travel: { place, go }, sitting }: { facts: Collection; travel: Travel; sitting: Sitting }): VNode {
+  const filter = (where: Where, said: string): void => {
+    sitting.note(said);
+    go({ where });
+  };
+  return (
+    <Facets
+      key={facts.name}
+      collection={facts}
+      where={place.where}
+      onValue={(name, value) => filter(toggledValue(place.where, name, value), `filtered by ${name}`)}
+      onNone={() => filter([], "filters taken away")}
+    />
+  );
+}
+
+interface OpenedProps {
+  findings: Findings;
+  opened: number | null;
+  grouped: boolean;
+  marked: Marked;
+  onOpen: (index: number | null) => void;
+}
+
+function Opened({ findings: { hits, request }, opened, grouped, marked, onOpen }: OpenedProps): VNode | null {
+  const hit = opened === null ? undefined : hits[opened];
+  if (hit === undefined || opened === null || request === null) return null;
+  const to = (index: number): (() => void) | undefined => (hits[index] ? () => onOpen(index) : undefined);
+  return (
+    <Viewer
+      collection={request.collection}
+      hit={hit}
+      grouped={grouped}
+      marked={marked}
+      onPrevious={to(opened - 1)}
+      onNext={to(opened + 1)}
+      onClose={() => onOpen(null)}
+    />
+  );
+}
