@@ -12,6 +12,7 @@ from workers.encoders.device import DTYPES, memory_bytes
 from workers.encoders.pictures_lean import PictureTower
 from workers.encoders.preprocess import Preprocess
 from workers.encoders.protocol import EncoderInfo, Matrix, Pixels, Tokens
+from workers.encoders.staging import Staging
 from workers.encoders.text_truncation import TextTower
 
 logger = logging.getLogger(__name__)
@@ -73,6 +74,7 @@ class OpenClipEncoder:
         self._picture_tower = picture_tower
         self._preprocess = preprocess
         self._device, self._dtype = torch.device(info.device), DTYPES[info.precision]
+        self._staging = Staging(preprocess.size, device=self._device) if self._device.type == "cuda" else None
         self._mean = self._channels(preprocess.mean)
         self._std = self._channels(preprocess.std)
 
@@ -91,10 +93,14 @@ class OpenClipEncoder:
 
     @torch.inference_mode()
     def encode_images(self, images: Sequence[Pixels]) -> Matrix:
-        pixels = torch.from_numpy(np.stack(images)).to(self._device)  # (n, height, width, 3), uint8
+        if self._staging is not None:
+            return _unit_rows(self._staging.run(images, self._encode_pixels))
+        return _unit_rows(self._encode_pixels(torch.from_numpy(np.stack(images)).to(self._device)))
+
+    def _encode_pixels(self, pixels: torch.Tensor) -> torch.Tensor:
+        """(n, height, width, 3), uint8, on the device → (n, dim)."""
         channels = pixels.permute(0, 3, 1, 2).float()  # (n, 3, height, width), 0 to 255
-        inputs = ((channels - self._mean) / self._std).to(self._dtype)
-        return _unit_rows(self._picture_tower(inputs))
+        return self._picture_tower(((channels - self._mean) / self._std).to(self._dtype))
 
     def _channels(self, values: tuple[float, ...]) -> torch.Tensor:
         """Per-channel statistics on the scale of uint8, shaped to broadcast over (n, 3, height, width)."""

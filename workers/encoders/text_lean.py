@@ -19,6 +19,7 @@ class LeanText:
 
     def __init__(self, model: nn.Module, *, device: torch.device, dtype: torch.dtype, may_pack: bool = True) -> None:
         tower = text_tower(model)
+        self.context = len(tower.positional_embedding)
         self._device = device
         self._eos_id = eos_id(model)
         self._tokens = tower.token_embedding.weight.to(device, dtype)  # (vocabulary, width)

@@ -20,6 +20,8 @@ KINDS: dict[str, dict[str, Any]] = {
         "text": {"no_causal_mask": True, "pool_type": "last", "proj_bias": True},
         "preprocess": {"mean": 0.5, "std": 0.5, "resize_mode": "squash", "interpolation": "bilinear"},
     },
+    "custom_quick_gelu_with_layer_scale": {"custom_text": True, "quick_gelu": True, "text": {"ls_init_value": 0.3}},
+    "like_coca": {"custom_text": True, "text": {"embed_cls": True}},
     "wide_pictures": {
         "vision_cfg": {"image_size": [32, 48], "layers": 1, "width": 32, "head_width": 16, "patch_size": 8}
     },
@@ -34,6 +36,27 @@ def encoder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 def embed(encoder: Encoder, *texts: str) -> Matrix:
     return encoder.encode_texts([encoder.tokenize(text)[0] for text in texts])
+
+
+STRANGE = {
+    "nothing": "",
+    "spaces": " \t\n ",
+    "control characters": "a\x00cat\x07 \x1b[31mred\x1b[0m\u202e\ufeff",
+    "10,000 characters": "a very long description of a cat " * 304,
+    "one long word": "x" * 10_000,
+    "Greek": "μια χαρούμενη γάτα",
+    "Russian": "счастливая кошка",
+    "Arabic": "قطة سعيدة",
+    "Hebrew": "חתול שמח",
+    "Hindi": "खुश बिल्ली",
+    "Thai": "แมวมีความสุข",
+    "Chinese": "快乐的猫",
+    "Japanese": "幸せな猫",
+    "Korean": "행복한 고양이",
+    "Georgian": "ბედნიერი კატა",
+    "emoji": "🐈‍⬛ 👩🏽‍🚀 🏳️‍🌈",
+    "combining": "e\u0301" * 200,
+}
 
 
 def pictures(encoder: Encoder, count: int) -> list[Pixels]:
@@ -54,6 +77,13 @@ def test_a_vector_does_not_depend_on_its_batch(encoder: Encoder) -> None:
     shown = pictures(encoder, 3)
     separately = np.concatenate([encoder.encode_images([pixels]) for pixels in shown])
     np.testing.assert_allclose(encoder.encode_images(shown), separately, atol=1e-5)
+
+
+@pytest.mark.parametrize("text", STRANGE.values(), ids=STRANGE.keys())
+def test_texts_in_every_script_and_of_any_length_have_vectors(encoder: Encoder, text: str) -> None:
+    alone, beside = embed(encoder, text), embed(encoder, "a cat", text)
+    np.testing.assert_allclose(np.linalg.norm(alone, axis=1), 1.0, atol=1e-5)
+    np.testing.assert_allclose(beside[1], alone[0], atol=1e-5)
 
 
 def test_different_texts_have_different_vectors(encoder: Encoder) -> None:

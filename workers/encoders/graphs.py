@@ -1,0 +1,123 @@
+"""CUDA graphs for a text tower, one for each batch and length bucket.
+
+A short text is some 130 small kernels, and starting them costs a GPU more time than running them; a captured graph
+starts all of them at once. A graph has fixed shapes and addresses, so batches are padded to buckets, and lie in buffers
+of their own. This file has not run on a GPU yet; what of it does not need one is tested on the CPU.
+"""
+
+import logging
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from workers.encoders.text_lean import LeanText
+from workers.encoders.text_rows import Ids
+
+logger = logging.getLogger(__name__)
+
+LENGTHS = (8, 16, 24, 32, 48, 64)
+LARGEST_BATCH = 512
+# Kernels choose their algorithms and reserve memory in the first runs, which may not happen while one is captured.
+WARM_RUNS = 3
+
+
+class Bucket(NamedTuple):
+    """A graph's shape."""
+
+    texts: int
+    length: int
+
+
+def bucket_of(texts: int, length: int, *, context: int) -> Bucket:
+    """The smallest that holds so many texts of so many tokens: powers of two by `LENGTHS` and the whole context."""
+    lengths = [*(known for known in LENGTHS if known < context), context]
+    return Bucket(1 << (texts - 1).bit_length(), lengths[bisect_left(lengths, length)])
+
+
+def fill(ids: Ids, ends: Ids, bucket: Bucket) -> tuple[Ids, Ids]:
+    """(bucket.texts, bucket.length) ids and (bucket.texts,) ends: texts that are missing repeat the first token."""
+    padded = np.zeros(bucket, dtype=np.int64)
+    width = min(bucket.length, ids.shape[1])
+    padded[: len(ids), :width] = ids[:, :width]
+    padded[len(ids) :, 0] = ids[0, 0]
+    return padded, np.pad(ends, (0, bucket.texts - len(ends)))
+
+
+class Graph:
+    """One captured run of `LeanText.padded`, with its inputs, on the host and the device, and its output."""
+
+    def __init__(self, tower: LeanText, bucket: Bucket, *, device: torch.device, pool: Any) -> None:
+        shapes = (tuple(bucket), (bucket.texts,))
+        self._host = [torch.zeros(shape, dtype=torch.int64, pin_memory=True) for shape in shapes]
+        self._copied: Any = torch.cuda.Event()  # type: ignore[no-untyped-call]
+        self._inputs = [torch.zeros(shape, dtype=torch.int64, device=device) for shape in shapes]
+        stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+        stream.wait_stream(torch.cuda.current_stream(device))
+        with torch.cuda.stream(stream):
+            for _ in range(WARM_RUNS):
+                tower.padded(*self._inputs)
+        torch.cuda.current_stream(device).wait_stream(stream)
+        self._graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(self._graph, pool=pool):
+            self._vectors = tower.padded(*self._inputs)
+
+    def __call__(self, ids: Ids, ends: Ids) -> torch.Tensor:
+        """As large as the bucket → (bucket.texts, dim), valid until the next call."""
+        # What lies in pinned memory is read later, when the device comes to it.
+        self._copied.synchronize()
+        for host, on_device, values in zip(self._host, self._inputs, (ids, ends), strict=True):
+            host.copy_(torch.from_numpy(values))
+            on_device.copy_(host, non_blocking=True)
+        self._copied.record()
+        self._graph.replay()
+        return self._vectors
+
+
+Capture = Callable[[Bucket], Callable[[Ids, Ids], torch.Tensor]]
+
+
+class GraphedText:
+    """A lean text tower that captures a graph when it first meets a bucket; what cannot be captured runs eagerly."""
+
+    def __init__(self, tower: LeanText, *, capture: Capture) -> None:
+        self._tower, self._capture = tower, capture
+        self._graphs: dict[Bucket, Callable[[Ids, Ids], torch.Tensor] | None] = {}
+
+    def __call__(self, ids: torch.Tensor) -> torch.Tensor:
+        """(n, context), on the CPU → (n, dim), not normalised."""
+        parts = [self._run(part) for part in torch.split(ids, LARGEST_BATCH)]
+        return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+    def _run(self, ids: torch.Tensor) -> torch.Tensor:
+        rows = ids.numpy()
+        ends = self._tower.ends(rows)
+        bucket = bucket_of(len(rows), int(ends.max()) + 1, context=self._tower.context)
+        graph = self._graph(bucket)
+        if graph is None:
+            return self._tower(ids)
+        # The next call writes over a graph's output.
+        return graph(*fill(rows, ends, bucket))[: len(rows)].clone()
+
+    def _graph(self, bucket: Bucket) -> Callable[[Ids, Ids], torch.Tensor] | None:
+        if bucket not in self._graphs:
+            try:
+                self._graphs[bucket] = self._capture(bucket)
+            except RuntimeError as error:
+                logger.warning("no CUDA graph for %d texts of %d tokens: %s", *bucket, error)
+                self._graphs[bucket] = None
+        return self._graphs[bucket]
+
+
+def on_cuda(tower: LeanText, *, device: torch.device) -> GraphedText:
+    """Graphs share one memory pool, since they never run at the same time."""
+    pool = torch.cuda.graph_pool_handle()
+    return GraphedText(tower, capture=lambda bucket: Graph(tower, bucket, device=device, pool=pool))
+
+
+def buckets(context: int) -> Sequence[Bucket]:
+    """All that there can be."""
+    lengths = [*(known for known in LENGTHS if known < context), context]
+    return [Bucket(1 << power, length) for power in range(LARGEST_BATCH.bit_length()) for length in lengths]
