@@ -2,7 +2,7 @@
 
 For each page `*_work_ms` is the mean time that API and Redis computed for it, whatever else ran on the machine, `*_ms`
 the median time from its first request to the last answer, over HTTP, one request after the other, and `*_commands` how
-many commands Redis ran for it, which does not grow with the ledger. Pages of `all` tenants look at a hundred of them,
+many commands Redis ran for it, which does not grow with the ledger. Pages of `all` tenants look at 64 of them,
 one with the large ledger, the others with half as many jobs together. `fill_s` is how long it took to make the ledger,
 `redis_mib` what it takes there with its index.
 """

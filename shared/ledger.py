@@ -18,7 +18,7 @@ from shared.trace_context import read
 
 # In place of a tenant: all of them, of which those that came last are looked at, so many at most.
 ALL = "*"
-MOST_TENANTS = 100
+MOST_TENANTS = 64
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):
