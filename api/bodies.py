@@ -75,6 +75,9 @@ def check_search(search: Search, settings: Settings, *, root: str = "") -> None:
 def _check_query(query: Query, settings: Settings, *, field: str) -> None:
     if len(query.text or "") > settings.max_text_chars:
         raise Invalid(f"at most {settings.max_text_chars:,} characters", field=f"{field}.text")
+    for index, one in enumerate(query.texts):
+        if len(one.text) > settings.max_text_chars:
+            raise Invalid(f"at most {settings.max_text_chars:,} characters", field=f"{field}.texts[{index}].text")
     check_picture(query, settings, field=f"{field}.image")
 
 

@@ -27,6 +27,8 @@ Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}(?!\n)$", 
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=1_000)]
 Token = Annotated[str, msgspec.Meta(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9._:-]+(?!\n)$")]
 GroupKey = str | int
+Feedback = Literal["rocchio", "recommend", "classifier"]
+NEEDS_POSITIVE = ("recommend", "classifier")
 FieldName = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
 FacetFields = Annotated[list[FieldName], msgspec.Meta(min_length=1, max_length=16)]
 FacetLimit = Annotated[int, msgspec.Meta(ge=1, le=1_000)]
@@ -45,14 +47,30 @@ class _Body(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """A part of a request: immutable, and strict about names."""
 
 
+class WeightedText(_Body, frozen=True):
+    """One text of several. A negative weight leads away from what it says."""
+
+    text: Text
+    weight: Annotated[float, msgspec.Meta(ge=-100, le=100)] = 1.0
+
+    def __post_init__(self) -> None:
+        if not self.text.strip():
+            raise ValueError("text holds nothing but spaces")
+
+
 class Query(_Body, frozen=True):
-    """What to look for; the parts combine into one vector. `image` is base64 in JSON."""
+    """What to look for; the parts combine. `image` is base64 in JSON.
+
+    `feedback` says how the marked items, `positive` and `negative`, take part.
+    """
 
     text: Text | None = None
+    texts: Annotated[list[WeightedText], msgspec.Meta(max_length=16)] = msgspec.field(default_factory=list)
     image: Annotated[bytes, msgspec.Meta(min_length=1)] | None = None
     item: ItemId | None = None
     positive: Annotated[list[ItemId], msgspec.Meta(max_length=1_000)] = msgspec.field(default_factory=list)
     negative: Annotated[list[ItemId], msgspec.Meta(max_length=1_000)] = msgspec.field(default_factory=list)
+    feedback: Feedback | None = None
 
     def __post_init__(self) -> None:
         if self.text is not None and not self.text.strip():
@@ -61,7 +79,14 @@ class Query(_Body, frozen=True):
     @property
     def is_empty(self) -> bool:
         """Whether nothing says what to look for; a session's marks may, or its last query."""
-        return self.text is None and self.image is None and self.item is None and not self.positive
+        leads = self.text is not None or any(one.weight > 0 for one in self.texts)
+        return not leads and self.image is None and self.item is None and not self.positive
+
+    @property
+    def words(self) -> str | None:
+        """What it says in words, for people."""
+        told = [self.text, *(f"-{one.text}" if one.weight < 0 else one.text for one in self.texts)]
+        return ", ".join(one for one in told if one is not None) or None
 
     @property
     def named_ids(self) -> set[int]:
@@ -130,9 +155,13 @@ class Search(_Body, frozen=True, tag_field="kind", tag="search"):
         if self.query.is_empty and (self.then or not marked):
             hint = ", or positive marks in the session" if self.session and not self.then else ""
             raise Invalid(f"a query needs text, image, item or positive{hint}", field="query")
+        if self.query.feedback in NEEDS_POSITIVE and not (self.query.positive or marked):
+            raise Invalid(f"feedback by {self.query.feedback} needs positive items", field="query.feedback")
         for index, then in enumerate(self.then):
             if then.query.is_empty:
                 raise Invalid("a query needs text, image, item or positive", field=f"then[{index}].query")
+        if self.then and any(query.feedback == "recommend" for query in self.queries):
+            raise Invalid("feedback by recommend gives no cosines, which a sequence compares", field="query.feedback")
 
     @property
     def queries(self) -> list[Query]:

@@ -18,4 +18,4 @@ def group_field_of(search: Search, collection: Collection, *, field: str = "then
 
 def text_of(search: Search) -> str:
     """The words of all steps, for people."""
-    return " → ".join(query.text for query in search.queries if query.text)
+    return " → ".join(words for query in search.queries if (words := query.words))

@@ -79,6 +79,11 @@ def decoding_executor(threads: int | None = None) -> BoundedExecutor:
     return BoundedExecutor(lambda: ThreadPoolExecutor(count, thread_name_prefix="decode"), in_flight=2 * count)
 
 
+def fitting_executor() -> BoundedExecutor:
+    """Threads for classifiers, which take milliseconds; apart, so that none waits for a batch of pictures."""
+    return BoundedExecutor(lambda: ThreadPoolExecutor(2, thread_name_prefix="fit"), in_flight=2)
+
+
 def _releaser(slots: asyncio.Semaphore, loop: asyncio.AbstractEventLoop) -> Callable[[Future[T]], None]:
     def release(_: Future[T]) -> None:
         if not loop.is_closed():

@@ -12,10 +12,11 @@ from shared.collections import Collections
 from shared.rebuilds import Rebuilds
 from shared.settings import Settings
 from shared.tracing import Tracing, open_tracing
+from workers.backgrounds import Backgrounds
 from workers.batcher import Batcher
 from workers.encoders.load import load_encoder
 from workers.encoders.protocol import Encoder
-from workers.executors import BoundedExecutor, decoding_executor
+from workers.executors import BoundedExecutor, decoding_executor, fitting_executor
 from workers.ingest.thumbnails import Media
 from workers.metrics import Metrics
 from workers.sittings import Sittings
@@ -49,6 +50,8 @@ class Parts:
     searches: Searches
     media: Media
     decoding: BoundedExecutor
+    fitting: BoundedExecutor
+    backgrounds: Backgrounds
     upkeep: Upkeep
     metrics: Metrics
     tracing: Tracing
@@ -81,6 +84,8 @@ async def open_parts(
         stack.push_async_callback(upkeep.close)
         decoding = decoding_executor()
         stack.push_async_callback(asyncio.to_thread, decoding.close)
+        fitting = fitting_executor()
+        stack.push_async_callback(asyncio.to_thread, fitting.close)
         yield Parts(
             settings=settings,
             redis=redis,
@@ -94,6 +99,8 @@ async def open_parts(
             searches=Searches(store),
             media=Media(settings.media_path),
             decoding=decoding,
+            fitting=fitting,
+            backgrounds=Backgrounds(store),
             upkeep=upkeep,
             metrics=metrics,
             tracing=tracing,

@@ -25,7 +25,8 @@ ENTRY = np.dtype([("id", "<u8"), ("by", "u1")])
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """A search as it can go on without its encoder: what was asked, the unit vector (float32, little endian) that came
-    of it (`later`: those of the further steps), from which model, the items that it names, and whether a text was cut.
+    of it (`later`: those of the further steps), from which model, the items that it names, whether a text was cut, and
+    the vectors that are to be compared.
     """
 
     search: Search
@@ -34,6 +35,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     later: list[bytes] = msgspec.field(default_factory=list)
     named: list[int]
     truncated: bool = False
+    positive: list[bytes] = msgspec.field(default_factory=list)
+    negative: list[bytes] = msgspec.field(default_factory=list)
 
 
 class Sitting(msgspec.Struct, frozen=True, kw_only=True):

@@ -187,3 +187,11 @@ async def test_a_newer_search_takes_the_slot(client: Client, things: str) -> Non
 
     job = (await client.get(f"/v1/jobs/{older}?wait=10")).json()
     assert (job["state"], job["error"]["type"]) == ("superseded", "superseded")
+
+
+async def test_the_words_of_several_texts_are_told_to_people(client: Client, things: str) -> None:
+    query = {"text": "fox", "texts": [{"text": "snow", "weight": 2}, {"text": "dog", "weight": -1}]}
+    job = (await client.post("/v1/search", json=cat(query=query))).json()["id"]
+    assert (await client.get(f"/v1/jobs/{job}")).json()["text"] == "fox, snow, -dog"
+    long = cat(query={"texts": [{"text": "a"}, {"text": "x" * 1001}]})
+    assert problem(await client.post("/v1/search", json=long)) == (422, "invalid", "query.texts[1].text")

@@ -24,6 +24,7 @@ from shared.jobs import (
     Job,
     Query,
     Search,
+    WeightedText,
     kind_of,
 )
 from tests.shared.examples import some
@@ -147,6 +148,10 @@ def test_an_id_is_an_integer_that_javascript_reads_exactly(place: Any, wrong: An
     "wrong",
     [
         {"query": {"text": ""}},
+        {"query": {"texts": [{"text": " "}]}},
+        {"query": {"texts": [{"text": "cat", "weight": 101}]}},
+        {"query": {"texts": [{"text": "cat"}] * 17}},
+        {"query": {"text": "cat", "feedback": "guess", "positive": [1]}},
         {"query": {"text": " \n\t"}},
         {"query": {"text": "x" * 1_001}},
         {"query": {"image": ""}},
@@ -246,3 +251,22 @@ def test_every_job_knows_its_kind(job: Job) -> None:
 
 def test_states_are_open_or_final() -> None:
     assert set(STATES) - FINAL == {"queued", "running"}
+
+
+@pytest.mark.parametrize("feedback", ["recommend", "classifier"])
+def test_some_feedback_needs_a_good_example(feedback: Any) -> None:
+    search = Search(collection="pictures", query=Query(text="cat", negative=[1], feedback=feedback))
+    with pytest.raises(Invalid) as raised:
+        search.require_parts(marked=False)
+    assert raised.value.field == "query.feedback"
+    search.require_parts(marked=True)
+    Search(collection="pictures", query=Query(text="cat", positive=[1], feedback=feedback)).require_parts(marked=False)
+
+
+def test_texts_that_only_lead_away_are_no_query() -> None:
+    texts = [WeightedText(text="cat", weight=-1), WeightedText(text="dog", weight=0)]
+    with pytest.raises(Invalid):
+        Search(collection="pictures", query=Query(texts=texts)).require_parts(marked=False)
+    query = Query(text="fox", texts=texts)
+    Search(collection="pictures", query=query).require_parts(marked=False)
+    assert query.words == "fox, -cat, dog"

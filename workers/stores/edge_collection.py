@@ -17,6 +17,7 @@ from workers.stores.edge_dialect import (
     order_request,
     point,
     request,
+    sample_request,
     scored,
     stored,
 )
@@ -138,6 +139,9 @@ class Collection:
     def _with_payloads(self, queries: Sequence[VectorQuery], answers: list[Answer]) -> list[Answer]:
         wanted = lacking(queries, answers)
         return filled(queries, answers, self.retrieve(wanted, vectors=False)) if wanted else answers
+
+    def sample(self, limit: int) -> list[StoredPoint]:
+        return [stored(one, vectors=True) for one in self._shard.query(sample_request(limit))]
 
     def facets(self, queries: Sequence[FacetQuery]) -> list[list[FacetValue]]:
         for query in queries:

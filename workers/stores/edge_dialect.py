@@ -28,7 +28,7 @@ def point(given: Point, *, dim: int) -> edge.Point:
 def request(query: VectorQuery, chosen: Plan, *, dim: int) -> edge.QueryRequest:
     return edge.QueryRequest(
         limit=query.limit,
-        query=edge.Query.Nearest(floats(query.vector, dim=dim)),
+        query=_query(query, dim=dim),
         filter=conditions.build(query, DIALECT),
         with_payload=query.payload,
         params=edge.SearchParams(
@@ -45,7 +45,18 @@ def narrowing(query: VectorQuery) -> edge.Filter | None:
     return where
 
 
-def stored(record: edge.Record, *, vectors: bool) -> StoredPoint:
+def _query(query: VectorQuery, *, dim: int) -> edge.Query:
+    if not query.positive:
+        return edge.Query.Nearest(floats(query.vector, dim=dim))
+    positive, negative = ([floats(one, dim=dim) for one in some] for some in (query.positive, query.negative))
+    return edge.Query.RecommendBestScore(edge.RecommendQuery(positive, negative))  # type: ignore[arg-type]
+
+
+def sample_request(limit: int) -> edge.QueryRequest:
+    return edge.QueryRequest(limit=limit, query=edge.Sample.Random, with_vector=True, with_payload=False)
+
+
+def stored(record: edge.Record | edge.ScoredPoint, *, vectors: bool) -> StoredPoint:
     vector = packed(record.vector) if vectors else None  # type: ignore[arg-type]
     return StoredPoint(id=int(record.id), payload=record.payload or {}, vector=vector)
 

@@ -38,6 +38,7 @@ _HANDLERS: dict[type, Callable[[Collections, Any], object]] = {
     wire.Retrieve: lambda all_, call: all_.get(call.name).retrieve(call.ids, vectors=call.vectors),
     wire.Scroll: lambda all_, call: all_.get(call.name).scroll(call.start, limit=call.limit),
     wire.Search: lambda all_, call: all_.get(call.name).search(call.queries),
+    wire.Sample: lambda all_, call: all_.get(call.name).sample(call.limit),
     wire.Facets: lambda all_, call: all_.get(call.name).facets(call.queries),
     wire.Ordered: lambda all_, call: all_.get(call.name).ordered(call.query),
     wire.Create: lambda all_, call: all_.create(call.name, dim=call.dim, indexes=call.indexes, meta=call.meta),

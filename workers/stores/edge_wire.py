@@ -85,6 +85,11 @@ class Ordered(_Call, frozen=True):
     query: OrderQuery
 
 
+class Sample(_Call, frozen=True):
+    name: str
+    limit: int
+
+
 class Optimize(_Call, frozen=True):
     name: str
 
@@ -93,7 +98,7 @@ class Ping(_Call, frozen=True):
     name: str = ""
 
 
-Read = Names | Describe | Retrieve | Scroll | Search | Facets | Ordered | Ping
+Read = Names | Describe | Retrieve | Scroll | Search | Sample | Facets | Ordered | Ping
 Write = Create | Drop | SetMeta | Upsert | SetPayloads | Delete
 Call = Read | Write | Optimize
 

@@ -91,6 +91,10 @@ class ObservedStore:
         with self._call("search", len(queries)):
             return await self._store.search(name, queries)
 
+    async def sample(self, name: str, limit: int) -> list[StoredPoint]:
+        with self._call("sample", limit):
+            return await self._store.sample(name, limit)
+
     async def facets(self, name: str, queries: Sequence[FacetQuery]) -> list[list[FacetValue]]:
         with self._call("facets", len(queries)):
             return await self._store.facets(name, queries)

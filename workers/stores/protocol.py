@@ -36,7 +36,11 @@ class StoredPoint(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class VectorQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """Nearest points by cosine that pass the filter and are not excluded."""
+    """Nearest points by cosine that pass the filter and are not excluded.
+
+    With `positive` vectors, those that are nearer to one of them than to any of `negative`, by Qdrant's `best_score`;
+    then `vector` is not looked at.
+    """
 
     vector: bytes
     limit: int
@@ -45,10 +49,12 @@ class VectorQuery(msgspec.Struct, frozen=True, kw_only=True):
     exclude_field: str | None = None
     exclude_groups: Sequence[GroupKey] = ()
     payload: bool = True
+    positive: Sequence[bytes] = ()
+    negative: Sequence[bytes] = ()
 
 
 class Scored(msgspec.Struct, frozen=True, kw_only=True):
-    """One result, best first; `score` is the cosine."""
+    """One result, best first; `score` is the cosine, or between -1 and 1 where examples are compared."""
 
     id: int
     score: float
@@ -126,6 +132,9 @@ class VectorStore(Protocol):
 
     async def search(self, name: str, queries: Sequence[VectorQuery]) -> list[Answer]:
         """Answer a whole micro-batch: exactly `limit` results each, unless fewer points pass."""
+
+    async def sample(self, name: str, limit: int) -> list[StoredPoint]:
+        """Points drawn at random, with their vectors and without their payloads."""
 
     async def facets(self, name: str, queries: Sequence[FacetQuery]) -> list[list[FacetValue]]:
         """Exact counts, the largest first. Raises Invalid for a field without an index that counts."""

@@ -89,6 +89,11 @@ class QdrantEdgeStore:
             answers += await self._client.call(wire.Search(name, some), list[Answer])
         return answers
 
+    async def sample(self, name: str, limit: int) -> list[StoredPoint]:
+        check_name(name)
+        drawn: list[StoredPoint] = await self._client.call(wire.Sample(name, limit), list[StoredPoint])
+        return drawn
+
     async def facets(self, name: str, queries: Sequence[FacetQuery]) -> list[list[FacetValue]]:
         check_name(name)
         values: list[list[FacetValue]] = []

@@ -202,6 +202,16 @@ class QdrantServerStore:
                 answers += await self._search.run(name, some, dim=facts.dim, size=facts.size)
         return answers
 
+    async def sample(self, name: str, limit: int) -> list[StoredPoint]:
+        check_name(name)
+        drawn = models.SampleQuery(sample=models.Sample.RANDOM)
+        with self._guard(name):
+            await self._known(name)
+            found = await self._client.query_points(
+                name, query=drawn, limit=limit, with_vectors=True, with_payload=False
+            )
+        return [dialect.stored(one, vectors=True) for one in found.points]
+
     async def facets(self, name: str, queries: Sequence[FacetQuery]) -> list[list[FacetValue]]:
         check_name(name)
         with self._guard(name):

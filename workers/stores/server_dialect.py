@@ -80,11 +80,21 @@ def narrowing(query: VectorQuery) -> models.Filter | None:
 
 def request(query: VectorQuery, chosen: Plan | None, *, dim: int) -> models.QueryRequest:
     return models.QueryRequest(
-        query=floats(query.vector, dim=dim),
+        query=_query(query, dim=dim),
         limit=query.limit,
         filter=conditions.build(query, DIALECT),
         with_payload=query.payload,
         params=None if chosen is None else _params(chosen),
+    )
+
+
+def _query(query: VectorQuery, *, dim: int) -> models.RecommendQuery | list[float]:
+    if not query.positive:
+        return floats(query.vector, dim=dim)
+    positive, negative = ([floats(one, dim=dim) for one in some] for some in (query.positive, query.negative))
+    best = models.RecommendStrategy.BEST_SCORE
+    return models.RecommendQuery(
+        recommend=models.RecommendInput(positive=positive, negative=negative, strategy=best)  # type: ignore[arg-type]
     )
 
 

@@ -14,7 +14,7 @@ from workers.tasks.call import Call, Stopwatch
 from workers.tasks.continuing import gone_on, kept, with_marks, without_groups
 from workers.tasks.groups import search_groups
 from workers.tasks.names import INTERNAL, public, require_model, stored_name
-from workers.tasks.sequence import search_sequences, vectors_of
+from workers.tasks.sequence import aims_of, search_sequences
 
 
 class _Found(NamedTuple):
@@ -83,7 +83,7 @@ async def _asked(job: Search, sitting: Sitting, collection: Collection, call: Ca
         check_filter(job.filter, collection.payload)
     queries = [with_marks(job, sitting), *job.queries[1:]]
     parts.stages.enter(call.job_id, "encode")
-    vectors, truncated = await vectors_of(
+    first, *later = await aims_of(
         queries,
         stored=stored_name(call.tenant, collection),
         lane=job.lane,
@@ -91,14 +91,15 @@ async def _asked(job: Search, sitting: Sitting, collection: Collection, call: Ca
         on_device=call.on_device,
         marked={*sitting.positive, *sitting.negative} - job.query.named_ids,
     )
-    first, *later = (vector.tobytes() for vector in vectors)
     return Asked(
         search=job,
-        vector=first,
-        later=later,
+        vector=first.vector.tobytes(),
+        later=[one.vector.tobytes() for one in later],
+        positive=[row.tobytes() for row in first.positive],
+        negative=[row.tobytes() for row in first.negative],
         model=parts.encoder.info.fingerprint,
         named=sorted(set[int]().union(*(query.named_ids for query in queries))),
-        truncated=truncated,
+        truncated=any(one.truncated for one in (first, *later)),
     )
 
 
@@ -131,6 +132,8 @@ def _vector_query(asked: Asked, sitting: Sitting, collection: Collection, *, vec
         raise Invalid(f"collection {collection.name!r} has no group_field", field="exclude.groups")
     return VectorQuery(
         vector=vector,
+        positive=asked.positive,
+        negative=asked.negative,
         limit=limit,
         filter=job.filter,
         exclude_ids=sitting.excluded([*job.seen, *asked.named, *(excluded.ids if excluded else ())]),

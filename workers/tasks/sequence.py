@@ -14,7 +14,7 @@ from workers.parts import Parts
 from workers.stores.protocol import Answer, Scored, VectorQuery
 from workers.tasks.chains import Candidate, Chain, Step, ranked
 from workers.tasks.names import INTERNAL, public, value_at
-from workers.tasks.vectors import Told, Vector, query_vector
+from workers.tasks.vectors import Aim, Told, aim_of
 
 # Candidates of each step in the first round; each next round has GROWTH times as many, up to LARGEST.
 SMALLEST = 1_024
@@ -33,22 +33,21 @@ class Sequenced(NamedTuple):
     rounds: int
 
 
-async def vectors_of(
+async def aims_of(
     queries: Sequence[Query], *, stored: str, lane: Lane, parts: Parts, on_device: Told, marked: Iterable[int]
-) -> tuple[list[Vector], bool]:
-    """A unit vector for each step, encoded together, and whether a text was cut. Raises BadPicture, ItemNotFound."""
+) -> list[Aim]:
+    """What each step searches for, encoded together. Raises BadPicture, ItemNotFound."""
     known = frozenset(marked)
 
-    async def one(query: Query, root: str) -> tuple[Vector, bool]:
+    async def one(query: Query, root: str) -> Aim:
         try:
-            return await query_vector(query, stored=stored, lane=lane, parts=parts, on_device=on_device, marked=known)
+            return await aim_of(query, stored=stored, lane=lane, parts=parts, on_device=on_device, marked=known)
         except CliplineError as error:
             error.field = f"{root}{error.field}" if error.field else None
             raise
 
     roots = ["", *(f"then[{index}]." for index in range(len(queries) - 1))]
-    found = await asyncio.gather(*map(one, queries, roots))
-    return [vector for vector, _ in found], any(cut for _, cut in found)
+    return await asyncio.gather(*map(one, queries, roots))
 
 
 async def search_sequences(

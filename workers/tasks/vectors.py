@@ -1,28 +1,40 @@
-"""From a query's parts to one unit vector."""
+"""From a query's parts to what the store is asked for."""
 
 import asyncio
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from shared.errors import BadPicture, ItemNotFound
-from shared.jobs import Lane, Query
+from shared.jobs import Lane, Query, WeightedText
+from workers import feedback
 from workers.encoding import Embedded
+from workers.feedback import Matrix, Vector, unit
 from workers.ingest.decode import decode
 from workers.parts import Parts
 
-Vector = npt.NDArray[np.float32]  # (dim,)
 Told = Callable[[], None] | None
 
-# Weights of the examples against the query itself: Rocchio's, as in Manning, Raghavan and Schütze,
-# "Introduction to Information Retrieval", 9.1.1.
-POSITIVE = 0.75
-NEGATIVE = 0.15
+# Of examples that are compared one by one, so many of each kind count, the last ones: each costs a search its time.
+MAX_COMPARED = 64
 
 
-async def query_vector(
+class Aim(msgspec.Struct, frozen=True, kw_only=True):
+    """What to search for: the unit vector, (dim,), or vectors to compare, (n, dim), as `VectorQuery` has them.
+
+    `truncated`: the model cut a text.
+    """
+
+    vector: Vector
+    positive: Matrix
+    negative: Matrix
+    truncated: bool = False
+
+
+async def aim_of(
     query: Query,
     *,
     stored: str,
@@ -30,57 +42,70 @@ async def query_vector(
     parts: Parts,
     on_device: Told = None,
     marked: Collection[int] = (),
-) -> tuple[Vector, bool]:
-    """The combined unit vector, (dim,), and whether the model cut the text. Raises BadPicture, ItemNotFound.
+) -> Aim:
+    """All parts of a query combined. Raises BadPicture, ItemNotFound.
 
     `on_device` is called, from the device's thread, when the device takes a part of the query. Of the examples,
     `marked` are those that may be gone meanwhile: a mark must not break every search of its session.
     """
-    if query.text is not None and query.image is None and not query.named_ids:
+    if query.text is not None and not query.texts and query.image is None and not query.named_ids:
         # Most queries: nothing to do beside it, so no tasks to make.
-        return await _words(query.text, lane, parts, on_device)
-    text, picture, examples = await asyncio.gather(
-        _text(query, lane, parts, on_device),
+        alone = await _text(query.text, lane, parts, on_device)
+        none = np.zeros((0, len(alone.vector)), dtype=np.float32)
+        return Aim(vector=alone.vector, positive=none, negative=none, truncated=alone.truncated)
+    texts, picture, examples = await asyncio.gather(
+        _texts(query, lane, parts, on_device),
         _picture(query, lane, parts, on_device),
         _stored(query, stored, parts, marked),
     )
-    vector = np.zeros(parts.encoder.info.dim, dtype=np.float32)
-    truncated = False
-    if text is not None:
-        vector, truncated = vector + text[0], text[1]
+    own = np.zeros(parts.encoder.info.dim, dtype=np.float32)
+    for weight, embedded in texts:
+        own = own + weight * embedded.vector
     if picture is not None:
-        vector = vector + picture
+        own = own + picture
     if query.item is not None:
-        vector = vector + examples[query.item]
-    # Examples alone are a query too; there the weight only scales.
-    vector = vector + POSITIVE * _mean(query.positive, examples, like=vector)
-    vector = vector - NEGATIVE * _mean(query.negative, examples, like=vector)
-    return unit(vector), truncated
+        own = own + examples[query.item]
+    truncated = any(embedded.truncated for _, embedded in texts)
+    positive, negative = (_rows(ids, examples, like=own) for ids in (query.positive, query.negative))
+    if query.feedback == "recommend" and len(positive):
+        led = _led(positive[-MAX_COMPARED:], own)
+        return Aim(vector=unit(own), positive=led, negative=negative[-MAX_COMPARED:], truncated=truncated)
+    vector = await _turned(query, own, positive, negative, stored=stored, parts=parts)
+    return Aim(vector=unit(vector), positive=positive[:0], negative=negative[:0], truncated=truncated)
 
 
-def unit(vector: Vector) -> Vector:
-    """To length 1; parts that cancel out exactly leave no direction and stay zero."""
-    length = float(np.linalg.norm(vector))
-    return vector if length == 0.0 else (vector / length).astype(np.float32)
+async def _turned(
+    query: Query, own: Vector, positive: Matrix, negative: Matrix, *, stored: str, parts: Parts
+) -> Vector:
+    if query.feedback != "classifier" or not len(positive):
+        return feedback.rocchio(own, positive, negative)
+    background = await parts.backgrounds.of(stored, dim=len(own))
+    return await parts.fitting.run(feedback.classifier, unit(own), positive, negative, background)
 
 
-def _mean(ids: list[int], examples: dict[int, Vector], *, like: Vector) -> Vector:
+def _led(positive: Matrix, own: Vector) -> Matrix:
+    """Examples are compared one by one, so what the query says itself is added to each of the good ones."""
+    return np.stack([unit(row + unit(own)) for row in positive])
+
+
+def _rows(ids: Sequence[int], examples: dict[int, Vector], *, like: Vector) -> Matrix:
     there = [examples[one] for one in ids if one in examples]
-    if not there:
-        return np.zeros_like(like)
-    mean: Vector = np.mean(there, axis=0, dtype=np.float32)
-    return mean
+    return np.stack(there) if there else np.zeros((0, len(like)), dtype=np.float32)
 
 
-async def _text(query: Query, lane: Lane, parts: Parts, on_device: Told) -> tuple[Vector, bool] | None:
-    return None if query.text is None else await _words(query.text, lane, parts, on_device)
+async def _texts(query: Query, lane: Lane, parts: Parts, on_device: Told) -> list[tuple[float, Embedded]]:
+    """Each text's weight and vector."""
+    texts = [] if query.text is None else [WeightedText(text=query.text)]
+    texts += query.texts
+    embedded = await asyncio.gather(*(_text(one.text, lane, parts, on_device) for one in texts))
+    return [(one.weight, vector) for one, vector in zip(texts, embedded, strict=True)]
 
 
-async def _words(text: str, lane: Lane, parts: Parts, on_device: Told) -> tuple[Vector, bool]:
+async def _text(text: str, lane: Lane, parts: Parts, on_device: Told) -> Embedded:
     asked_ns = time.time_ns()
     embedded = await parts.texts.vector(text, lane=lane, started=on_device)
     _tell(parts, embedded, asked_ns)
-    return embedded.vector, embedded.truncated
+    return embedded
 
 
 async def _picture(query: Query, lane: Lane, parts: Parts, on_device: Told) -> Vector | None:

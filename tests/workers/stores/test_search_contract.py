@@ -129,3 +129,36 @@ async def test_a_value_beyond_64_bits_and_groups_without_a_field_are_invalid(sto
     ):
         with pytest.raises(Invalid):
             await store.search(name, [query])
+
+
+async def test_examples_are_compared_one_by_one(store: VectorStore, name: str) -> None:
+    rows = unit(40)
+    await store.create(name, dim=DIM, indexes={}, meta={})
+    await store.upsert(name, points(range(40)))
+    good, bad = rows[:2], rows[2:4]
+    query = VectorQuery(
+        vector=bytes(4 * DIM),
+        positive=[row.tobytes() for row in good],
+        negative=[row.tobytes() for row in bad],
+        exclude_ids=list(range(4)),
+        limit=36,
+    )
+    [hits] = await store.search(name, [query])
+    nearest = {hit.id: ((rows[hit.id] @ good.T).max(), (rows[hit.id] @ bad.T).max()) for hit in hits}
+    leads = [good_one > bad_one for good_one, bad_one in nearest.values()]
+    assert len(hits) == 36
+    assert leads == sorted(leads, reverse=True)
+    lead = [float(good_one) for good_one, bad_one in nearest.values() if good_one > bad_one]
+    assert lead == sorted(lead, reverse=True)
+
+
+async def test_a_sample_is_drawn_with_vectors_and_without_doubles(store: VectorStore, name: str) -> None:
+    await store.create(name, dim=DIM, indexes={}, meta={})
+    assert await store.sample(name, 5) == []
+    await store.upsert(name, points(range(50)))
+    rows = unit(50)
+    drawn = await store.sample(name, 20)
+    assert len({one.id for one in drawn}) == 20
+    for one in drawn:
+        assert np.frombuffer(one.vector or b"", "<f4") == pytest.approx(rows[one.id], abs=1e-6)
+    assert len(await store.sample(name, 99)) == 50

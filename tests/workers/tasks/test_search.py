@@ -11,15 +11,15 @@ import pytest
 from shared.clock import now_ms
 from shared.errors import ModelMismatch
 from shared.filters import Condition, Filter
-from shared.jobs import CollectionTask, Exclude, Query, Search, SearchResult
+from shared.jobs import CollectionTask, Exclude, Query, Search, SearchResult, WeightedText
 from shared.settings import Settings
 from tests.workers.fleet import eventually
 from tests.workers.models import save_model
 from tests.workers.tasks.stack import Stack, fresh_name
 from workers.encoders.load import load_encoder
+from workers.feedback import NEGATIVE, POSITIVE
 from workers.tasks.call import Call
 from workers.tasks.search import search
-from workers.tasks.vectors import NEGATIVE, POSITIVE
 
 pytestmark = pytest.mark.anyio
 
@@ -117,6 +117,51 @@ async def test_examples_alone_are_a_query(stack: Stack, filled: str) -> None:
     result = await stack.search(filled, Query(positive=good), limit=5)
     wanted = await ranked(stack, filled, np.mean([stored[one] for one in good], axis=0))
     assert_ranked(result, [row for row in wanted if row[0] not in good][:5])
+
+
+async def test_several_texts_combine_by_their_weights(stack: Stack, filled: str) -> None:
+    texts = [WeightedText(text="blue", weight=2), WeightedText(text="a red square", weight=-0.5)]
+    vector = 2 * await text_vector(stack, "blue") - 0.5 * await text_vector(stack, "a red square")
+    result = await stack.search(filled, Query(texts=texts), limit=9)
+    assert_ranked(result, (await ranked(stack, filled, vector))[:9])
+    vector = vector + await text_vector(stack, "green")
+    result = await stack.search(filled, Query(text="green", texts=texts), limit=9)
+    assert_ranked(result, (await ranked(stack, filled, vector))[:9])
+
+
+async def test_recommended_items_are_nearer_to_good_examples_than_to_bad_ones(stack: Stack, filled: str) -> None:
+    items = await stack.all_items(filled)
+    good, bad = [items["1.png"].id, items["2.png"].id], [items["3.png"].id]
+    vectors = await stack.vectors(filled, [item.id for item in items.values()])
+    query = Query(positive=good, negative=bad, feedback="recommend")
+    found = ids_of(await stack.search(filled, query, limit=COUNT))
+
+    def nearest(id_: int, some: list[int]) -> float:
+        return max(float(vectors[id_] @ vectors[one]) for one in some)
+
+    assert set(found) == {item.id for item in items.values()} - {*good, *bad}
+    leads = [nearest(one, good) > nearest(one, bad) for one in found]
+    assert leads == sorted(leads, reverse=True)
+    nearer = [nearest(one, good) for one, lead in zip(found, leads, strict=True) if lead]
+    assert nearer == pytest.approx(sorted(nearer, reverse=True), abs=1e-5)
+
+
+async def test_a_classifier_turns_the_query_to_what_was_marked(stack: Stack, filled: str) -> None:
+    items = await stack.all_items(filled)
+    good, bad = [items["1.png"].id, items["2.png"].id], [items["3.png"].id]
+    vectors = await stack.vectors(filled, [*good, *bad])
+    plain = await stack.search(filled, Query(text="blue"), limit=COUNT)
+    query = Query(text="blue", positive=good, negative=bad, feedback="classifier")
+    turned = await stack.search(filled, query, limit=COUNT)
+    assert set(ids_of(turned)) == set(ids_of(plain)) - {*good, *bad}
+    alone = await stack.search(filled, Query(positive=good, negative=bad, feedback="classifier"), limit=COUNT)
+    assert alone.hits is not None
+    # The half that leads is more like the good examples, less like the bad one, than the half that trails.
+    stored = await stack.vectors(filled, ids_of(alone))
+    wanted = vectors[good[0]] + vectors[good[1]] - 2 * vectors[bad[0]]
+    likeness = [float(stored[hit.id] @ wanted) for hit in alone.hits]
+    half = len(likeness) // 2
+    assert np.mean(likeness[:half]) > np.mean(likeness[half:])
 
 
 async def test_paging_by_what_was_seen_shows_every_item_once(stack: Stack, filled: str) -> None:

@@ -14,9 +14,9 @@ from shared.marking import Marking
 from shared.marks import GroupChange, IdChange, MarkChange, Marks
 from shared.sessions import Sessions
 from tests.workers.tasks.stack import Stack
+from workers.feedback import NEGATIVE, POSITIVE, unit
 from workers.sittings import Asked
 from workers.stores.protocol import Point
-from workers.tasks.vectors import NEGATIVE, POSITIVE, unit
 
 pytestmark = pytest.mark.anyio
 

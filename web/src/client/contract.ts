@@ -47,14 +47,22 @@ export interface Search {
   next?: boolean;
 }
 
-/** What to look for; the parts combine into one vector. `image` is base64 in JSON. */
+/** What to look for; the parts combine. `image` is base64 in JSON. */
 export interface Query {
   text?: string;
+  texts?: WeightedText[];
   /** Base64, without a data: prefix. */
   image?: string;
   item?: number;
   positive?: number[];
   negative?: number[];
+  feedback?: "classifier" | "recommend" | "rocchio";
+}
+
+/** One text of several. A negative weight leads away from what it says. */
+export interface WeightedText {
+  text: string;
+  weight?: number;
 }
 
 /** A later step of a sequence: it begins after the step before it, at most `within_s` seconds after that ended. */
