@@ -28,7 +28,7 @@ async def test_every_route_but_the_open_ones_wants_a_key(keyed: Api) -> None:
         for route in routes(Metrics()):
             if not isinstance(route, Route) or not route.path.startswith("/v1/"):
                 continue
-            path = route.path.format(job_id="j", name="things", item_id="1", worker_id="w")
+            path = route.path.format(job_id="j", name="things", item_id="1", worker_id="w", session="s")
             for method in route.methods or ():
                 for client in (nobody, wrong):
                     response = await client.request(method, path)
