@@ -43,7 +43,7 @@ class SessionHistory(msgspec.Struct, frozen=True, kw_only=True):
     history: list[PastSearch]
 
 
-KEPT = ("collection", "query", "limit", "filter", "group_by", "group_size", "marks")
+KEPT = ("collection", "query", "then", "limit", "filter", "group_by", "group_size", "marks")
 
 
 def packed(search: Search, *, job_id: str, at_ms: int, picture: bool) -> bytes:
