@@ -247,8 +247,9 @@ async def test_an_id_that_another_source_has_is_left_to_it(stack: Stack) -> None
     vector[0] = 1
     other = {INTERNAL: {"source": "other", "hash": "0" * 64}}
     await stack.parts.store.upsert(f"t.{collection}", [Point(id=taken, vector=vector.tobytes(), payload=other)])
+    file = clip(stack, "a.mp4")
     for expected in ({"added": 1, "frames": 3, "count": 4}, {"unchanged": 1, "count": 4}):
-        assert figures(await stack.ingest(collection, [clip(stack, "a.mp4")])) == expected
+        assert figures(await stack.ingest(collection, [file])) == expected
     assert figures(await stack.ingest(collection, [clip(stack, "a.mp4", [1.0])])) == {
         "added": 1,
         "frames": 1,
