@@ -68,8 +68,8 @@ async def aim_of(
     truncated = any(embedded.truncated for _, embedded in texts)
     positive, negative = (_rows(ids, examples, like=own) for ids in (query.positive, query.negative))
     if query.feedback == "recommend" and len(positive):
-        led = _led(positive[-MAX_COMPARED:], own)
-        return Aim(vector=unit(own), positive=led, negative=negative[-MAX_COMPARED:], truncated=truncated)
+        compared = led(positive[-MAX_COMPARED:], own)
+        return Aim(vector=unit(own), positive=compared, negative=negative[-MAX_COMPARED:], truncated=truncated)
     vector = await _turned(query, own, positive, negative, stored=stored, parts=parts)
     return Aim(vector=unit(vector), positive=positive[:0], negative=negative[:0], truncated=truncated)
 
@@ -83,7 +83,7 @@ async def _turned(
     return await parts.fitting.run(feedback.classifier, unit(own), positive, negative, background)
 
 
-def _led(positive: Matrix, own: Vector) -> Matrix:
+def led(positive: Matrix, own: Vector) -> Matrix:
     """Examples are compared one by one, so what the query says itself is added to each of the good ones."""
     return np.stack([unit(row + unit(own)) for row in positive])
 
