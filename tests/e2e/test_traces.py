@@ -23,14 +23,18 @@ PARENTS = {
     "store search": "run search",
     "finish": "run search",
 }
-SEARCH = {"collection": "shapes", "query": {"text": "a red square"}}
+
+
+def asked(trace: str) -> dict[str, object]:
+    """A text of this trace alone: the vector of one that was asked before is there already."""
+    return {"collection": "shapes", "query": {"text": f"a red square, {trace}"}}
 
 
 def search(observed: Observed, trace: str = TRACE, **headers: str) -> dict[str, Received]:
     """The spans of one search, by name, when all have come."""
     observed.call("PUT", "/v1/collections/shapes", json={})
     given = {"traceparent": f"00-{trace}-{CALLER}-01", **headers}
-    answer = observed.call("POST", "/v1/search?wait=30", json=SEARCH, headers=given)
+    answer = observed.call("POST", "/v1/search?wait=30", json=asked(trace), headers=given)
     assert answer.json()["state"] == "succeeded", answer.text
     assert answer.json()["trace"] == answer.headers["x-request-id"] == trace
     collector = observed.collector
@@ -93,7 +97,7 @@ def test_a_refused_request_is_no_failed_span_and_probes_are_none(observed: Obser
 def test_a_search_over_a_websocket_belongs_to_its_frame_s_trace(observed: Observed) -> None:
     observed.call("PUT", "/v1/collections/shapes", json={})
     trace = "e" * 32
-    frame = {"op": "search", "id": "c1", "search": SEARCH, "traceparent": f"00-{trace}-{CALLER}-01"}
+    frame = {"op": "search", "id": "c1", "search": asked(trace), "traceparent": f"00-{trace}-{CALLER}-01"}
     with connect(observed.url.replace("http", "ws") + "/v1/ws", proxy=None) as socket:
         socket.send(json.dumps(frame))
         while json.loads(socket.recv(WITHIN_S))["op"] != "result":

@@ -30,7 +30,7 @@ export function Facets({ collection, where, onValue, onNone }: FacetsProps): VNo
     <section class="facets" aria-label="Filters" data-testid="facets">
       {problem !== null && <Failure problem={problem} />}
       {fields.length === 0 && <p class="soft">This collection has no field to filter by.</p>}
-      {fields.map((field) => (
+      {fields.filter((field) => valuesOf(where, field).length > 0 || narrows(all, field)).map((field) => (
         <Field
           key={field}
           field={field}
@@ -79,6 +79,12 @@ function Field({ field, values, counts, chosen, onValue }: FieldProps): VNode {
 function fieldsOf({ payload }: Collection): string[] {
   const named = Object.entries(payload).filter(([, type]) => COUNTED.has(type));
   return named.map(([name]) => name).slice(0, MOST_FIELDS);
+}
+
+/** Not a field whose many values are each one item's own, as a title is. */
+function narrows(facets: readonly Facet[] | null, field: string): boolean {
+  const values = facets?.find((facet) => facet.field === field)?.values ?? [];
+  return values.length < MOST_VALUES || values.some(({ count: items }) => items > 1);
 }
 
 function valuesIn(facets: readonly Facet[] | null, field: string, chosen: readonly Scalar[]): Scalar[] {
