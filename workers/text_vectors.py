@@ -1,7 +1,7 @@
 """The one way from a text to its vector: from memory, from Redis, from whoever encodes it already, or from the device.
 
-Asking Redis costs no time where it can be done beside something else: `expect` begins it, while a job still reads what
-it searches in.
+Redis is asked beside something else where that is possible: `expect` begins it, while a job still reads what it
+searches in.
 """
 
 import asyncio
