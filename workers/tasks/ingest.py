@@ -44,6 +44,7 @@ async def ingest(job: Ingest, call: Call, parts: Parts) -> IngestResult:
     if job.spool is not None:
         await parts.decoding.run(remove_spool, parts.settings, job.spool)
     tally = run.tally
+    tally.as_given(job.files)
     logger.info("ingest %s ← %d added, %d unchanged", job.collection, tally.added, tally.unchanged)
     return IngestResult(
         collection=job.collection,

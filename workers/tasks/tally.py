@@ -1,5 +1,7 @@
 """What an ingest did so far: every file is counted once."""
 
+from collections.abc import Sequence
+
 import msgspec
 
 from shared.errors import BadPicture, BadVideo, NotVisible
@@ -25,3 +27,10 @@ class Tally(msgspec.Struct):
     def refuse(self, file: File, error: Refusal) -> None:
         row = Skipped(source=file.source, reason=error.detail, type=error.slug)
         (self.failed if isinstance(error, NotVisible) else self.skipped).append(row)
+
+    def as_given(self, files: Sequence[File]) -> None:
+        """Bring what is listed into the order of the files: threads end in any order."""
+        place = {file.source: number for number, file in enumerate(files)}
+        for rows in (self.skipped, self.failed, self.partial):
+            rows.sort(key=lambda row: place[row.source])
+        self.wanted.sort(key=place.__getitem__)

@@ -67,6 +67,16 @@ async def test_every_file_is_counted_once_by_what_became_of_it(stack: Stack) -> 
     assert counted(result) == len(files)
 
 
+async def test_refused_files_are_listed_as_given_whichever_thread_was_first(stack: Stack) -> None:
+    collection = await stack.create()
+    names = [f"bad{number}.png" for number in range(60)]
+    for number, name in enumerate(names):
+        # The long ones take longer to read, so that they come last when nothing orders them.
+        (stack.folder / name).write_bytes(b"no picture" * (1 if number % 2 else 200_000))
+    result = await stack.ingest(collection, [File(source=name, path=str(stack.folder / name)) for name in names])
+    assert [row.source for row in result.skipped] == names
+
+
 async def test_an_item_knows_its_source_content_size_and_payload(stack: Stack) -> None:
     collection = await stack.create()
     file = stack.file("a.png", payload={"label": "a", "tags": ["x", "y"], "deep": {"n": 1.5}, "none": None})
