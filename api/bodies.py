@@ -4,8 +4,9 @@ from typing import Any
 
 from starlette.requests import Request
 
-from shared.errors import BadPicture, Invalid, TooLarge, UnsupportedMediaType, decode_json
+from shared.errors import BadPicture, Invalid, TooLarge, UnsupportedMediaType
 from shared.jobs import Query, Search
+from shared.problems import decode_json
 from shared.settings import Settings
 
 # First bytes of the formats that workers decode.

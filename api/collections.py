@@ -10,8 +10,8 @@ from api.problems import answer as problem_answer
 from api.state import State
 from api.submission import enqueue, place_of, submit, taken_again
 from shared.collections import require_same
-from shared.errors import from_validation
 from shared.jobs import FINAL, Collection, CollectionSpec, CollectionTask, JobView, Name, Reindex
+from shared.problems import from_validation
 
 # Creating and dropping takes milliseconds; who waits longer is told where to look.
 WAIT_S = 10.0

@@ -26,10 +26,10 @@ from shared.errors import (
     RateLimited,
     TooManyRequests,
     Unauthorized,
-    from_validation,
 )
 from shared.events import Event, order
 from shared.jobs import FINAL, JobView, Search
+from shared.problems import from_validation
 from shared.tenants import Identity
 from shared.trace_context import followed, following, trace_id
 

@@ -5,9 +5,10 @@ from typing import Annotated, Any, Literal, TypeVar
 import msgspec
 from starlette.requests import Request
 
-from shared.errors import BadRequest, Invalid, from_validation
+from shared.errors import BadRequest, Invalid
 from shared.jobs import Around, Kind, Name, StepS
 from shared.jobs import State as JobState
+from shared.problems import from_validation
 from shared.selection import Moment, Words
 from shared.steps import Span
 

@@ -6,7 +6,8 @@ from typing import Any
 import msgspec
 from arq.worker import JobExecutionFailed
 
-from shared.errors import Cancelled, CliplineError, Expired, InternalError, Problem, WorkerLost, problem_of
+from shared.errors import Cancelled, CliplineError, Expired, InternalError, Problem, WorkerLost
+from shared.problems import problem_of
 
 
 class Body(dict[str, Any]):

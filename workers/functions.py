@@ -10,8 +10,9 @@ from arq.worker import Function, func
 
 from shared import keys, logs
 from shared.clock import now_ms
-from shared.errors import CliplineError, Expired, from_validation
+from shared.errors import CliplineError, Expired
 from shared.jobs import CollectionTask, Facets, Ingest, Items, Job, Kind, Neighbours, Reindex, Search, kind_of
+from shared.problems import from_validation
 from shared.queue import record_fields
 from shared.settings import Settings
 from shared.tenants import DEFAULT_TENANT

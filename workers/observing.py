@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from time import perf_counter
 
-from shared.errors import problem_of
 from shared.jobs import Kind, Lane
+from shared.problems import problem_of
 from shared.trace_context import follow
 from workers.parts import Parts
 from workers.tasks.call import Call

@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared import errors
-from shared.errors import BadRequest, CliplineError, Invalid, Problem, decode_json, from_validation, problem_of
+from shared.errors import BadRequest, CliplineError, Invalid, Problem
 from shared.jobs import Ingest, Search
+from shared.problems import decode_json, from_validation, problem_of
 from tests.shared.examples import some
 
 

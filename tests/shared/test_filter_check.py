@@ -5,10 +5,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from shared.errors import BadRequest, Invalid, decode_json
+from shared.errors import BadRequest, Invalid
 from shared.filter_check import check_filter
 from shared.filters import MAX_CONDITIONS, MAX_DEPTH, Condition, Filter, Nested, Range, both, moment
 from shared.jobs import Search
+from shared.problems import decode_json
 
 SCHEMA = {
     "word": "keyword",

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.errors import BadRequest, Invalid, decode_json
+from shared.errors import BadRequest, Invalid
 from shared.filters import Condition, Filter, Range
 from shared.jobs import (
     FINAL,
@@ -27,6 +27,7 @@ from shared.jobs import (
     WeightedText,
     kind_of,
 )
+from shared.problems import decode_json
 from tests.shared.examples import some
 
 ids = st.integers(0, MAX_ID)

@@ -5,8 +5,8 @@ from contextlib import contextmanager
 from time import perf_counter
 from typing import Protocol
 
-from shared.errors import problem_of
 from shared.jobs import FacetValue, Payload
+from shared.problems import problem_of
 from shared.tracing import Tracing
 from workers.stores.protocol import (
     Answer,
