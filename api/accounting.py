@@ -130,8 +130,8 @@ class Accountant:
         return Account(offset=account.offset, since_ms=since_ms, until_ms=since_ms, lost=lost), again
 
     async def _happenings(self, rows: list[StreamRow]) -> list[Happening]:
-        """Of all but starts, which change no count; the end of a job tells where it ran."""
-        rows = [row for row in rows if row[1][b"st"] != b"running"]
+        """Of all jobs' events but starts, which change no count; the end of a job tells where it ran."""
+        rows = [row for row in rows if row[1].get(b"st", b"running") != b"running"]
         with redis_errors():
             async with self.redis.pipeline(transaction=False) as pipe:
                 for _, fields in rows:

@@ -16,8 +16,9 @@ from api.results import Results
 from api.tasks import end
 from shared.connection import BLOCK_S
 from shared.errors import JobNotFound, Unavailable
-from shared.events import BATCH, START, Event, Events, order
+from shared.events import BATCH, START, Event, Events, News, order
 from shared.jobs import FINAL, JobView
+from shared.session_changes import SessionChange
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +36,15 @@ def of_session(tenant: str, session: str) -> Topic:
     return ("session", tenant, session)
 
 
-def _topics(event: Event) -> Iterator[Topic]:
+def of_marks(tenant: str, session: str) -> Topic:
+    """What the session holds; of a member's session it is the team's that holds it."""
+    return ("marks", tenant, session)
+
+
+def _topics(event: News) -> Iterator[Topic]:
+    if isinstance(event, SessionChange):
+        yield of_marks(event.tenant, event.session)
+        return
     yield of_job(event.job)
     if event.session:
         yield of_session(event.tenant, event.session)
@@ -44,7 +53,7 @@ def _topics(event: Event) -> Iterator[Topic]:
 class Listener(Protocol):
     """Is told synchronously, so it must not wait; what it keeps is bounded by itself."""
 
-    def tell(self, event: Event) -> None: ...
+    def tell(self, event: News) -> None: ...
 
     def resumed(self, *, whole: bool) -> None:
         """The stream is followed again; not `whole` when events in between are lost."""
@@ -56,8 +65,8 @@ class Waiter:
     def __init__(self) -> None:
         self.signal = Signal()
 
-    def tell(self, event: Event) -> None:
-        if event.state in FINAL:
+    def tell(self, event: News) -> None:
+        if isinstance(event, Event) and event.state in FINAL:
             self.signal.set()
 
     def resumed(self, *, whole: bool) -> None:
@@ -175,13 +184,17 @@ class Dispatcher:
             for event in events:
                 self.position = event.offset
                 self.recent.add(event)
-                for observe in self.observers:
-                    observe(event)
+                self._observe(event)
                 self.tell(event)
             if monotonic() - checked >= BLOCK_S:
                 checked = monotonic()
                 if not await self._is_ours():
                     return
+
+    def _observe(self, event: News) -> None:
+        if isinstance(event, Event):
+            for observe in self.observers:
+                observe(event)
 
     async def _continues(self) -> bool:
         """Whether a full batch joins on to our position; of a stream that was empty then, nobody knows."""
@@ -192,7 +205,7 @@ class Dispatcher:
         span = await self.events.span()
         return span.epoch == self.epoch and order(span.last) >= order(self.position)
 
-    def tell(self, event: Event) -> None:
+    def tell(self, event: News) -> None:
         told: set[Listener] = set()
         for topic in _topics(event):
             # A set that grows or shrinks while its members are told must not break the round.
@@ -200,7 +213,7 @@ class Dispatcher:
         for listener in told:
             listener.tell(event)
 
-    def is_heard(self, event: Event) -> bool:
+    def is_heard(self, event: News) -> bool:
         return any(topic in self._listeners for topic in _topics(event))
 
     def _everybody(self, *, whole: bool) -> None:

@@ -8,6 +8,7 @@ from api import bodies
 from shared.errors import Problem
 from shared.jobs import State
 from shared.marks import Marked, Marks, Step
+from shared.session_changes import SetChange
 from shared.stages import Stage
 
 FrameId = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
@@ -151,7 +152,24 @@ class MarkedFrame(Marked, frozen=True, kw_only=True, tag_field="op", tag="marked
     id: str | None = None
 
 
-ServerFrame = Welcome | Accepted | Happened | Result | Refused | Pong | Pulse | MarkedFrame
+class SessionFrame(_FromServer, frozen=True, tag="session"):
+    """What the connection's session holds in a collection has changed, through whomever of its team.
+
+    `session` is the one that holds the marks, the connection's own or its team's; `by` names the member, null is who
+    uses the team's session itself. `changes` take the revision before to `revision`, in their order; null when they are
+    too many: read the session then. Without a collection a member joined.
+    """
+
+    session: str
+    seq: str
+    at: str | None = None
+    collection: str | None = None
+    revision: int | None = None
+    by: str | None = None
+    changes: list[SetChange] | None = None
+
+
+ServerFrame = Welcome | Accepted | Happened | Result | Refused | Pong | Pulse | MarkedFrame | SessionFrame
 
 
 class _Named(msgspec.Struct):

@@ -89,8 +89,8 @@ class Live:
 
     async def _talk(self, websocket: WebSocket[State], identity: Identity) -> None:
         state, outbox = websocket.state, Outbox()
-        session, known = await _session(websocket, identity)
-        subscription = Subscription(state["dispatcher"], outbox, tenant=identity.tenant, session=session)
+        session, marks, known = await _session(websocket, identity)
+        subscription = Subscription(state["dispatcher"], outbox, tenant=identity.tenant, session=session, marks=marks)
         with subscription, state["keeper"].holding(identity.tenant, session):
             await found_place(state)
             snapshot = _snapshot(state, subscription) if known else None
@@ -153,12 +153,14 @@ async def _text(websocket: WebSocket[State]) -> str:
     return str(text)
 
 
-async def _session(websocket: WebSocket[State], identity: Identity) -> tuple[str, bool]:
-    """The session asked for while it is known, else a new one; and whether it is the one asked for."""
+async def _session(websocket: WebSocket[State], identity: Identity) -> tuple[str, str, bool]:
+    """The session asked for while it is known, else a new one; which one holds its marks; whether it was asked for."""
     sessions, asked = websocket.state["sessions"], websocket.query_params.get("session")
-    if asked and len(asked) <= 128 and await sessions.touch(identity.tenant, asked):
-        return asked, True
-    return await sessions.create(identity.tenant), False
+    known = await sessions.known(identity.tenant, asked) if asked and len(asked) <= 128 else None
+    if asked and known is not None:
+        return asked, known.owner, True
+    made = await sessions.create(identity.tenant)
+    return made, made, False
 
 
 def _snapshot(state: State, subscription: Subscription) -> Callable[[str], Awaitable[list[Event]]]:

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable
 
 from api.frames import ServerFrame
-from shared.events import Event
+from shared.events import Event, News
 from shared.jobs import FINAL
 
 MOST = 256
@@ -16,7 +16,7 @@ GOING_AWAY = 1001
 TRY_LATER = 1013
 TOO_SLOW = 4008
 
-Entry = ServerFrame | Event
+Entry = ServerFrame | News
 
 
 class Closing(Exception):

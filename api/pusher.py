@@ -18,8 +18,9 @@ from api.subscription import Subscription
 from api.tasks import end
 from shared.clock import iso
 from shared.errors import NotFound, Unavailable
-from shared.events import Event
+from shared.events import Event, News
 from shared.jobs import FINAL, JobView
+from shared.session_changes import SessionChange
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +59,7 @@ class Pusher:
         self._called = False
         self._task: Task[None] | None = None
 
-    async def replay(self, events: Sequence[Event]) -> None:
+    async def replay(self, events: Sequence[News]) -> None:
         """What was missed, and then whatever the outbox gets. Raises Closing."""
         for start in range(0, len(events), BATCH):
             await self._push([event for event in events[start : start + BATCH] if self.subscription.is_news(event)])
@@ -130,6 +131,8 @@ class Pusher:
         return {}
 
     def _plain(self, entry: Entry) -> frames.ServerFrame:
+        if isinstance(entry, SessionChange):
+            return changed(entry, self._seq(entry))
         if not isinstance(entry, Event):
             return entry
         return happened(entry, self._name(entry), self._seq(entry))
@@ -150,7 +153,7 @@ class Pusher:
     def _name(self, event: Event) -> str | None:
         return self.subscription.labels.get(event.job) or event.client_id
 
-    def _seq(self, event: Event) -> str:
+    def _seq(self, event: News) -> str:
         """Each frame has a later one than the frame before, also where two tell of one moment."""
         seq = to_seq(event.offset, self.epoch)
         self._last_seq = seq if seq > self._last_seq else following(self._last_seq)
@@ -170,6 +173,18 @@ def happened(event: Event, name: str | None, seq: str) -> frames.Happened:
         stage=_set_or_not(event.stage),
         done=_set_or_not(event.done),
         total=_set_or_not(event.total),
+    )
+
+
+def changed(change: SessionChange, seq: str) -> frames.SessionFrame:
+    return frames.SessionFrame(
+        session=change.session,
+        seq=seq,
+        at=iso(change.at_ms),
+        collection=change.collection,
+        revision=change.revision,
+        by=change.by,
+        changes=change.changes,
     )
 
 

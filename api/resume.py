@@ -8,12 +8,12 @@ import msgspec
 from api.dispatcher import Dispatcher
 from api.sequence import to_offset
 from api.subscription import Subscription
-from shared.events import Event, Events, Gap, Span, order
+from shared.events import Events, Gap, News, Span, order
 
 READERS = 4
 
 # What a client must know that cannot be told what it missed, as events at an offset.
-Snapshot = Callable[[str], Awaitable[Sequence[Event]]]
+Snapshot = Callable[[str], Awaitable[Sequence[News]]]
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,7 +22,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     epoch: str
     after: str
     until: str
-    missed: Sequence[Event]
+    missed: Sequence[News]
     recovered: bool
 
 
@@ -50,7 +50,7 @@ class Resuming:
         missed, until = found
         return msgspec.structs.replace(here, after=offset, until=until, missed=missed)
 
-    async def _missed(self, subscription: Subscription, offset: str, span: Span) -> tuple[list[Event], str] | None:
+    async def _missed(self, subscription: Subscription, offset: str, span: Span) -> tuple[list[News], str] | None:
         """What was missed after `offset`, and until where; None when some of it is gone, or it lies ahead."""
         if not span.covers(offset):
             return None

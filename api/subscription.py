@@ -1,14 +1,15 @@
-"""What one client hears: its session's jobs and those it watches, each event once."""
+"""What one client hears: its session's jobs and those it watches, and what becomes of its marks, each event once."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Self
 
-from api.dispatcher import Dispatcher, of_job, of_session
+from api.dispatcher import Dispatcher, Topic, of_job, of_marks, of_session
 from api.outbox import TOO_SLOW, TRY_LATER, Outbox
 from shared.errors import TooManyRequests
-from shared.events import START, Event, order
+from shared.events import START, News, order
 from shared.jobs import FINAL
+from shared.session_changes import SessionChange
 
 MAX_HELD = 10_000
 # So many ends that were shown before their event came are remembered, in order not to tell of them twice.
@@ -22,31 +23,40 @@ class Subscription:
 
     It holds back what it hears until `begin`, and while something is being read.
 
-    Without a session it hears of what it watches alone.
+    Without a session it hears of what it watches alone. `marks` names the session that holds the session's marks.
     """
 
-    def __init__(self, dispatcher: Dispatcher, outbox: Outbox, *, tenant: str, session: str | None) -> None:
+    def __init__(
+        self, dispatcher: Dispatcher, outbox: Outbox, *, tenant: str, session: str | None, marks: str | None = None
+    ) -> None:
         self.dispatcher = dispatcher
         self.outbox = outbox
         self.tenant = tenant
         self.session = session
+        self.marks = marks
         self.boundary = START
         self.open: set[str] = set()
         self.labels: dict[str, str | None] = {}
-        self._held: list[Event] | None = []
+        self._held: list[News] | None = []
         self._shown: dict[str, None] = {}
         self._told: dict[str, None] = {}
 
     def __enter__(self) -> Self:
-        if self.session is not None:
-            self.dispatcher.add(self, of_session(self.tenant, self.session))
+        for topic in self._topics():
+            self.dispatcher.add(self, topic)
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self.session is not None:
-            self.dispatcher.remove(self, of_session(self.tenant, self.session))
+        for topic in self._topics():
+            self.dispatcher.remove(self, topic)
         for job in list(self.labels):
             self.unwatch(job)
+
+    def _topics(self) -> Iterator[Topic]:
+        if self.session is not None:
+            yield of_session(self.tenant, self.session)
+        if self.marks is not None:
+            yield of_marks(self.tenant, self.marks)
 
     def begin(self, boundary: str) -> None:
         """From here on events after `boundary` go out; those before it were replayed, or are of no interest."""
@@ -65,12 +75,14 @@ class Subscription:
         finally:
             self._release()
 
-    def hears(self, event: Event) -> bool:
+    def hears(self, event: News) -> bool:
         if event.tenant != self.tenant:
             return False
+        if isinstance(event, SessionChange):
+            return event.session == self.marks
         return event.job in self.labels or (self.session is not None and event.session == self.session)
 
-    def tell(self, event: Event) -> None:
+    def tell(self, event: News) -> None:
         if event.tenant != self.tenant:
             return
         if self._held is not None:
@@ -94,8 +106,10 @@ class Subscription:
             del self.labels[job]
             self.dispatcher.remove(self, of_job(job))
 
-    def is_news(self, event: Event) -> bool:
+    def is_news(self, event: News) -> bool:
         """Whether to tell of an event: an end that was shown is not told again, unless the job ran again meanwhile."""
+        if isinstance(event, SessionChange):
+            return True
         shown = event.job in self._shown
         if shown:
             del self._shown[event.job]
@@ -113,11 +127,11 @@ class Subscription:
         """A snapshot has shown it, and its event may still come."""
         _remember(self._shown, job, most=MAX_SHOWN)
 
-    def _is_later(self, event: Event) -> bool:
+    def _is_later(self, event: News) -> bool:
         # What is no event of the stream is told under the last offset.
         return event.is_passing or order(event.offset) > order(self.boundary)
 
-    def _hold(self, held: list[Event], event: Event) -> None:
+    def _hold(self, held: list[News], event: News) -> None:
         held.append(event)
         if len(held) > MAX_HELD:
             self.outbox.close(TOO_SLOW, "too much happened at once; reconnect to resume")

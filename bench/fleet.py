@@ -22,7 +22,7 @@ from bench.redis_load import cpu_s
 from bench.report import Figures, Report, arguments, emit, median_of, percentile, progress
 from bench.systems import SYSTEMS, Fleet, running
 from shared.connection import connect
-from shared.events import Events
+from shared.events import Events, of_jobs
 from shared.jobs import FINAL
 from shared.queue import Queue
 from tests.redis_server import RedisServer
@@ -104,7 +104,7 @@ class Probe:
             while not ended:
                 happened = await self.events.follow(offset)
                 offset = happened[-1].offset if happened else offset
-                ended = any(event.job == sent.id and event.state in FINAL for event in happened)
+                ended = any(event.job == sent.id and event.state in FINAL for event in of_jobs(happened))
             taken.append((perf_counter() - started) * 1000)
         return taken
 

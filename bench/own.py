@@ -17,7 +17,7 @@ from bench.peers.protocol import (
     worker_arguments,
 )
 from shared.connection import connect
-from shared.events import Events
+from shared.events import Events, of_jobs
 from shared.jobs import FINAL, Query, Search
 from shared.queue import Queue
 from shared.settings import Settings
@@ -58,7 +58,7 @@ class Clipline:
         while not ended:
             happened = await self.events.follow(self.offset)
             self.offset = happened[-1].offset if happened else self.offset
-            ended = any(event.job == sent.id and event.state in FINAL for event in happened)
+            ended = any(event.job == sent.id and event.state in FINAL for event in of_jobs(happened))
         view = await self.queue.result(TENANT, sent.id)
         assert view.state == "succeeded", view
 

@@ -9,7 +9,7 @@ with Clipline("http://127.0.0.1:8000") as clipline:
 
 from client.aio import AsyncClipline
 from client.blocking import Clipline
-from client.frames import JobEvent, JobFrame, JobResult
+from client.frames import JobEvent, JobFrame, JobResult, SessionChanged
 from client.problems import Closed, NoAnswer, Unreachable
 from client.uploads import Upload
 from shared.errors import CliplineError, Problem, Superseded, TooManyRequests, Unauthorized, Unavailable
@@ -32,6 +32,7 @@ from shared.jobs import (
     Then,
 )
 from shared.marks import GroupChange, IdChange, MarkChange, Marked, Marks
+from shared.session_changes import SetChange
 
 __all__ = [
     "AsyncClipline",
@@ -69,6 +70,8 @@ __all__ = [
     "Query",
     "Range",
     "SearchResult",
+    "SessionChanged",
+    "SetChange",
     "Superseded",
     "TextMatch",
     "Then",

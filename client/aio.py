@@ -14,7 +14,7 @@ from client.answers import CollectionList, JobPage, NewSession, added
 from client.asking import Options, Where, asked
 from client.backoff import Backoff
 from client.calls import MediaSize
-from client.frames import JobFrame
+from client.frames import JobFrame, SessionChanged
 from client.http import PATIENCE_S, Http
 from client.live import Live
 from client.problems import succeeded
@@ -64,11 +64,12 @@ class AsyncClipline:
         key: str | None = None,
         patience_s: float = PATIENCE_S,
         backoff: Callable[[], Backoff] = Backoff,
+        session: str | None = None,
     ) -> None:
-        """Raises ValueError for an address that is none."""
+        """With a `session` its searches go on in that one. Raises ValueError for an address that is none."""
         address = Address.parse(url)
         self.http = Http(address, key=key, patience_s=patience_s, backoff=backoff)
-        self.live = Live(address, key=key, patience_s=patience_s, backoff=backoff)
+        self.live = Live(address, key=key, patience_s=patience_s, backoff=backoff, session=session)
 
     async def __aenter__(self) -> Self:
         return self
@@ -139,6 +140,13 @@ class AsyncClipline:
     async def join(self, session: str, name: str) -> Seat:
         """A session of a member's own, which shares its marks with the team's."""
         return await self.http.read(calls.join(session, name), Seat)
+
+    def changes(self) -> AsyncIterator[SessionChanged | None]:
+        """What becomes of the marks of `session`, also through others of its team.
+
+        None, which comes first, says that `session` is known and is to be read: what happened before is not told.
+        """
+        return self.live.changes()
 
     async def history(self, session: str, *, limit: int = 50) -> list[PastSearch]:
         """What a session asked, newest first."""

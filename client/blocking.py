@@ -12,7 +12,7 @@ from client.asking import Options, Where
 from client.background import Background
 from client.backoff import Backoff
 from client.calls import MediaSize
-from client.frames import JobFrame
+from client.frames import JobFrame, SessionChanged
 from client.http import PATIENCE_S
 from client.typeahead import Typeahead
 from client.uploads import Upload
@@ -57,9 +57,10 @@ class Clipline:
         key: str | None = None,
         patience_s: float = PATIENCE_S,
         backoff: Callable[[], Backoff] = Backoff,
+        session: str | None = None,
     ) -> None:
         """Raises ValueError for an address that is none."""
-        self._aio = AsyncClipline(url, key=key, patience_s=patience_s, backoff=backoff)
+        self._aio = AsyncClipline(url, key=key, patience_s=patience_s, backoff=backoff, session=session)
         self._background = Background()
 
     def __enter__(self) -> Self:
@@ -109,6 +110,12 @@ class Clipline:
 
     def join(self, session: str, name: str) -> Seat:
         return self._background.run(self._aio.join(session, name))
+
+    def changes(self) -> Iterator[SessionChanged | None]:
+        async def begin() -> AsyncIterator[SessionChanged | None]:
+            return self._aio.changes()
+
+        return self._background.iterate(self._background.run(begin()))
 
     def history(self, session: str, *, limit: int = 50) -> list[PastSearch]:
         return self._background.run(self._aio.history(session, limit=limit))

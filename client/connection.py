@@ -46,19 +46,21 @@ class Handlers:
 class Connection:
     """Runs until it is cancelled, or until the server turns it away."""
 
-    def __init__(self, address: Address, *, key: str | None, handlers: Handlers, backoff: Backoff) -> None:
+    def __init__(
+        self, address: Address, *, key: str | None, handlers: Handlers, backoff: Backoff, session: str | None = None
+    ) -> None:
         self._address = address
         self._headers = {"Authorization": f"Bearer {key}"} if key else {}
         self._on = handlers
         self._backoff = backoff
         self._socket: ClientConnection | None = None
-        self._session: str | None = None
+        self._session = session
         self._after: str | None = None
         self.welcomes = 0
 
     @property
     def session(self) -> str | None:
-        """Known from the first welcome on."""
+        """The one that was given; from the first welcome on, the one that the server grants."""
         return self._session
 
     @property
@@ -136,7 +138,7 @@ class Connection:
         return f"{self._address.websocket}?{urlencode(resume)}"
 
     def _welcomed(self, welcome: frames.Welcome) -> bool:
-        recovered = welcome.recovered and welcome.session == self._session
+        recovered = welcome.recovered and welcome.session == self._session and self._after is not None
         # Of a resumed session the replay is still to come: our own place counts until its frames arrive.
         if not recovered or self._after is None:
             self._after = welcome.seq
@@ -149,7 +151,7 @@ class Connection:
         frame = frames.decode(text)
         if frame is None:
             return
-        if isinstance(frame, frames.JobEvent | frames.JobResult):
+        if isinstance(frame, frames.JobEvent | frames.JobResult | frames.SessionChanged):
             self._after = frame.seq
         self._on.frame(frame)
 

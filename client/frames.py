@@ -6,6 +6,7 @@ import msgspec
 
 from shared.errors import Problem
 from shared.jobs import State
+from shared.session_changes import SetChange
 
 
 class _FromServer(msgspec.Struct, frozen=True, kw_only=True, tag_field="op"):
@@ -63,8 +64,24 @@ class Pong(_FromServer, frozen=True, tag="pong"):
     id: str | None = None
 
 
+class SessionChanged(_FromServer, frozen=True, tag="session"):
+    """The sets that the session, or its team's `session`, holds in a collection have changed, through the member `by`.
+
+    `changes` lead to `revision` from the one before, in their order; None when they are too many: read the session.
+    Without a collection a member joined.
+    """
+
+    session: str
+    seq: str
+    at: str | None = None
+    collection: str | None = None
+    revision: int | None = None
+    by: str | None = None
+    changes: list[SetChange] | None = None
+
+
 JobFrame = JobEvent | JobResult
-ServerFrame = Welcome | Accepted | JobEvent | JobResult | Refused | Pong
+ServerFrame = Welcome | Accepted | JobEvent | JobResult | Refused | Pong | SessionChanged
 
 _decoder = msgspec.json.Decoder(ServerFrame)
 

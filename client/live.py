@@ -6,17 +6,16 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
-import msgspec
-
 from client import frames
 from client.address import Address
 from client.backoff import Backoff
+from client.changes import Changes
 from client.connection import TOO_LARGE, Connection, Handlers
 from client.feed import Feed
-from client.frames import JobFrame, JobResult
+from client.frames import JobFrame, JobResult, SessionChanged
 from client.patience import Patience
-from client.pending import Hear, Pending
-from client.problems import Closed, NoAnswer, Unreachable, error_of, why
+from client.pending import Hear, Pending, result_of
+from client.problems import Closed, NoAnswer, Unreachable, error_of
 from shared.errors import CliplineError, SessionNotFound, Superseded, TooLarge, TooManyRequests, Unavailable
 from shared.jobs import Search, SearchResult
 
@@ -28,10 +27,16 @@ class Live:
     """Connects when it is first needed; `patience_s` bounds how long a refused search is sent again."""
 
     def __init__(
-        self, address: Address, *, key: str | None, patience_s: float, backoff: Callable[[], Backoff] = Backoff
+        self,
+        address: Address,
+        *,
+        key: str | None,
+        patience_s: float,
+        backoff: Callable[[], Backoff] = Backoff,
+        session: str | None = None,
     ) -> None:
         handlers = Handlers(frame=self._hear, welcome=self._resume, lost=self._lost)
-        self._connection = Connection(address, key=key, handlers=handlers, backoff=backoff())
+        self._connection = Connection(address, key=key, handlers=handlers, backoff=backoff(), session=session)
         self._address = address
         self._patience_s = patience_s
         self._backoff = backoff
@@ -39,6 +44,7 @@ class Live:
         self._chores: set[Task[None]] = set()
         self._pending: dict[str, Pending] = {}
         self._followed: dict[str, set[Feed]] = {}
+        self._changes = Changes()
         self._left: deque[str] = deque(maxlen=MAX_PENDING)
         self._replayed = asyncio.Event()
         self._count = 0
@@ -91,6 +97,11 @@ class Live:
         finally:
             self._unfollow(job, feed)
 
+    def changes(self) -> AsyncIterator[SessionChanged | None]:
+        """What becomes of the marks of the websocket's session, also through others of its team; None: read it now."""
+        self._start()
+        return self._changes.listen(known=self.is_open)
+
     def _unfollow(self, job: str, feed: Feed) -> None:
         feeds = self._followed.get(job, set())
         feeds.discard(feed)
@@ -112,7 +123,7 @@ class Live:
         await self._ask(pending)
         while True:
             try:
-                return _result(await pending.ended)
+                return result_of(await pending.ended)
             except SessionNotFound:
                 if renewed:
                     raise
@@ -169,6 +180,8 @@ class Live:
                 pending.fail(Superseded())
 
     async def _resume(self, *, recovered: bool) -> None:
+        if not recovered:
+            self._changes.put(None)
         for job in list(self._followed):
             await self._connection.say("watch", job=job)
         if recovered:
@@ -198,6 +211,8 @@ class Live:
                     self._do(self._connection.say("cancel", job=job))
             case frames.JobEvent() | frames.JobResult():
                 self._told(frame)
+            case frames.SessionChanged():
+                self._changes.put(frame)
             case frames.Refused():
                 self._refused(frame)
             case frames.Pong(id=name) if name == REPLAYED:
@@ -234,13 +249,6 @@ class Live:
     def _fail_all(self, error: CliplineError) -> None:
         for pending in list(self._pending.values()):
             pending.fail(error)
+        self._changes.fail(error)
         for feed in [feed for feeds in self._followed.values() for feed in feeds]:
             feed.fail(error)
-
-
-def _result(frame: JobResult) -> SearchResult:
-    """Raises CliplineError with why there is none."""
-    error = why(frame.state, frame.error)
-    if error is not None:
-        raise error
-    return msgspec.convert(frame.result or {}, SearchResult)

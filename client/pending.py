@@ -5,10 +5,13 @@ from asyncio import Future
 from collections.abc import Callable
 from uuid import uuid4
 
+import msgspec
+
 from client import calls
 from client.frames import JobFrame, JobResult
+from client.problems import why
 from shared.errors import CliplineError
-from shared.jobs import Search
+from shared.jobs import Search, SearchResult
 
 Hear = Callable[[JobFrame], None]
 
@@ -44,3 +47,11 @@ class Pending:
             self.ended.set_exception(error)
             # Marks it as seen: whoever asked may have left.
             self.ended.exception()
+
+
+def result_of(frame: JobResult) -> SearchResult:
+    """Raises CliplineError with why there is none."""
+    error = why(frame.state, frame.error)
+    if error is not None:
+        raise error
+    return msgspec.convert(frame.result or {}, SearchResult)

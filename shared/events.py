@@ -1,7 +1,9 @@
-"""The stream of job events: written by the scripts, followed by API processes, replayed after a reconnect."""
+"""The stream of events, of jobs and of sessions: written by the scripts, followed by API processes, replayed after a
+reconnect."""
 
 import asyncio
 import secrets
+from collections.abc import Iterable
 from functools import lru_cache
 from sys import intern
 from typing import Any, cast
@@ -9,10 +11,11 @@ from typing import Any, cast
 import msgspec
 from arq.connections import ArqRedis
 
-from shared import keys
+from shared import keys, session_changes
 from shared.connection import BLOCK_S, redis_errors
 from shared.jobs import State
 from shared.pipe import Pipe
+from shared.session_changes import SessionChange
 from shared.stages import Stage
 
 BATCH = 500
@@ -44,6 +47,10 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
         return self.position is not None or self.stage is not None
 
 
+# What the stream tells.
+News = Event | SessionChange
+
+
 class Span(msgspec.Struct, frozen=True, kw_only=True):
     """The epoch of the stream, and the offsets of its oldest event and its newest."""
 
@@ -60,6 +67,10 @@ class Span(msgspec.Struct, frozen=True, kw_only=True):
 
 class Gap(Exception):
     """Events between the offset asked for and now are no longer there."""
+
+
+def of_jobs(news: Iterable[News]) -> list[Event]:
+    return [one for one in news if isinstance(one, Event)]
 
 
 @lru_cache(4_096)
@@ -105,7 +116,7 @@ class Events:
             newest = await self.redis.xrevrange(keys.EVENTS, count=1)
         return newest[0][0].decode() if newest else START
 
-    async def follow(self, after: str, *, block_s: float = BLOCK_S) -> list[Event]:
+    async def follow(self, after: str, *, block_s: float = BLOCK_S) -> list[News]:
         """At most BATCH events after an offset; waits up to `block_s` for the first one.
 
         A hole before them is not told: whoever may have fallen behind asks `require`.
@@ -114,9 +125,9 @@ class Events:
         with redis_errors():
             if self._reader is None:
                 found = await self.redis.xread({keys.EVENTS: after}, count=BATCH, block=block_ms)
-                return [_event(entry) for entry in found[0][1]] if found else []
+                return [_news(entry) for entry in found[0][1]] if found else []
             found = await self._read(self._reader, after, block_ms)
-        return [_event((offset, dict(zip(told[::2], told[1::2], strict=True)))) for offset, told in found]
+        return [_news((offset, dict(zip(told[::2], told[1::2], strict=True)))) for offset, told in found]
 
     async def _read(self, reader: Pipe, after: str, block_ms: int) -> list[tuple[bytes, list[bytes]]]:
         try:
@@ -127,15 +138,15 @@ class Events:
             raise
         return cast(list[tuple[bytes, list[bytes]]], found[0][1]) if found else []
 
-    async def between(self, after: str, until: str) -> list[Event]:
+    async def between(self, after: str, until: str) -> list[News]:
         """Every event after `after`, up to and including `until`. Raises Gap when some were trimmed meanwhile."""
         await self.require(after)
-        events: list[Event] = []
+        events: list[News] = []
         reached = after
         while order(reached) < order(until):
             with redis_errors():
                 rows = await self.redis.xrange(keys.EVENTS, min=f"({reached}", max=until, count=BATCH)
-            events += [_event(row) for row in rows]
+            events += [_news(row) for row in rows]
             if len(rows) < BATCH:
                 break
             reached = events[-1].offset
@@ -154,8 +165,10 @@ class Events:
             raise Gap(f"events after {after} are no longer all there")
 
 
-def _event(entry: tuple[bytes, dict[bytes, bytes]]) -> Event:
+def _news(entry: tuple[bytes, dict[bytes, bytes]]) -> News:
     offset, fields = entry
+    if session_changes.OWNER in fields:
+        return session_changes.read(offset.decode(), fields)
     value: dict[str, Any] = {name.decode(): raw.decode() for name, raw in fields.items()}
     return Event(
         offset=offset.decode(),

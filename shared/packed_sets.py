@@ -28,6 +28,19 @@ def pack_groups(groups: Iterable[GroupKey], by: int = NOBODY) -> bytes:
     return b"".join(struct.pack("<H", len(key) + 1) + key + bytes((by,)) for key in keys)
 
 
+def unpack_ids(text: bytes) -> Iterator[int]:
+    return (one for one, _ in ENTRY.iter_unpack(text))
+
+
+def unpack_groups(text: bytes) -> Iterator[bytes]:
+    """The JSON of each group, as they travel: with its length before it and its member behind it."""
+    at = 0
+    while at < len(text):
+        (size,) = struct.unpack_from("<H", text, at)
+        yield text[at + 2 : at + 1 + size]
+        at += 2 + size
+
+
 def fields_of(flat: Sequence[bytes]) -> Fields:
     """What HGETALL answers, as a mapping."""
     return dict(zip(flat[::2], flat[1::2], strict=True))

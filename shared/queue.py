@@ -25,7 +25,7 @@ from shared.errors import (
     RateLimited,
     TenantBusy,
 )
-from shared.events import Events
+from shared.events import Events, of_jobs
 from shared.jobs import FINAL, Job, JobView, Lane, Search, State, kind_of
 from shared.ledger import Ledger
 from shared.pipe import Pipe, Script
@@ -181,7 +181,7 @@ class Queue:
             happened = await follower.follow(offset, block_s=min(left, BLOCK_S / 2))
             if happened:
                 offset = happened[-1].offset
-            if not happened or any(event.job == job_id for event in happened):
+            if not happened or any(event.job == job_id for event in of_jobs(happened)):
                 view = await self.result(tenant, job_id)
         return view
 

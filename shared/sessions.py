@@ -18,10 +18,11 @@ from shared.settings import Settings
 
 
 class Known(msgspec.Struct, frozen=True, kw_only=True):
-    """What a search must know of its session at once: whether there are positive marks in its collection, and in which
-    collection the last query of its slot was.
+    """What is known of a session: which one holds its marks, itself or its team's; and what a search must know at once,
+    whether there are positive marks in its collection, and in which collection the last query of its slot was.
     """
 
+    owner: str
     positive: int = 0
     last_collection: str | None = None
 
@@ -73,8 +74,8 @@ class Sessions:
             found, *more = await self._renew(keys=[keys.session(tenant, session_id)], args=args)
         if not found:
             return None
-        positive, last = (*more, None, None)[:2]
-        return Known(positive=positive or 0, last_collection=last.decode() if last else None)
+        owner, positive, last = (*more, None, None)[:3]
+        return Known(owner=owner.decode(), positive=positive or 0, last_collection=last.decode() if last else None)
 
     async def renew(self, sessions: Sequence[tuple[str, str]]) -> None:
         """The same for many, each a tenant and a session, in one round trip."""

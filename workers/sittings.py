@@ -1,6 +1,5 @@
 """What a search knows of its session, and what the session keeps of the search."""
 
-import struct
 from collections.abc import Sequence
 from typing import Any
 
@@ -149,11 +148,4 @@ def _ids(text: bytes) -> Ids:
 
 
 def _groups(text: bytes) -> list[Scalar]:
-    """Groups as they travel: each with its length before it and its member behind it."""
-    found: list[Scalar] = []
-    at = 0
-    while at < len(text):
-        (size,) = struct.unpack_from("<H", text, at)
-        found.append(msgspec.json.decode(text[at + 2 : at + 1 + size], type=Scalar))
-        at += 2 + size
-    return found
+    return [msgspec.json.decode(group, type=Scalar) for group in packed_sets.unpack_groups(text)]

@@ -23,4 +23,5 @@ belongs_to(tenant, team, ':seats')
 local mine = session_key(tenant, ARGV[4])
 redis.call('HSET', mine, 'created', ARGV[5], 'team', team, 'by', number, 'name', name)
 redis.call('EXPIRE', mine, SESSION_S)
+tell_session(tenant, team, '', name, 0, {})
 return {'joined', ARGV[4], team}

@@ -5,7 +5,7 @@
 -- ARGV: tenant, session, collection, call, '1' when it goes on with the change before, then for each set its letter,
 --       entries to add (their member's place left open), entries to remove or '*'
 local tenant, collection = ARGV[1], ARGV[3]
-local owner, by = seat_of(tenant, ARGV[2])
+local owner, by, name = seat_of(tenant, ARGV[2])
 if not owner then return {'missing'} end
 local rest = ':in:' .. collection
 local sets = open_sets(session_key(tenant, owner, rest))
@@ -27,6 +27,7 @@ if #done > 0 then
   write_sets(sets, ARGV[4])
   keep_change(sets, log, cmsgpack.pack({by, ARGV[5] == '1', done}))
   forget_undone(log, by)
+  tell_sets(tenant, owner, collection, by, name, sets, done)
   belongs_to(tenant, owner, rest)
   belongs_to(tenant, owner, ':log:' .. collection .. ':done')
 end

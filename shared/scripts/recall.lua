@@ -5,7 +5,7 @@
 -- KEYS: session
 -- ARGV: tenant, session, collection, slot, job
 local tenant, session, job = ARGV[1], ARGV[2], ARGV[5]
-local owner, by = seat_of(tenant, session)
+local owner, by, name = seat_of(tenant, session)
 if not owner then return false end
 local state = session_key(tenant, owner, ':in:' .. ARGV[3])
 local last = session_key(tenant, session, ':last:' .. ARGV[4])
@@ -15,8 +15,9 @@ if page[1] then
   if not was_shown(page[1], job, page[5] == '1') then
     if page[3] and page[3] ~= '' then
       local sets = open_sets(session_key(tenant, owner, ':in:' .. page[4]))
-      apply_changes(sets, {{'s', {}, split_entries('s', page[3])}})
+      local done = apply_changes(sets, {{'s', {}, split_entries('s', page[3])}})
       write_sets(sets, '')
+      tell_sets(tenant, owner, page[4], by, name, sets, done)
     end
     redis.call('HINCRBY', last, 'n', -#redis.call('HGET', last, 'i' .. at) / ENTRY_BYTES)
     redis.call('HDEL', last, 'i' .. at, 'g' .. at)

@@ -86,3 +86,9 @@ local function keep_history(tenant, owner, by, last, entry, words)
   belongs_to(tenant, owner, ':history')
   return entry
 end
+
+-- An event of a session, in the stream of all: a revision of a collection's sets, or, of no collection, a new member.
+local function tell_session(tenant, owner, collection, name, revision, fields)
+  redis.call('XADD', P .. 'events', 'MAXLEN', '~', KEEP_EVENTS, '*', 't', tenant, 'own', owner, 'in', collection,
+    'by', name, 'rev', revision, 'at', now_ms(), unpack(fields))
+end

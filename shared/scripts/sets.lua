@@ -14,6 +14,8 @@ local MAX_GROUPS = 10000
 local CLEARED_AT_ONCE = 1000
 local UNDO_KEPT = 100
 local UNDO_BYTES = 2097152
+-- Events stay in Redis for a while, so they hold no more than a page of items.
+local TOLD_BYTES = 1024
 
 local function open_sets(key)
   local found = redis.call('HMGET', key, 'ns', 'nx', 'np', 'nn', 'ng', 'rev', 'call', 'more')
@@ -220,4 +222,34 @@ local function reversed_changes(done)
   local back = {}
   for at = #done, 1, -1 do back[#back + 1] = {done[at][1], done[at][3], done[at][2]} end
   return back
+end
+
+-- The other way round: entries as one text.
+local function join_entries(set, entries)
+  if set ~= 'g' then return table.concat(entries) end
+  local parts = {}
+  for at, entry in ipairs(entries) do parts[at] = struct.pack('<I2', #entry) .. entry end
+  return table.concat(parts)
+end
+
+-- What changed, as fields of an event: for each set in its turn what was added, and what was removed. `much` instead when
+-- it is too much, or would not tell all: what made room, or whose mark came back. Whoever hears of it reads the sets then.
+local function fields_of_changes(sets, by, done)
+  local fields, size = {}, sets.forgotten > 0 and TOLD_BYTES + 1 or 0
+  for at, change in ipairs(done) do
+    for _, entry in ipairs(change[2]) do
+      if string.sub(entry, -1) ~= by then size = TOLD_BYTES + 1 end
+    end
+    for _, part in ipairs({{'+', change[2]}, {'-', change[3]}}) do
+      local text = join_entries(change[1], part[2])
+      size = size + #text
+      fields[#fields + 1], fields[#fields + 2] = at .. part[1] .. change[1], text
+    end
+  end
+  return size > TOLD_BYTES and {'much', 1} or fields
+end
+
+-- Tells whoever listens to the session, or to a member's, of its new revision.
+local function tell_sets(tenant, owner, collection, by, name, sets, done)
+  tell_session(tenant, owner, collection, name, sets.rev, fields_of_changes(sets, by, done))
 end

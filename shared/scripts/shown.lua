@@ -6,7 +6,7 @@
 -- ARGV: tenant, session, collection, slot, job, key of the slot or '', the query or '' to go on with the last one,
 --       items shown (entries), groups shown (entries), '1' to remember, its entry in the history or '', its words
 local tenant, session, collection, slot, job = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
-local owner, by = seat_of(tenant, session)
+local owner, by, name = seat_of(tenant, session)
 if not owner then return 0 end
 if ARGV[6] ~= '' and redis.call('GET', ARGV[6]) ~= job then return 0 end
 
@@ -15,9 +15,11 @@ if ARGV[10] == '1' and not (redis.call('EXISTS', session_key(tenant, owner, ':in
     and too_many_collections(tenant, owner)) then
   local sets, entries = open_sets(session_key(tenant, owner, ':in:' .. collection)), split_entries('s', ARGV[8])
   for at, entry in ipairs(entries) do entries[at] = string.sub(entry, 1, -2) .. by end
-  for _, done in ipairs(apply_changes(sets, {{'s', entries, {}}})) do added = added .. table.concat(done[2]) end
+  local done = apply_changes(sets, {{'s', entries, {}}})
+  for _, change in ipairs(done) do added = added .. table.concat(change[2]) end
   if added ~= '' then
     write_sets(sets, '')
+    tell_sets(tenant, owner, collection, by, name, sets, done)
     belongs_to(tenant, owner, ':in:' .. collection)
   end
 end

@@ -4,7 +4,7 @@
 -- KEYS: session
 -- ARGV: tenant, session, collection, call, 'undo' or 'redo', which part of the call this is
 local tenant, collection, back = ARGV[1], ARGV[3], ARGV[5] == 'undo'
-local owner, by = seat_of(tenant, ARGV[2])
+local owner, by, name = seat_of(tenant, ARGV[2])
 if not owner then return {'missing'} end
 local rest, logs = ':in:' .. collection, ':log:' .. collection .. ':'
 local sets, log = open_sets(session_key(tenant, owner, rest)), session_key(tenant, owner, logs)
@@ -15,7 +15,7 @@ local list = log .. (back and 'done' or 'undone')
 local packed, at = newest_of(list, by)
 if not packed then return {'nothing'} end
 local change = cmsgpack.unpack(packed)
-apply_changes(sets, back and reversed_changes(change[3]) or change[3])
+local done = apply_changes(sets, back and reversed_changes(change[3]) or change[3])
 local full = too_many_entries(sets)
 -- Others may have filled the set meanwhile.
 if full then return {'full', full} end
@@ -25,6 +25,7 @@ redis.call('LREM', list, -1, '')
 local beside = newest_of(list, by)
 sets.more = beside and (back and change[2] or not back and cmsgpack.unpack(beside)[2])
 write_sets(sets, ARGV[4] .. ':' .. ARGV[6])
+tell_sets(tenant, owner, collection, by, name, sets, done)
 if back then
   redis.call('HINCRBY', sets.key, 'log', -#packed)
   redis.call('RPUSH', log .. 'undone', packed)

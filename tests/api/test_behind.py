@@ -10,7 +10,7 @@ from api.positions import Positions
 from api.results import Results
 from shared import keys
 from shared.connection import BLOCK_S, connect
-from shared.events import BATCH, START, Event, Events
+from shared.events import BATCH, START, Events, News, of_jobs
 from shared.jobs import Query, Search
 from shared.ledger import Ledger
 from shared.queue import Queue
@@ -30,7 +30,7 @@ class Held(Events):
         super().__init__(redis, blocking=blocking)
         self.gate = asyncio.Event()
 
-    async def follow(self, after: str, *, block_s: float = BLOCK_S) -> list[Event]:
+    async def follow(self, after: str, *, block_s: float = BLOCK_S) -> list[News]:
         await self.gate.wait()
         return await super().follow(after, block_s=block_s)
 
@@ -39,11 +39,11 @@ class Ear:
     """A listener that notes what it is told."""
 
     def __init__(self) -> None:
-        self.heard: list[Event] = []
+        self.heard: list[News] = []
         self.whole: list[bool] = []
         self.told = asyncio.Event()
 
-    def tell(self, event: Event) -> None:
+    def tell(self, event: News) -> None:
         self.heard.append(event)
         self.told.set()
 
@@ -125,7 +125,7 @@ async def test_those_who_wait_learn_how_many_come_first(settings: Settings) -> N
                 dispatcher.remove(ear, of_job(job))
             await queue.cancel("t", jobs[1])
             await positions.look()
-    told = [event for event in ear.heard if event.position is not None]
+    told = [event for event in of_jobs(ear.heard) if event.position is not None]
     assert [(event.job, event.state, event.position) for event in told] == [
         (jobs[2], "queued", 2),
         (jobs[2], "queued", 1),

@@ -16,7 +16,7 @@ import pytest
 from api.sequence import to_seq
 from shared.collections import Collections, from_spec
 from shared.connection import connect
-from shared.events import START, Event, Events
+from shared.events import START, Event, Events, of_jobs
 from shared.jobs import FINAL, CollectionSpec
 from shared.settings import Settings
 from shared.tenants import DEFAULT_TENANT
@@ -82,7 +82,7 @@ async def happened(settings: Settings) -> dict[str, list[Event]]:
     by_session = defaultdict(list)
     async with connect(settings) as redis:
         events = Events(redis)
-        for event in await events.between(START, await events.last()):
+        for event in of_jobs(await events.between(START, await events.last())):
             by_session[event.session or ""].append(event)
     return by_session
 

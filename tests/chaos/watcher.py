@@ -8,7 +8,7 @@ from typing import TypeVar
 from arq.connections import ArqRedis
 
 from shared.errors import QueueAway
-from shared.events import START, Events
+from shared.events import START, Event, Events
 from shared.jobs import FINAL, State
 
 T = TypeVar("T")
@@ -40,5 +40,5 @@ class Watcher:
         happened = await insist(lambda: self.events.follow(self.offset, block_s=LOOK_S))
         for event in happened:
             self.offset = event.offset
-            if event.state in FINAL:
+            if isinstance(event, Event) and event.state in FINAL:
                 self.ends[event.job].append(event.state)

@@ -4,10 +4,12 @@ import asyncio
 
 import pytest
 
-from client import AsyncClipline, Clipline, IdChange, MarkChange, Marks
+from client import AsyncClipline, Clipline, IdChange, MarkChange, Marks, SetChange
 from shared.errors import NothingToContinue, NothingToUndo
 from tests.api.serving import Api
 from tests.api.stand_in import StandIn
+from tests.client.conftest import SOON
+from tests.client.processes import ApiProcess
 
 pytestmark = pytest.mark.anyio
 
@@ -40,6 +42,35 @@ async def test_a_page_without_a_query_before_it_is_refused(
         await clipline.next_page(things)
 
 
+async def test_what_a_team_s_others_do_is_heard(clipline: AsyncClipline, api: Api, things: str) -> None:
+    team = await clipline.create_session()
+    seat = (await clipline.join(team, "Ann")).session
+    async with AsyncClipline(api.url, session=seat) as ann:
+        heard = ann.changes()
+        assert await anext(heard) is None
+        assert ann.session == seat
+        await clipline.mark(team, Marks(collection=things, positive=MarkChange(add=[3])))
+        change = await anext(heard)
+    assert change is not None
+    assert (change.session, change.collection, change.revision, change.by) == (team, things, 1, None)
+    assert change.changes == [SetChange(set="positive", add=[3])]
+
+
+async def test_changes_go_on_after_a_connection_was_lost(
+    clipline: AsyncClipline, process: ApiProcess, things: str
+) -> None:
+    team = await clipline.create_session()
+    async with AsyncClipline(process.url, session=team, backoff=SOON) as away:
+        heard = away.changes()
+        assert await anext(heard) is None
+        process.kill()
+        for item in (3, 4):
+            await clipline.mark(team, Marks(collection=things, positive=MarkChange(add=[item])))
+        process.start()
+        missed = [await anext(heard), await anext(heard)]
+    assert [change.revision for change in missed if change is not None] == [1, 2]
+
+
 async def test_the_blocking_client_has_the_same_verbs(api: Api, things: str, worker: StandIn) -> None:
     def sit() -> int:
         with Clipline(api.url) as blocking:
@@ -48,6 +79,9 @@ async def test_the_blocking_client_has_the_same_verbs(api: Api, things: str, wor
             blocking.undo(session, things)
             blocking.redo(session, things)
             assert blocking.history(session) == []
+            heard = Clipline(api.url, session=session)
+            with heard:
+                assert next(heard.changes()) is None
             view = blocking.session_view(blocking.join(session, "Ben").session, things)
             assert view.sets is not None
             return view.sets.counts.seen

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from shared import keys
 from shared.connection import connect
-from shared.events import BATCH, START, Events, Gap, order
+from shared.events import BATCH, START, Events, Gap, of_jobs, order
 from shared.jobs import STATES
 from shared.queue import Queue
 from shared.settings import Settings
@@ -53,12 +53,12 @@ async def test_an_empty_stream_starts_at_zero(events: Events) -> None:
 
 async def test_an_event_tells_job_session_and_client(queue: Queue, events: Events, hand: Hand) -> None:
     sent = await queue.submit(a_search(session="s1"), tenant="t1", client_id="c7")
-    [queued] = await events.follow(START, block_s=0.01)
+    [queued] = of_jobs(await events.follow(START, block_s=0.01))
     assert (queued.job, queued.tenant, queued.state) == (sent.id, "t1", "queued")
     assert (queued.session, queued.client_id) == ("s1", "c7")
     await hand.claim()
     await hand.finish(sent.id)
-    told = await events.between(queued.offset, await events.last())
+    told = of_jobs(await events.between(queued.offset, await events.last()))
     assert [(event.state, event.session, event.client_id) for event in told] == [
         ("running", "s1", "c7"),
         ("succeeded", "s1", "c7"),
@@ -127,5 +127,5 @@ async def test_following_waits_for_the_next_event(redis: ArqRedis, settings: Set
         assert await events.follow(START, block_s=0.01) == []
         reading = asyncio.create_task(events.follow(START, block_s=10))
         sent = await queue.submit(a_search(), tenant="t1")
-        [event] = await reading
+        [event] = of_jobs(await reading)
     assert (event.job, event.state) == (sent.id, "queued")

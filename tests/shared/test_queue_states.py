@@ -20,7 +20,7 @@ from hypothesis.stateful import (
 from shared import keys
 from shared.connection import connect
 from shared.errors import JobFinished, JobNotFound, JobNotRetryable, QueueFull
-from shared.events import START, Events
+from shared.events import START, Events, of_jobs
 from shared.jobs import FINAL, LANES, RETRYABLE, STATES, Lane, State
 from shared.queue import Queue
 from shared.settings import Settings
@@ -203,7 +203,7 @@ class Jobs(RuleBasedStateMachine):
                     indexed.setdefault(one.decode(), []).append(state)
         queued = {one.decode() for lane in LANES for one in await self.redis.zrange(keys.queue(lane), 0, -1)}
         stream = Events(self.redis)
-        last = {event.job: event.state for event in await stream.between(START, await stream.last())}
+        last = {event.job: event.state for event in of_jobs(await stream.between(START, await stream.last()))}
         for one, told in self.told.items():
             record = (await self.redis.hget(keys.record(one), "state")).decode()
             assert [record] == indexed[one] == [last[one]] == [told.state]

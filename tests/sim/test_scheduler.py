@@ -18,7 +18,7 @@ from hypothesis.stateful import (
 from shared import keys
 from shared.connection import connect
 from shared.errors import JobFinished
-from shared.events import START, Events
+from shared.events import START, Events, of_jobs
 from shared.jobs import FINAL, LANES, JobView, Lane, Query, Search
 from shared.queue import Queue
 from shared.settings import Settings
@@ -224,7 +224,7 @@ class Scheduler(RuleBasedStateMachine):
     async def _check_end(self) -> None:
         ends: defaultdict[str, list[str]] = defaultdict(list)
         events = Events(self.redis)
-        for event in await events.between(START, await events.last()):
+        for event in of_jobs(await events.between(START, await events.last())):
             if event.state in FINAL:
                 ends[event.job].append(event.state)
         for job_id, (tenant, _) in self.place.items():

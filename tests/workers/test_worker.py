@@ -13,7 +13,7 @@ from arq.worker import Worker as StockWorker
 from shared import keys, wire
 from shared.connection import connect
 from shared.errors import BadPicture, JobFinished, JobNotFound, JobNotRetryable, QueueFull, StoreAway
-from shared.events import Events
+from shared.events import Events, of_jobs
 from shared.jobs import File, Ingest, Query, Search
 from shared.queue import Queue
 from shared.settings import Settings
@@ -77,7 +77,9 @@ async def test_a_job_runs_and_its_result_record_and_events_agree(queue: Queue, s
     assert (job.state, job.result, job.attempts, job.worker) == ("succeeded", {"text": "red fruit", "try": 1}, 1, "w1")
     assert job.text == "red fruit"
     events = Events(queue.redis)
-    states = [event.state for event in await events.between(before, await events.last()) if event.job == sent.id]
+    states = [
+        event.state for event in of_jobs(await events.between(before, await events.last())) if event.job == sent.id
+    ]
     assert states == ["queued", "running", "succeeded"]
 
 

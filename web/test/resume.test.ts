@@ -129,3 +129,39 @@ test("a watched job is watched again after a reconnect", async () => {
   await ended;
   expect(seen.at(-1)).toBe("succeeded");
 });
+
+const CHANGE = { op: "session", session: "team", collection: "pictograms", by: "Ann" } as const;
+
+test("what becomes of the session is told, replayed after a loss, and where that is not possible it is to be read", async () => {
+  const told: (number | null | undefined)[] = [];
+  live.onSession((frame) => told.push(frame === null ? null : frame.revision));
+  live.connect();
+  const visit = await server.welcomed();
+  visit.say({ ...CHANGE, seq: "41", revision: 1, changes: [{ set: "positive", add: [3], remove: [] }] });
+  visit.say({ op: "pong" });
+  await expect.poll(() => told).toEqual([null, 1]);
+  visit.drop();
+  const second = await server.visit();
+  expect(Object.fromEntries(second.query)).toEqual({ session: "s1", after: "41" });
+  second.welcome("s1", { recovered: true, seq: "99" });
+  second.say({ ...CHANGE, seq: "42", revision: 2 });
+  await expect.poll(() => told).toEqual([null, 1, 2]);
+  second.drop();
+  const third = await server.visit();
+  expect(third.query.get("after")).toBe("42");
+  third.welcome("s1", { recovered: false, seq: "120" });
+  await expect.poll(() => told).toEqual([null, 1, 2, null]);
+});
+
+test("a client goes on in the session that it was given, and reads it first", async () => {
+  const told: unknown[] = [];
+  const own = new LiveClient({ ...server.options, session: "s7" });
+  own.onSession((frame) => told.push(frame));
+  own.connect();
+  const visit = await server.visit();
+  expect(Object.fromEntries(visit.query)).toEqual({ session: "s7" });
+  visit.welcome("s7", { recovered: true, seq: "10" });
+  await expect.poll(() => told).toEqual([null]);
+  expect(own.session).toBe("s7");
+  own.close();
+});

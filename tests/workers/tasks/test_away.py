@@ -14,7 +14,7 @@ import pytest
 from shared import keys
 from shared.collections import from_spec
 from shared.connection import connect
-from shared.events import START, Events
+from shared.events import START, Events, of_jobs
 from shared.jobs import CollectionSpec, Ingest, IngestResult, Items, Query, Search
 from shared.settings import Settings
 from tests.redis_server import RedisServer
@@ -40,7 +40,7 @@ def own(redis_server: RedisServer, tiny_model: Path, tmp_path: Path) -> Settings
 
 async def states_of(stack: Stack, job_id: str) -> list[str]:
     events = Events(stack.parts.redis)
-    return [event.state for event in await events.between(START, await events.last()) if event.job == job_id]
+    return [event.state for event in of_jobs(await events.between(START, await events.last())) if event.job == job_id]
 
 
 async def test_searches_and_ingests_are_tried_again_until_they_are_given_up(own: Settings, unused_port: int) -> None:

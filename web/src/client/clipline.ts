@@ -14,6 +14,8 @@ export interface CliplineOptions {
   /** Where the API answers; relative to the page, where there is one. */
   url?: string;
   key?: string | null;
+  /** The session in which its searches go on. */
+  session?: string | null;
   /** For how long a busy server is asked again. */
   patienceMs?: number;
   backoff?: () => Backoff;
@@ -27,11 +29,11 @@ export class Clipline {
   readonly http: HttpClient;
   readonly live: LiveClient;
 
-  constructor({ url = "", key = null, WebSocket, ...given }: CliplineOptions = {}) {
+  constructor({ url = "", key = null, session = null, WebSocket, ...given }: CliplineOptions = {}) {
     const base = baseOf(url);
     const common = { key: () => key, patienceMs: PATIENCE_MS, backoff: () => new Backoff(), ...given };
     this.http = new HttpClient({ ...common, base: base.href });
-    this.live = new LiveClient({ ...common, backoff: common.backoff(), url: socketOf(base), WebSocket });
+    this.live = new LiveClient({ ...common, backoff: common.backoff(), url: socketOf(base), session, WebSocket });
   }
 
   /** Raises ProblemError. What is asked while the connection is away goes out when it is back. */

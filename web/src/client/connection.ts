@@ -21,6 +21,8 @@ export type SocketConstructor = new (url: string) => Socket;
 export interface ConnectionOptions {
   url: string;
   key?: () => string | null;
+  /** The session to go on in, if it is still there. */
+  session?: string | null;
   /** By default the platform's own, which Node has from version 22 on. */
   WebSocket?: SocketConstructor;
   connect?: (url: string) => Socket;
@@ -41,10 +43,10 @@ export const TOO_LARGE = 1009;
 const TRY_LATER = 1013;
 const TRY_LATER_MS = 2_000;
 const OPEN = 1;
-const OPS: ReadonlySet<string> = new Set(["welcome", "accepted", "event", "result", "error", "pong", "pulse", "marked"]);
+const OPS: ReadonlySet<string> = new Set(["welcome", "accepted", "event", "result", "error", "pong", "pulse", "marked", "session"]);
 
 export class Connection {
-  readonly #options: Required<Omit<ConnectionOptions, "backoff" | "WebSocket">>;
+  readonly #options: Required<Omit<ConnectionOptions, "backoff" | "session" | "WebSocket">>;
   readonly #backoff: Backoff;
   readonly #on: ConnectionHandlers;
   #state: ConnectionState = "closed";
@@ -60,6 +62,7 @@ export class Connection {
     const defaults = { key: () => null, connect: opening(options.WebSocket) };
     this.#options = { ...defaults, welcomeWithinMs: 15_000, pingEveryMs: 20_000, ...options };
     this.#backoff = options.backoff ?? new Backoff();
+    this.#session = options.session ?? null;
     this.#on = handlers;
   }
 
@@ -137,9 +140,9 @@ export class Connection {
 
   #welcomed(welcome: Welcome): void {
     clearTimeout(this.#timer);
-    const recovered = welcome.recovered && welcome.session === this.#session;
+    const recovered = welcome.recovered && welcome.session === this.#session && this.#after !== null;
     // Of a resumed session the replay is still to come: our own place counts until its frames arrive.
-    if (!recovered || this.#after === null) this.#after = welcome.seq;
+    if (!recovered) this.#after = welcome.seq;
     this.#session = welcome.session;
     this.#welcomes += 1;
     this.#backoff.reset();

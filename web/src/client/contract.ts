@@ -859,6 +859,25 @@ export interface MarkedFrame {
   id: string | null;
 }
 
+/** What the connection's session holds in a collection has changed, through whomever of its team. */
+export interface SessionFrame {
+  op: "session";
+  session: string;
+  seq: string;
+  at: string | null;
+  collection: string | null;
+  revision: number | null;
+  by: string | null;
+  changes: SetChange[] | null;
+}
+
+/** What really came into a set and what really left it: ids of items, or, of `exclude_groups`, groups. */
+export interface SetChange {
+  set: "exclude" | "exclude_groups" | "negative" | "positive" | "seen";
+  add: (string | number)[];
+  remove: (string | number)[];
+}
+
 export type ClientFrame =
   | HelloFrame
   | SearchFrame
@@ -877,4 +896,5 @@ export type ServerFrame =
   | RefusedFrame
   | PongFrame
   | PulseFrame
-  | MarkedFrame;
+  | MarkedFrame
+  | SessionFrame;

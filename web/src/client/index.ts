@@ -10,7 +10,7 @@ export type { JobFrame } from "./feed.ts";
 export { HttpClient } from "./http.ts";
 export type { Around, HttpOptions, JobFilter, MediaSize, SweepVerb, Upload, Waiting } from "./http.ts";
 export { LiveClient } from "./live.ts";
-export type { JobListener, LiveOptions, SearchOptions, StateListener } from "./live.ts";
+export type { JobListener, LiveOptions, SearchOptions, SessionListener, StateListener } from "./live.ts";
 export { isProblem, problemOf, ProblemError } from "./problem.ts";
 export { Run } from "./run.ts";
 export { SessionCalls } from "./sessions.ts";

@@ -2,7 +2,7 @@
 
 import { Connection, NOT_ALLOWED, TOO_LARGE } from "./connection.ts";
 import type { ConnectionOptions, ConnectionState } from "./connection.ts";
-import type { RefusedFrame, Search, SearchResult, ServerFrame } from "./contract.ts";
+import type { RefusedFrame, Search, SearchResult, ServerFrame, SessionFrame } from "./contract.ts";
 import type { JobFrame } from "./feed.ts";
 import { Feed } from "./feed.ts";
 import type { SearchOptions } from "./pending.ts";
@@ -12,6 +12,8 @@ import { Run } from "./run.ts";
 
 export type { SearchOptions } from "./pending.ts";
 export type JobListener = (frame: JobFrame) => void;
+/** Null: what became of the session meanwhile is not known, it is to be read. */
+export type SessionListener = (frame: SessionFrame | null) => void;
 export type StateListener = (state: ConnectionState) => void;
 
 export interface LiveOptions extends ConnectionOptions {
@@ -35,6 +37,7 @@ export class LiveClient {
   readonly #left = new Set<string>();
   readonly #watched = new Map<string, Set<Watcher>>();
   readonly #listeners = new Set<StateListener>();
+  readonly #sessions = new Set<SessionListener>();
   readonly #denied = new Set<() => void>();
   #count = 0;
 
@@ -69,6 +72,12 @@ export class LiveClient {
   onState(listener: StateListener): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  /** What becomes of the session's marks, also through others of its team; null at each welcome that cannot replay it. */
+  onSession(listener: SessionListener): () => void {
+    this.#sessions.add(listener);
+    return () => this.#sessions.delete(listener);
   }
 
   /** Called when the server turns the connection away: the key is missing or not known. */
@@ -131,8 +140,7 @@ export class LiveClient {
   }
 
   #leave(id: string): void {
-    this.#left.add(id);
-    if (this.#left.size > MAX_PENDING) this.#left.delete([...this.#left][0] ?? id);
+    if (this.#left.add(id).size > MAX_PENDING) this.#left.delete([...this.#left][0] ?? id);
   }
 
   #stop(pending: Pending, error: ProblemError): void {
@@ -152,6 +160,7 @@ export class LiveClient {
 
   /** The answer to the ping comes after the replay, which tells of all that was accepted. */
   #resume(recovered: boolean): void {
+    if (!recovered) this.#sessions.forEach((listener) => listener(null));
     for (const job of this.#watched.keys()) this.#connection.send({ op: "watch", job });
     if (recovered) this.#connection.send({ op: "ping", id: REPLAYED });
     else this.#sayAgain(() => true);
@@ -177,6 +186,8 @@ export class LiveClient {
       case "event":
       case "result":
         return this.#told(frame);
+      case "session":
+        return this.#sessions.forEach((listener) => listener(frame));
       case "error":
         return this.#refused(frame);
       case "pong":
