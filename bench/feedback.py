@@ -96,7 +96,7 @@ def world_of(folder: Path) -> World:
     payloads: dict[str, dict[str, Any]] = json.loads((build(folder) / PAYLOADS).read_text("utf-8"))
     encoder = load_encoder(Settings(model=MODEL, device="cpu", precision="fp32"))
     names = sorted(payloads)
-    words = {word for one in payloads.values() for word in (*one["tags"], _spoken(one["subgroup"]))}
+    words = {word for one in payloads.values() for word in (*one["tags"], spoken(one["subgroup"]))}
     return World(
         np.concatenate([_encoded(folder, names[at : at + 64], encoder) for at in range(0, len(names), 64)]),
         [payloads[name] for name in names],
@@ -119,7 +119,7 @@ def _texts(words: list[str], encoder: Encoder) -> list[tuple[str, Vector]]:
     return list(zip(words, np.concatenate(rows), strict=True))
 
 
-def _spoken(kind: str) -> str:
+def spoken(kind: str) -> str:
     return kind.replace("-", " ")
 
 
@@ -135,7 +135,7 @@ def users_of(world: World, *, count: int, seed: int, kind: bool) -> list[User]:
     for target in targets:
         tags = world.payloads[target]["tags"]
         named = kind or not tags
-        text = _spoken(world.kind(target)) if named else tags[draw.integers(len(tags))]
+        text = spoken(world.kind(target)) if named else tags[draw.integers(len(tags))]
         users.append(User(target, text))
     return users
 

@@ -55,7 +55,7 @@ def search(
     *,
     json: AsJson = False,
 ) -> None:
-    """Find the pictures nearest to a text: rank, score, id, label or source.
+    """Find the pictures nearest to a text: rank, score, id, label or source, and a line where they become less likely.
 
     Examples:
 
@@ -141,9 +141,13 @@ def _show(result: SearchResult) -> None:
         return
     names = [name_of(hit.payload or {}) or hit.source or "" for hit in hits]
     rows = [(rank, f"{hit.score:.3f}", hit.id, names[rank - 1]) for rank, hit in enumerate(hits, start=1)]
-    table.show(("rank", "score", "id", "label or source"), rows)
+    rule = (result.relevant, "less likely from here") if result.relevant is not None else None
+    table.show(("rank", "score", "id", "label or source"), rows, rule=rule)
     took = result.took
-    out.print(f"{len(hits)} hits in {took.total_ms:.0f} ms (encoder {took.encode_ms:.0f}, store {took.search_ms:.0f})")
+    likely = f", {result.relevant} of them likely," if result.relevant is not None else ""
+    out.print(
+        f"{len(hits)} hits{likely} in {took.total_ms:.0f} ms (encoder {took.encode_ms:.0f}, store {took.search_ms:.0f})"
+    )
 
 
 def _sequence(group: Group, rank: int) -> tuple[object, ...]:

@@ -86,6 +86,8 @@ async def open_parts(
         stack.push_async_callback(asyncio.to_thread, decoding.close)
         fitting = fitting_executor()
         stack.push_async_callback(asyncio.to_thread, fitting.close)
+        backgrounds = Backgrounds(store)
+        stack.push_async_callback(backgrounds.close)
         yield Parts(
             settings=settings,
             redis=redis,
@@ -100,7 +102,7 @@ async def open_parts(
             media=Media(settings.media_path),
             decoding=decoding,
             fitting=fitting,
-            backgrounds=Backgrounds(store),
+            backgrounds=backgrounds,
             upkeep=upkeep,
             metrics=metrics,
             tracing=tracing,

@@ -24,8 +24,8 @@ ENTRY = np.dtype([("id", "<u8"), ("by", "u1")])
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """A search as it can go on without its encoder: what was asked, the unit vector (float32, little endian) that came
-    of it (`later`: those of the further steps), from which model, the items that it names, whether a text was cut, and
-    the vectors that are to be compared.
+    of it (`later`: those of the further steps), from which model, the items that it names, whether a text was cut, the
+    vectors that are to be compared, and its relevance line.
     """
 
     search: Search
@@ -36,6 +36,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     truncated: bool = False
     positive: list[bytes] = msgspec.field(default_factory=list)
     negative: list[bytes] = msgspec.field(default_factory=list)
+    line: float | None = None
 
 
 class Sitting(msgspec.Struct, frozen=True, kw_only=True):

@@ -42,7 +42,11 @@ class Group(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class SearchResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Hits best first; with `group_by`, groups by their best hit; with `then`, groups by their best sequence."""
+    """Hits best first; with `group_by`, groups by their best hit; with `then`, groups by their best sequence.
+
+    `relevant`: so many of them, the first ones, are likely to be what was looked for, as they score `line` or more; the
+    rest is less likely. Neither is there where scores do not tell: with `then`, and with feedback by `recommend`.
+    """
 
     took: SearchTook
     model: str
@@ -50,6 +54,8 @@ class SearchResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     hits: list[Hit] | None = None
     groups: list[Group] | None = None
     truncated: bool = False
+    relevant: int | None = None
+    line: float | None = None
 
 
 class Skipped(msgspec.Struct, frozen=True, kw_only=True):

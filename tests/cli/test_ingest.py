@@ -74,6 +74,16 @@ def test_only_what_changed_is_encoded_and_a_new_payload_alone_is_no_reason(
     assert "told" in clipline("search", "anything", "-c", name, url=stack.url).stdout
 
 
+def test_a_search_draws_a_line_where_hits_become_less_likely(stack: RunningStack, tmp_path: Path, name: str) -> None:
+    folder = mixed(tmp_path / "pictures", good=10, broken=0, other=0)
+    assert ingest(stack, str(folder), "-c", name)["added"] == 10
+    found = json.loads(clipline("search", "anything", "-c", name, "--json", url=stack.url).stdout)
+    _, *rows, told = clipline("search", "anything", "-c", name, url=stack.url).stdout.splitlines()
+    assert found["relevant"] == sum(hit["score"] >= found["line"] for hit in found["hits"])
+    assert [place for place, row in enumerate(rows) if "less likely from here" in row] == [found["relevant"]]
+    assert told.startswith(f"10 hits, {found['relevant']} of them likely, in ")
+
+
 @pytest.mark.parametrize(
     "file", ['quo"te.png', "back\\slash.png", "ünï–çode 日本.png", "per%22cent.png", "semi;colon.png"]
 )

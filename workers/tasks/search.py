@@ -1,7 +1,10 @@
 """The `search` job: encode the query, ask the store, name what came back."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import NamedTuple
+
+import msgspec
 
 from shared.errors import Invalid, NothingToContinue
 from shared.filter_check import check_filter
@@ -14,6 +17,7 @@ from workers.tasks.call import Call, Stopwatch
 from workers.tasks.continuing import gone_on, kept, with_marks, without_groups
 from workers.tasks.groups import search_groups
 from workers.tasks.names import INTERNAL, public, require_model, stored_name
+from workers.tasks.relevance import above, best_of, is_known, is_whole, line_for
 from workers.tasks.sequence import aims_of, search_sequences
 
 
@@ -45,7 +49,8 @@ async def _search(job: Search, call: Call, parts: Parts) -> SearchResult:
     asked = await _asked(job, sitting, collection, call, parts)
     encode_ms = 0.0 if job.next else watch.lap_ms()
     parts.stages.enter(call.job_id, "search")
-    found = await _find(asked, sitting, collection, call, parts)
+    found, line = await _found(asked, sitting, collection, call, parts)
+    asked = msgspec.structs.replace(asked, line=line)
     await kept(job, asked, call, parts, hits=found.hits, groups=found.groups)
     took = SearchTook(
         queue_ms=call.queued_ms,
@@ -62,6 +67,8 @@ async def _search(job: Search, call: Call, parts: Parts) -> SearchResult:
         hits=found.hits,
         groups=found.groups,
         truncated=asked.truncated,
+        relevant=above(line, hits=found.hits, groups=found.groups),
+        line=line,
     )
 
 
@@ -103,16 +110,40 @@ async def _asked(job: Search, sitting: Sitting, collection: Collection, call: Ca
     )
 
 
-async def _find(asked: Asked, sitting: Sitting, collection: Collection, call: Call, parts: Parts) -> _Found:
-    job, stored = asked.search, stored_name(call.tenant, collection)
+async def _found(
+    asked: Asked, sitting: Sitting, collection: Collection, call: Call, parts: Parts
+) -> tuple[_Found, float | None]:
+    """A page, and the relevance line."""
+    stored = stored_name(call.tenant, collection)
     # One more than asked for tells whether anything is left.
-    query, *later = (
-        _vector_query(asked, sitting, collection, vector=vector, limit=job.limit + 1)
+    queries = [
+        _vector_query(asked, sitting, collection, vector=vector, limit=asked.search.limit + 1)
         for vector in (asked.vector, *asked.later)
-    )
+    ]
+    finding = _find(asked, queries, sitting, collection, stored=stored, parts=parts)
+    if is_known(asked):
+        return await finding, asked.line
+    if is_whole(queries[0], asked):
+        found = await finding
+        best = [hit.score for hit in found.hits or ()]
+    else:
+        found, best = await asyncio.gather(finding, best_of(asked, stored=stored, parts=parts))
+    return found, await line_for(asked, best, stored=stored, parts=parts)
+
+
+async def _find(
+    asked: Asked,
+    queries: Sequence[VectorQuery],
+    sitting: Sitting,
+    collection: Collection,
+    *,
+    stored: str,
+    parts: Parts,
+) -> _Found:
+    job, query = asked.search, queries[0]
     if job.then:
         field = group_field_of(job, collection)
-        steps = [without_groups(one, field, sitting) for one in (query, *later)]
+        steps = [without_groups(one, field, sitting) for one in queries]
         return _Found(None, *await search_sequences(stored, steps, field=field, job=job, parts=parts))
     if job.group_by is None:
         found = await parts.searches.one(stored, query)

@@ -145,6 +145,8 @@ export interface SearchResult {
   hits?: Hit[];
   groups?: Group[];
   truncated?: boolean;
+  relevant?: number;
+  line?: number;
 }
 
 /** Of a search also how the store went about it: the last plan, and in how many rounds all hits were found. */

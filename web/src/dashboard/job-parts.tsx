@@ -85,6 +85,7 @@ export function ResultOf({ job }: { job: Job }): VNode {
   return (
     <section data-testid="job-result">
       <h3>Result</h3>
+      {typeof result.relevant === "number" && <p class="soft">Likely relevant: the first {count(result.relevant)}.</p>}
       {hits.length > 0 ? <Thumbnails hits={hits} collection={job.collection} /> : <p>{inWords(result)}</p>}
     </section>
   );
