@@ -83,7 +83,7 @@ def build(place: Path, *, points: int, dim: int) -> None:
     vectors = np.lib.format.open_memmap(place / "points.npy", mode="w+", dtype=np.float32, shape=(points, dim))
     draft = place / "draft"
     edge_folder.create(draft, edge_folder.Description(dim=dim, indexes=INDEXES, meta={}, shard="shard"))
-    shard = edge.EdgeShard.load(str(draft / "shard"))
+    shard = edge.EdgeShard.load(str(draft / "shard"), edge_folder.config(dim, quantize=Settings().quantize))
     for start in range(0, points, BLOCK):
         block = shapes.points(min(BLOCK, points - start))
         vectors[start : start + len(block)] = block

@@ -36,6 +36,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     media_dir: str = ""
     store: str = "edge"
     store_api_key: str = ""
+    quantize: bool = True
     ingest_roots: str = ""
 
     # API

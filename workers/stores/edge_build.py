@@ -18,6 +18,8 @@ from uuid import uuid4
 import qdrant_edge as edge
 
 from shared.errors import StoreAway
+from shared.settings import from_env
+from workers.stores import edge_folder
 from workers.stores.edge_collection import Collection
 from workers.stores.plan import EXACT_UP_TO
 from workers.stores.process import die_with_parent
@@ -110,7 +112,8 @@ def main(source: Path, target: Path, parent: int) -> None:
     shutil.copytree(source, target)
     sys.stdout.buffer.write(COPIED)
     sys.stdout.buffer.flush()
-    shard = edge.EdgeShard.load(str(target))
+    config = edge_folder.config(edge_folder.read_description(source.parent).dim, quantize=from_env(os.environ).quantize)
+    shard = edge.EdgeShard.load(str(target), config)
     shard.optimize()
     shard.close()
 

@@ -31,11 +31,18 @@ def request(query: VectorQuery, chosen: Plan, *, dim: int) -> edge.QueryRequest:
         query=_query(query, dim=dim),
         filter=conditions.build(query, DIALECT),
         with_payload=query.payload,
-        params=edge.SearchParams(
-            hnsw_ef=chosen.ef,
-            exact=chosen.exact,
-            acorn=edge.AcornSearchParams(enable=True, max_selectivity=1.0) if chosen.acorn else None,
-        ),
+        params=_params(chosen, query.limit),
+    )
+
+
+def _params(chosen: Plan, limit: int) -> edge.SearchParams:
+    """All candidates of a quantised graph are compared by their full vectors; other graphs have nothing to rescore."""
+    oversampling = chosen.oversampling(limit)
+    return edge.SearchParams(
+        hnsw_ef=chosen.ef,
+        exact=chosen.exact,
+        acorn=edge.AcornSearchParams(enable=True, max_selectivity=1.0) if chosen.acorn else None,
+        quantization=edge.QuantizationSearchParams(rescore=True, oversampling=oversampling) if oversampling else None,
     )
 
 

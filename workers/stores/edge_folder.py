@@ -67,9 +67,12 @@ def create(folder: Path, description: Description) -> None:
     write_description(folder, description)
 
 
-def config(dim: int) -> edge.EdgeConfig:
+def config(dim: int, *, quantize: bool = False) -> edge.EdgeConfig:
+    """Quantised, vectors have a copy in 8 bits a number as soon as a graph is built, and the graph is built from it."""
+    copy = edge.TurboQuantQuantizationConfig(bits=edge.TurboQuantBitSize.Bits8, memory=edge.Memory.Cached)
     return edge.EdgeConfig(
         vectors=edge.EdgeVectorParams(size=dim, distance=edge.Distance.Cosine),
+        quantization_config=copy if quantize else None,
         optimizers=edge.EdgeOptimizersConfig(
             indexing_threshold=max(1, INDEX_FROM * dim * FLOAT_BYTES // 1024), default_segment_number=1
         ),

@@ -35,4 +35,4 @@ def _server(settings: Settings) -> VectorStore:
     from workers.stores.qdrant_server import QdrantServerStore, connect
 
     logger.info("store server ← %s", urlsplit(settings.store).hostname)
-    return QdrantServerStore(connect(settings.store, api_key=settings.store_api_key))
+    return QdrantServerStore(connect(settings.store, api_key=settings.store_api_key), quantize=settings.quantize)

@@ -10,6 +10,8 @@ EXACT_UP_TO = 20_000
 PROMISED_RECALL = 0.95
 MIN_EF = 64
 MAX_EF = 16_384
+# So many more candidates than hits, one in eight, however many hits: a quantised graph mixes up the last ones.
+SPARE_PART = 8
 
 
 class Plan(NamedTuple):
@@ -22,6 +24,10 @@ class Plan(NamedTuple):
     @property
     def name(self) -> PlanName:
         return "exact" if self.exact else "graph+acorn" if self.acorn else "graph"
+
+    def oversampling(self, limit: int) -> float | None:
+        """How many times `limit` hits to compare by their full vectors: as many as there are candidates."""
+        return None if self.ef is None else max(1.0, self.ef / limit)
 
 
 EXACT = Plan(exact=True)
@@ -51,6 +57,11 @@ class Situation(NamedTuple):
     def narrowed(self) -> bool:
         return self.passing < self.points
 
+    @property
+    def selectivity(self) -> int:
+        """Alike for shares of passing points within a factor of four, 0 without a filter."""
+        return (self.points // max(1, self.passing)).bit_length() // 2 + 1 if self.narrowed else 0
+
 
 class Rung(NamedTuple):
     """A step of a ladder of graph plans, each more thorough than the one below: `factor` multiplies ef."""
@@ -59,7 +70,8 @@ class Rung(NamedTuple):
     factor: int
 
     def plan(self, limit: int) -> Plan:
-        return Plan(exact=False, ef=max(limit, min(MAX_EF, self.factor * max(MIN_EF, limit))), acorn=self.acorn)
+        ef = max(limit + limit // SPARE_PART, min(MAX_EF, self.factor * max(MIN_EF, limit)))
+        return Plan(exact=False, ef=ef, acorn=self.acorn)
 
 
 # Without a filter every point passes, and walking through those that do not means nothing.

@@ -68,10 +68,9 @@ class Trials:
             record.begin(record.step + 1)
 
     def _of(self, where: Situation, limit: int, *, exclude: bool) -> _Record:
-        """Situations alike: excluded ids and limit within a factor of two, passing points within one of four."""
+        """Situations alike: excluded ids and limit within a factor of two, and alike in selectivity."""
         ids = where.excluded.bit_length() if exclude else 0
-        share = (where.points // max(1, where.passing)).bit_length() // 2 + 1 if where.narrowed else 0
-        key = ids, share, limit.bit_length()
+        key = ids, where.selectivity, limit.bit_length()
         record = self._records.pop(key, None) or _Record()
         self._records[key] = record
         if len(self._records) > REMEMBERED:

@@ -13,18 +13,18 @@ import msgspec
 from shared.jobs import PlanName
 from workers.stores.plan import EXACT, EXACT_UP_TO, UNTRIED, Fetch, Plan, Situation, ladder
 from workers.stores.plan_costs import Costs
+from workers.stores.plan_guesses import Guesses
 from workers.stores.plan_trials import Trials
 from workers.stores.protocol import Answer, Scored, VectorQuery
 
-# The first guess fetches so many more than asked, to have enough after the excluded are dropped.
+# A guess fetches so many more than asked, to have enough after the excluded are dropped; or so many times the excluded
+# that are expected among what passes a filter.
 SPARE = 64
+MARGIN = 1.25
 WIDEN = 4
 MAX_ROUNDS = 4
 # Exact scans beside a graph plan, to learn its recall, may take so long.
 TRIAL_S = 0.5
-# The share of first guesses that found enough is followed at this rate, and asked again this often where it is small.
-GUESS_RATE = 0.25
-GUESS_AGAIN_EVERY = 16
 
 
 class Ask(NamedTuple):
@@ -45,7 +45,7 @@ class Planner:
         self._clock = clock
         self.costs = Costs()
         self.trials = Trials()
-        self._guesses: dict[int, tuple[float, int]] = {}
+        self.guesses = Guesses()
 
     def rounds(self, queries: Sequence[VectorQuery], situations: Sequence[Situation]) -> Rounds:
         """Yields questions of one kind, to be sent the hits of each; returns an answer for each query.
@@ -66,17 +66,6 @@ class Planner:
                 one.take([found[id(one), fetch] for fetch in one.fetches])
         return [Answer(hits=one.hits, plan=one.plan, rounds=one.rounds) for one in pursuits]
 
-    def guesses(self, where: Situation, *, guess_s: float, sure_s: float) -> bool:
-        """Whether it pays to hope that few of the nearest points are excluded."""
-        share, uses = self._guesses.get(where.excluded.bit_length(), (0.5, 0))
-        self._guesses[where.excluded.bit_length()] = share, uses + 1
-        return guess_s < share * sure_s or uses % GUESS_AGAIN_EVERY == 0
-
-    def guessed(self, where: Situation, *, enough: bool) -> None:
-        key = where.excluded.bit_length()
-        share, uses = self._guesses.get(key, (0.5, 0))
-        self._guesses[key] = share + GUESS_RATE * (enough - share), uses
-
 
 class Pursuit:
     """One query on its way: `fetches` are its questions in this round, none when it is answered."""
@@ -87,6 +76,7 @@ class Pursuit:
         self.plan: PlanName = "exact"
         self.rounds = 0
         self.fetches: list[Fetch] = []
+        self._guess: int | None = None
         self._next(self._first())
 
     def ask(self, fetch: Fetch) -> Ask:
@@ -107,8 +97,8 @@ class Pursuit:
         kept = raw if fetch.exclude else self._kept(raw)
         self.hits, self.plan = kept[: self.query.limit], fetch.name
         enough = len(kept) >= self.query.limit
-        if self.rounds == 1 and fetch.limit < self._most and not fetch.exclude:
-            self.planner.guessed(self.where, enough=enough)
+        if self.rounds == 1 and self._guess is not None:
+            self.planner.guesses.tell(self.where, self._guess, enough=enough)
         complete = fetch.plan.exact and (fetch.exclude or len(raw) < fetch.limit)
         if enough or complete:
             self.fetches = []
@@ -124,13 +114,23 @@ class Pursuit:
         self.fetches = [fetch, sure] if tried else [fetch]
 
     def _first(self) -> Fetch:
+        """With few excluded the sure ways cost no more than a guess."""
         sure = self._sure()
-        limit = self.query.limit + max(SPARE, self.query.limit)
-        if limit >= self._most:
-            return sure
-        guess = self._best(limit, exclude=False)
-        worth = self.planner.guesses(self.where, guess_s=self._cost(guess), sure_s=self._cost(sure))
-        return guess if worth else sure
+        for kind, limit in enumerate(self._guess_limits()):
+            guess = self._best(limit, exclude=False)
+            costs = {"guess_s": self._cost(guess), "sure_s": self._cost(sure)}
+            if 2 * limit < self._most and self.planner.guesses.worth(self.where, kind, **costs):
+                self._guess = kind
+                return guess
+        return sure
+
+    def _guess_limits(self) -> tuple[int, ...]:
+        """As if nearly nothing near were excluded; as if the excluded were spread over what passes a filter or not."""
+        least = self.query.limit + max(SPARE, self.query.limit)
+        if not self.where.narrowed:
+            return (least,)
+        share = self.where.passing / max(1, self.where.points)
+        return least, least + int(MARGIN * share * self.where.excluded)
 
     @property
     def _most(self) -> int:

@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import httpx
 from qdrant_client import AsyncQdrantClient, models
-from qdrant_client.http.exceptions import UnexpectedResponse
 
 from shared.errors import CollectionNotFound, Invalid, StoreAway
 from shared.jobs import COUNTED, ORDERED, FacetValue, Payload
@@ -34,6 +33,7 @@ from workers.stores.protocol import (
     StoredPoint,
     VectorQuery,
 )
+from workers.stores.server_create import create_collection, create_indexes
 from workers.stores.server_errors import no_collection, translated
 from workers.stores.server_search import ServerSearch
 
@@ -45,7 +45,6 @@ IDS_PER_CALL = 2_000
 QUERIES_PER_CALL = 64
 # Plans need a rough count; another process may drop a collection and make it anew with another dimension.
 FACTS_TTL_S = 5.0
-MIN_VERSION = (1, 16)
 
 # Metadata merges by its top-level keys, so what may change key by key stands flat.
 _INDEX = "index:"
@@ -77,9 +76,17 @@ class QdrantServerStore:
     parameters.
     """
 
-    def __init__(self, client: AsyncQdrantClient, *, indexed: bool = True, breaker: Breaker | None = None) -> None:
+    def __init__(
+        self,
+        client: AsyncQdrantClient,
+        *,
+        indexed: bool = True,
+        quantize: bool = False,
+        breaker: Breaker | None = None,
+    ) -> None:
         self._client = client
         self._indexed = indexed
+        self._quantize = quantize
         self._breaker = breaker or Breaker()
         self._search = ServerSearch(client, indexed=indexed)
         self._facts: dict[str, _Facts] = {}
@@ -88,32 +95,10 @@ class QdrantServerStore:
         check_new(name, dim, indexes)
         metadata = {_INDEX + field: type_ for field, type_ in indexes.items()} | _as_metadata(meta)
         with self._guard(name):
-            await self._check_version()
-            if not await self._client.collection_exists(name):
-                await self._create(name, dim, metadata)
+            await create_collection(self._client, name, dim=dim, metadata=metadata, quantize=self._quantize)
             # Also for one that exists: its creator may have ended between the collection and its indexes.
-            await self._create_indexes(name, (await self._known(name)).metadata)
-
-    async def _create(self, name: str, dim: int, metadata: dict[str, str]) -> None:
-        params = models.VectorParams(size=dim, distance=models.Distance.COSINE)
-        try:
-            await self._client.create_collection(name, vectors_config=params, metadata=metadata)
-        except UnexpectedResponse as error:
-            if error.status_code != httpx.codes.CONFLICT:
-                raise
-
-    async def _create_indexes(self, name: str, metadata: Mapping[str, str]) -> None:
-        if not self._indexed:
-            return
-        for field, type_ in _parts(metadata, _INDEX).items():
-            path, schema = path_of(field), dialect.INDEX_TYPES[type_]
-            await self._client.create_payload_index(name, path, field_schema=schema, wait=True)
-
-    async def _check_version(self) -> None:
-        version = (await self._client.info()).version
-        numbers = tuple(int(part) for part in version.split("-")[0].split(".")[:2])
-        if numbers < MIN_VERSION:
-            raise StoreAway(f"the Qdrant server is {version}; {'.'.join(map(str, MIN_VERSION))} or newer is needed")
+            if self._indexed:
+                await create_indexes(self._client, name, _parts((await self._known(name)).metadata, _INDEX))
 
     async def drop(self, name: str) -> None:
         check_name(name)

@@ -84,7 +84,7 @@ def request(query: VectorQuery, chosen: Plan | None, *, dim: int) -> models.Quer
         limit=query.limit,
         filter=conditions.build(query, DIALECT),
         with_payload=query.payload,
-        params=None if chosen is None else _params(chosen),
+        params=None if chosen is None else _params(chosen, query.limit),
     )
 
 
@@ -98,9 +98,12 @@ def _query(query: VectorQuery, *, dim: int) -> models.RecommendQuery | list[floa
     )
 
 
-def _params(chosen: Plan) -> models.SearchParams:
+def _params(chosen: Plan, limit: int) -> models.SearchParams:
+    """As in the embedded store: all candidates of a quantised graph are compared by their full vectors."""
     acorn = models.AcornSearchParams(enable=True, max_selectivity=1.0) if chosen.acorn else None
-    return models.SearchParams(exact=chosen.exact, hnsw_ef=chosen.ef, acorn=acorn)
+    oversampling = chosen.oversampling(limit)
+    rescored = models.QuantizationSearchParams(rescore=True, oversampling=oversampling) if oversampling else None
+    return models.SearchParams(exact=chosen.exact, hnsw_ef=chosen.ef, acorn=acorn, quantization=rescored)
 
 
 def facet_value(hit: models.FacetValueHit) -> FacetValue:

@@ -1,0 +1,40 @@
+"""Whether it pays to hope that few of the nearest points are excluded, found out by hoping."""
+
+from math import ceil
+
+from workers.stores.plan import Situation
+
+# The share of guesses that found enough is followed at this rate, from this one on.
+RATE = 0.25
+UNKNOWN = 0.5
+# Where it is small, a guess is made at times to see whether that is still so: as often as takes such a share of the
+# searches' time, but not more often than every fourth time, nor less often than every sixteenth.
+COSTS = 0.05
+AGAIN_EVERY = 4, 16
+
+Key = tuple[int, int, int]
+
+
+class Guesses:
+    """How often guesses found enough, by number of excluded ids, selectivity of the filter, and kind of guess."""
+
+    def __init__(self) -> None:
+        self._known: dict[Key, tuple[float, int]] = {}
+
+    def worth(self, where: Situation, kind: int, *, guess_s: float, sure_s: float) -> bool:
+        """A guess that fails is followed by the sure way, so it has to be cheaper than what it saves on average."""
+        key = _key(where, kind)
+        share, uses = self._known.get(key, (UNKNOWN, 0))
+        self._known[key] = share, uses + 1
+        often, seldom = AGAIN_EVERY
+        again_every = min(max(often, ceil(guess_s / (COSTS * sure_s))), seldom)
+        return guess_s < share * sure_s or uses % again_every == 0
+
+    def tell(self, where: Situation, kind: int, *, enough: bool) -> None:
+        key = _key(where, kind)
+        share, uses = self._known.get(key, (UNKNOWN, 0))
+        self._known[key] = share + RATE * (enough - share), uses
+
+
+def _key(where: Situation, kind: int) -> Key:
+    return where.excluded.bit_length(), where.selectivity, kind
