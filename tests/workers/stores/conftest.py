@@ -33,7 +33,7 @@ async def edge_store(folder: Path) -> AsyncIterator[QdrantEdgeStore]:
 
 @asynccontextmanager
 async def server_store(client: AsyncQdrantClient, *, indexed: bool) -> AsyncIterator[QdrantServerStore]:
-    store = QdrantServerStore(client, indexed=indexed)
+    store = QdrantServerStore(client, indexed=indexed, quantize=indexed)
     try:
         yield store
     finally:

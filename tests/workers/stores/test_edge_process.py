@@ -8,6 +8,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import uvloop
 
@@ -16,7 +17,8 @@ from shared.settings import Settings
 from tests.workers.stores.conftest import edge_store
 from tests.workers.stores.vectors import DIM, points, unit
 from workers.stores.edge_collection import Collection
-from workers.stores.plan import EXACT_UP_TO
+from workers.stores.plan import EXACT_UP_TO, NARROWED, PROMISED_RECALL
+from workers.stores.planner import Ask
 from workers.stores.protocol import Point, VectorQuery
 from workers.stores.qdrant_edge import QdrantEdgeStore
 
@@ -241,6 +243,33 @@ async def test_after_a_build_the_graph_is_there_and_the_old_shard_is_not(tmp_pat
     collection = Collection(NAME, folder)
     assert collection.unindexed == 0
     collection.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("quantize", [True, False])
+async def test_a_built_graph_keeps_the_promise_with_and_without_a_copy_in_8_bits(
+    tmp_path: Path, quantize: bool
+) -> None:
+    dim, count = 32, EXACT_UP_TO + 1
+    rows = unit(count, dim=dim)
+    store = QdrantEdgeStore(Settings(data_dir=str(tmp_path), quantize=quantize))
+    await store.start()
+    await store.create(NAME, dim=dim, indexes={}, meta={})
+    await store.upsert(NAME, [Point(id=id_, vector=row.tobytes(), payload={}) for id_, row in enumerate(rows)])
+    await store.optimize(NAME)
+    await store.close()
+    collection = Collection(NAME, Settings(data_dir=str(tmp_path)).store_path / NAME)
+    copies = [path for path in collection.shard_path.rglob("quantized*") if path.is_file()]
+    queries = unit(20, dim=dim, seed=1)
+    plan = NARROWED[-1].plan(10)
+    asks = [Ask(VectorQuery(vector=row.tobytes(), limit=10, payload=False), plan) for row in queries]
+    found = collection.ask(asks)
+    collection.close()
+
+    assert bool(copies) == quantize
+    best = np.argsort(-(queries @ rows.T), axis=1)[:, :10]
+    shared = [len({hit.id for hit in hits} & set(wanted.tolist())) for hits, wanted in zip(found, best, strict=True)]
+    assert sum(shared) >= PROMISED_RECALL * best.size
 
 
 @pytest.mark.slow

@@ -48,6 +48,14 @@ def test_plans_have_names(fetch: Fetch, name: str) -> None:
     assert fetch.name == name
 
 
+@given(rung=rungs, limit=st.integers(1, 200_000))
+def test_every_candidate_of_a_quantised_graph_is_rescored(rung: Rung, limit: int) -> None:
+    plan = rung.plan(limit)
+    assert plan.ef is not None
+    assert round((plan.oversampling(limit) or 0) * limit) == plan.ef
+    assert EXACT.oversampling(limit) is None
+
+
 def test_costs_grow_with_what_is_done() -> None:
     costs = Costs()
     assert costs.of(SURE, SEEN) > costs.of(SURE, OPEN_FIELD)

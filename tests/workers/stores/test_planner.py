@@ -114,5 +114,14 @@ def test_where_a_scan_takes_too_long_a_thorough_plan_is_used_untried() -> None:
     assert engine.exact == 0
 
 
+def test_where_a_filter_leaves_few_points_few_of_the_excluded_are_expected_among_them() -> None:
+    planner = Planner()
+    where = Situation(points=1_000_000, dim=512, passing=1_000, excluded=20_000)
+    query = VectorQuery(vector=b"", limit=50, exclude_ids=list(range(20_000)), payload=False)
+    [ask] = next(planner.rounds([query], [where]))
+    assert ask.query.exclude_ids == ()
+    assert 50 + 20 <= ask.query.limit < 200
+
+
 def test_no_queries_ask_nothing() -> None:
     assert searched(Planner(), Engine(0.0, 0), []) == []

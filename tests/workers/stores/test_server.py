@@ -22,16 +22,17 @@ Answer = tuple[int, Any]
 
 @asynccontextmanager
 async def answering(answer: Callable[[str], Answer]) -> AsyncIterator[tuple[VectorStore, list[str]]]:
-    """A store before an HTTP server that answers every path as told, and the connections' requests so far."""
+    """A store before an HTTP server that answers every path as told, and the connections' requests so far: the
+    client's port, method, path, body."""
     seen: list[str] = []
 
     async def on_connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         peer = str(writer.get_extra_info("peername")[1])
         try:
             while head := await reader.readuntil(b"\r\n\r\n"):
-                await reader.readexactly(_length(head))
+                sent = await reader.readexactly(_length(head))
                 method, path, _ = head.decode().split(" ", 2)
-                seen.append(f"{peer} {method} {path}")
+                seen.append(f"{peer} {method} {path} {sent.decode()}")
                 status, body = answer(path)
                 data = json.dumps(body).encode()
                 writer.write(f"HTTP/1.1 {status} X\r\ncontent-length: {len(data)}\r\n\r\n".encode() + data)
@@ -82,6 +83,20 @@ async def test_a_server_that_keeps_no_metadata_is_refused() -> None:
     async with answering(lambda _: (200, {"title": "qdrant", "version": "1.15.3"})) as (store, _):
         with pytest.raises(StoreAway, match=r"1\.16 or newer"):
             await store.create(NAME, dim=4, indexes={}, meta={})
+
+
+@pytest.mark.parametrize(("version", "quantized"), [("1.16.0", False), ("1.19.4", False), ("1.20.0", True)])
+async def test_vectors_are_quantised_where_the_server_can(version: str, quantized: bool) -> None:
+    def answer(path: str) -> Answer:
+        if path == "/":
+            return 200, {"title": "qdrant", "version": version}
+        return 200, {"result": {"exists": False} if path.endswith("/exists") else True, "status": "ok", "time": 0.0}
+
+    async with answering(answer) as (store, seen):
+        with pytest.raises(CollectionNotFound):
+            await store.create(NAME, dim=4, indexes={}, meta={})
+    [made] = [line.split(" ", 3)[3] for line in seen if f" PUT /collections/{NAME}" in line]
+    assert json.loads(made).get("quantization_config") == ({"turbo": {"bits": "bits8"}} if quantized else None)
 
 
 async def test_calls_one_after_the_other_share_a_connection() -> None:
