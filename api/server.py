@@ -18,6 +18,7 @@ from api.hosts import is_loopback
 from api.sockets import Sockets
 from shared.connection import connect, refuse_eviction
 from shared.errors import Unavailable
+from shared.garbage import leave_out_what_exists
 from shared.settings import Settings, SettingsError
 
 logger = logging.getLogger("api")
@@ -125,6 +126,7 @@ def serve(settings: Settings, *, announce: Announce | None = None) -> int:
     logger.info("listening on %s", url_of(sock))
     if announce is not None:
         announce(url_of(sock))
+    leave_out_what_exists()
     server.run(sockets=[sock])
     return 0 if server.started else 1
 

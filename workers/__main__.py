@@ -18,6 +18,7 @@ from arq.connections import ArqRedis
 from shared import logs
 from shared.connection import connect, refuse_eviction
 from shared.errors import Unavailable
+from shared.garbage import leave_out_what_exists
 from shared.loop_watch import LoopWatch
 from shared.settings import Settings, SettingsError, from_env
 from workers.device_trouble import DeviceFailed
@@ -149,6 +150,7 @@ async def _prepare(parts: Parts) -> Sizing:
     swept = await parts.decoding.run(sweep_spool, parts.settings)
     if swept:
         logger.info("%d abandoned uploads were removed", swept)
+    leave_out_what_exists()
     return sizing
 
 
