@@ -21,6 +21,7 @@ from shared.account import Account, account_of
 from shared.connection import redis_errors
 from shared.errors import Unavailable
 from shared.events import START, order
+from shared.pipe import Pipe
 from shared.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -52,6 +53,7 @@ class Accountant:
         self.settings = settings
         self.sampler = sampler
         self.name = secrets.token_hex(8)
+        self._pipe = Pipe(redis)
         self._apply = redis.register_script(scripts.alone("account"))
         self.index = Index(redis, settings)
         self._sampled_at: float | None = None
@@ -133,10 +135,9 @@ class Accountant:
         """Of all jobs' events but starts, which change no count; the end of a job tells where it ran."""
         rows = [row for row in rows if row[1].get(b"st", b"running") != b"running"]
         with redis_errors():
-            async with self.redis.pipeline(transaction=False) as pipe:
-                for _, fields in rows:
-                    pipe.hmget(keys.record(fields[b"j"].decode()), FIELDS)
-                records = await pipe.execute() if rows else []
+            records = await self._pipe.calls(
+                *(("HMGET", keys.record(fields[b"j"].decode()), *FIELDS) for _, fields in rows)
+            )
         return [_happening(row, record) for row, record in zip(rows, records, strict=True)]
 
     async def _write(self, account: Account, read: _Read, tally: Tally, *, sampling: bool) -> None:

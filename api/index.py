@@ -2,9 +2,9 @@
 
 import random
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from time import monotonic
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 from arq.connections import ArqRedis
@@ -12,6 +12,7 @@ from arq.connections import ArqRedis
 from api.tally import Tally
 from shared import keys
 from shared.connection import redis_errors
+from shared.pipe import Pipe
 from shared.settings import Settings
 
 # An index outlives the jobs in it a little.
@@ -32,6 +33,7 @@ class Index:
 
     def __init__(self, redis: ArqRedis, settings: Settings) -> None:
         self.redis = redis
+        self._pipe = Pipe(redis)
         self.kept_s = int(settings.keep_jobs_s) + MARGIN_S
         self.kept_jobs = settings.keep_jobs
         self._put_off: dict[str, float] = {}
@@ -42,15 +44,16 @@ class Index:
         if not tally.entries:
             return
         logs = {keys.indexed(tenant): members for tenant, members in tally.indexed.items()}
+        commands: list[tuple[Any, ...]] = []
+        added: dict[str, Mapping[Any, int]] = {**tally.entries, **logs}
+        for key, entries in added.items():
+            scored = (part for member, score in entries.items() for part in (score, member))
+            commands.append(("ZADD", key, *scored))
+            if not self._chance.randrange(TRIMMED_ONE_IN):
+                commands.append(("ZREMRANGEBYSCORE", key, "-inf", at_ms - self.kept_s * 1000))
+        commands += [("EXPIRE", key, self.kept_s) for key in self._to_put_off(added)]
         with redis_errors():
-            async with self.redis.pipeline(transaction=False) as pipe:
-                for key, entries in (*tally.entries.items(), *logs.items()):
-                    pipe.zadd(key, cast(dict[Any, Any], entries))
-                    if not self._chance.randrange(TRIMMED_ONE_IN):
-                        pipe.zremrangebyscore(key, "-inf", at_ms - self.kept_s * 1000)
-                for key in self._to_put_off((*tally.entries, *logs)):
-                    pipe.expire(key, self.kept_s)
-                await pipe.execute()
+            await self._pipe.calls(*commands)
         for tenant in tally.indexed:
             await self._forget(tenant)
 
