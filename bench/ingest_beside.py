@@ -1,5 +1,6 @@
 """An ingest at full speed beside another load: `clipline ingest` of a folder of photo-sized pictures."""
 
+import re
 import signal
 import subprocess
 import sys
@@ -13,12 +14,16 @@ import numpy as np
 from PIL import Image
 
 PICTURES = 600
+ENCODED = re.compile(r'^clipline_batch_items_sum\{kind="image"\} (\S+)$', re.MULTILINE)
 COLLECTION = "beside"
 
 
 @contextmanager
-def ingesting(url: str) -> Iterator[Callable[[], int]]:
-    """Runs until the block ends, or the pictures; yields what tells how many were stored by then."""
+def ingesting(url: str, worker: str) -> Iterator[Callable[[], float]]:
+    """Runs until the block ends, or the pictures; yields what tells how many the worker has encoded.
+
+    From its metrics, because the collection's count changes when the job ends.
+    """
     httpx.put(f"{url}/v1/collections/{COLLECTION}", json={}, timeout=60).raise_for_status()
     with tempfile.TemporaryDirectory(prefix="clipline-bench-pictures-") as folder:
         draw(Path(folder))
@@ -36,15 +41,15 @@ def ingesting(url: str) -> Iterator[Callable[[], int]]:
         ]
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
-            yield lambda: stored(url)
+            yield lambda: encoded(worker)
         finally:
             process.send_signal(signal.SIGINT)
             process.wait(60)
 
 
-def stored(url: str) -> int:
-    count: int = httpx.get(f"{url}/v1/collections/{COLLECTION}", timeout=60).json()["count"]
-    return count
+def encoded(worker: str) -> float:
+    found = ENCODED.search(httpx.get(f"{worker}/metrics", timeout=30).text)
+    return float(found[1]) if found else 0.0
 
 
 def draw(folder: Path) -> None:

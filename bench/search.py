@@ -7,7 +7,8 @@ reported under the plain names, those of other loads with `_1`, `_8` behind.
 
 `encoder_limit` is Clipline's encoder alone, in batches, with the machine to itself; `share_of_limit` is how much of it
 the searches reach, `p95_batches` how many of its batch times the slowest wait. Then the same load again while pictures
-are ingested as fast as they can be (`ingest_…`).
+are ingested as fast as they can be (`ingest_…`; `ingest_images_s` is what the encoder did beside the searches).
+`cpu_ms_…` is the CPU time that a search takes in each part, whose sum says how many there could be at most.
 """
 
 import asyncio
@@ -22,13 +23,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic, sleep
+from typing import NamedTuple
 
 import httpx
 import msgspec
 import numpy as np
 import uvloop
 
-from bench import loop_lag
+from bench import cpu_use, loop_lag
 from bench.classic import STORED
 from bench.ingest_beside import ingesting
 from bench.load import Load
@@ -44,6 +46,13 @@ POINTS = 20_000
 START_S = 120.0
 MODEL = {"CLIPLINE_MODEL": "ViT-B-32", "CLIPLINE_PRETRAINED": "random"}
 CLASSIC = ("inline", "executor", "inline_truncated", "executor_truncated")
+
+
+class Served(NamedTuple):
+    """Where a server answers, and the process above all of its processes."""
+
+    url: str
+    pid: int
 
 
 async def fill(folder: Path) -> None:
@@ -73,8 +82,8 @@ def free_port() -> int:
 
 
 @contextmanager
-def serving(system: str, filled: Path, *, metrics_port: int = 0) -> Iterator[str]:
-    """The system's server over a copy of the filled store; yields its URL when it answers searches."""
+def serving(system: str, filled: Path, *, metrics_port: int = 0) -> Iterator[Served]:
+    """The system's server over a copy of the filled store, from when it answers searches."""
     port = free_port()
     more = {"CLIPLINE_METRICS_LISTEN": f"127.0.0.1:{metrics_port}"} if metrics_port else {}
     with tempfile.TemporaryDirectory(prefix="clipline-bench-") as folder:
@@ -91,7 +100,7 @@ def serving(system: str, filled: Path, *, metrics_port: int = 0) -> Iterator[str
         try:
             url = f"http://127.0.0.1:{port}"
             until_it_searches(url, process)
-            yield url
+            yield Served(url, process.pid)
         finally:
             process.send_signal(signal.SIGINT)
             process.wait(60)
@@ -114,27 +123,30 @@ def measure(system: str, filled: Path, *, users: list[int], seconds: float, seed
     """One system's figures; Clipline's have those of its event loops and of the load beside an ingest too."""
     figures: dict[str, float] = {}
     metrics_port = free_port() if system == "clipline" else 0
-    with serving(system, filled, metrics_port=metrics_port) as url:
-        loops = {"api": url, "worker": f"http://127.0.0.1:{metrics_port}"} if metrics_port else {}
+    with serving(system, filled, metrics_port=metrics_port) as served:
+        loops = {"api": served.url, "worker": f"http://127.0.0.1:{metrics_port}"} if metrics_port else {}
         for count in users:
-            found = loaded(url, loops, users=count, seconds=seconds, seed=seed + count)
+            found = loaded(served, loops, users=count, seconds=seconds, seed=seed + count)
             ending = "" if count == max(users) else f"_{count}"
             figures |= {f"{name}{ending}": value for name, value in found.items()}
             progress(f"{system}, {count} users: {found}")
         if loops:
-            with ingesting(url) as pictures:
-                found = loaded(url, loops, users=max(users), seconds=seconds, seed=seed + 77)
-                found["images_s"] = pictures() / seconds
+            with ingesting(served.url, loops["worker"]) as pictures:
+                before = pictures()
+                found = loaded(served, loops, users=max(users), seconds=seconds, seed=seed + 77)
+                found["images_s"] = (pictures() - before) / seconds
             progress(f"{system}, {max(users)} users beside an ingest: {found}")
             figures |= {f"ingest_{name}": value for name, value in found.items()}
             figures["ingest_p95_times"] = found["p95_ms"] / figures["p95_ms"]
     return figures
 
 
-def loaded(url: str, loops: Mapping[str, str], *, users: int, seconds: float, seed: int) -> dict[str, float]:
+def loaded(served: Served, loops: Mapping[str, str], *, users: int, seconds: float, seed: int) -> dict[str, float]:
     """Under load from `users`; `loops` are where the processes tell how their event loops fare."""
-    before = {name: loop_lag.read(place) for name, place in loops.items()}
-    figures = dict(uvloop.run(Load(url, users=users, seconds=seconds, seed=seed).run()))
+    before, used = {name: loop_lag.read(place) for name, place in loops.items()}, cpu_use.read(served.pid)
+    load = Load(served.url, users=users, seconds=seconds, seed=seed)
+    figures = dict(uvloop.run(load.run()))
+    figures |= cpu_use.per_search(used, cpu_use.read(served.pid), len(load.taken_ms))
     after = {name: loop_lag.read(place) for name, place in loops.items()}
     return figures | {f"{name}_lag_p99_ms": loop_lag.p99_ms(before[name], after[name]) for name in loops}
 

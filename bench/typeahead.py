@@ -114,7 +114,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="clipline-bench-filled-") as folder:
         asyncio.run(fill(Path(folder)))
         for _ in range(chosen.rounds):
-            with serving("clipline", Path(folder)) as url:
+            with serving("clipline", Path(folder)) as (url, _):
                 load = typing(url, people=chosen.people, seconds=chosen.seconds, pause_s=chosen.pause_ms / 1000)
                 rounds.append(uvloop.run(load))
                 progress(f"clipline: {rounds[-1]}")
