@@ -78,6 +78,21 @@ def places(page: Page) -> Any:
     )
 
 
+def test_a_line_divides_what_is_likely_from_the_rest(page: Page) -> None:
+    go(page, "/?q=cat&c=pictograms")
+    divider = page.get_by_test_id("less-likely")
+    expect(divider).to_have_text("less likely from here")
+    before = divider.evaluate("line => [...line.parentElement.children].indexOf(line)")
+    scores = [float(score) for score in page.locator(".tile-score").all_inner_texts()]
+    assert 0 < before < len(scores)
+    assert scores[before - 1] >= scores[before]
+    placed, shown = places(page)[:before], len(scores)
+    page.keyboard.press("n")
+    expect(page.get_by_test_id("hit")).to_have_count(2 * shown)
+    assert places(page)[:before] == placed
+    expect(divider).to_have_count(1)
+
+
 def test_a_sitting_by_keyboard(page: Page) -> None:
     go(page, "/?q=cat")
     before = places(page)

@@ -73,6 +73,18 @@ test("the next page goes on with the session's query, and leaves out what was hi
   expect(ids(finder.findings)).toEqual([1, 2, 3]);
 });
 
+test("the relevance line stays with its hits until a new answer has another", async () => {
+  void finder.find(CAT);
+  visit.answer((await visit.take()).id, { ...found(1, 2), line: 0.25, relevant: 2 });
+  await phase("done");
+  expect(finder.findings.line).toBe(0.25);
+  void finder.find({ ...CAT, query: { text: "a dog" } });
+  expect(finder.findings.line).toBe(0.25);
+  visit.answer((await visit.take()).id, found(3));
+  await phase("done");
+  expect(finder.findings.line).toBeNull();
+});
+
 test("of groups one picture of each is shown, and the next page leaves out the groups", async () => {
   void finder.find({ ...CAT, group_by: "album" });
   const first = await visit.take();

@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import type { Place } from "../src/search/address.ts";
 import { readPlace, writePlace } from "../src/search/address.ts";
 import { filterOf } from "../src/search/facets.tsx";
+import { likelyOf } from "../src/search/grid.tsx";
 import { ABOVE, columnsOf, step } from "../src/search/grid-keys.ts";
 import { excluded, groupOf, markOf, NO_MARKS, toggled, toggledGroup, toggledValue } from "../src/search/marks.ts";
 import { base64Of } from "../src/search/picture-query.ts";
@@ -46,6 +47,11 @@ test("a picture has one mark, and the same one again takes it away", () => {
   const hidden = toggled(good, "hidden", 7);
   expect([hidden.good, hidden.hidden]).toEqual([[], [7]]);
   expect(toggled(hidden, "hidden", 7)).toEqual(NO_MARKS);
+});
+
+test("what scores less than the line is less likely; a line further on, or none, divides nothing", () => {
+  const hits = [0.4, 0.3, 0.2].map((score, id) => ({ id, score }));
+  expect([0.5, 0.3, 0.25, 0.2, null].map((line) => likelyOf(hits, line))).toEqual([0, 2, 2, 3, 3]);
 });
 
 test("a hidden group hides its pictures, and both are left out", () => {

@@ -19,6 +19,8 @@ export interface Findings {
   request: Request | null;
   hits: Hit[];
   exhausted: boolean;
+  /** Hits that score less are less likely to be what was looked for; null where that is not known. */
+  line: number | null;
   truncated: boolean;
   took: Took | null;
   problem: Problem | null;
@@ -39,6 +41,7 @@ const NOTHING: Findings = {
   request: null,
   hits: [],
   exhausted: false,
+  line: null,
   truncated: false,
   took: null,
   problem: null,
@@ -68,7 +71,8 @@ export class Finder {
   /** What was found before stays in sight until the answer is there. */
   async find(request: Request): Promise<void> {
     const kept = request.collection === this.#findings.request?.collection ? this.#findings.hits : [];
-    this.#show({ ...NOTHING, phase: "loading", request, hits: kept });
+    const { line } = this.#findings;
+    this.#show({ ...NOTHING, phase: "loading", request, hits: kept, line: kept.length > 0 ? line : null });
     await this.#ask(request, [], asked(request, [], this.excluding()));
   }
 
@@ -152,6 +156,7 @@ function withPage(request: Request, shown: Hit[], result: SearchResult): Finding
     request,
     hits: [...shown, ...fresh],
     exhausted: result.exhausted || fresh.length === 0,
+    line: result.line ?? null,
     truncated: result.truncated ?? false,
     took: result.took,
     problem: null,

@@ -1,6 +1,7 @@
 /** The found pictures, best first; one tab stop, arrows inside. */
 
 import type { VNode } from "preact";
+import { Fragment } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 
 import type { Hit } from "../client/contract.ts";
@@ -15,6 +16,7 @@ import { isPlain } from "./use-keys.ts";
 export interface GridProps {
   collection: string;
   hits: readonly Hit[];
+  line: number | null;
   stale: boolean;
   marked: Marked;
   onOpen: (index: number) => void;
@@ -42,10 +44,11 @@ export function keysOf({ mark, hideGroup, similar }: Marked, hit: Hit): Readonly
 
 export const GRID_ID = "hits";
 
-export function Grid({ collection, hits, stale, marked, onOpen, onAbove }: GridProps): VNode {
+export function Grid({ collection, hits, line, stale, marked, onOpen, onAbove }: GridProps): VNode {
   const list = useRef<HTMLUListElement>(null);
   const [current, setCurrent] = useState(0);
   const first = hits[0]?.id;
+  const likely = likelyOf(hits, line);
   useEffect(() => setCurrent(0), [first]);
   const keys = (event: KeyboardEvent): void => {
     const hit = hits[current];
@@ -68,17 +71,34 @@ export function Grid({ collection, hits, stale, marked, onOpen, onAbove }: GridP
     // eslint-disable-next-line jsx-a11y/no-noninteractive-element-interactions
     <ul ref={list} id={GRID_ID} role="list" class={stale ? "grid stale" : "grid"} onKeyDown={keys} data-testid="grid">
       {hits.map((hit, index) => (
-        <Tile
-          key={hit.id}
-          collection={collection}
-          hit={hit}
-          marked={marked}
-          reachable={index === Math.min(current, hits.length - 1)}
-          onFocus={() => setCurrent(index)}
-          onOpen={() => onOpen(index)}
-        />
+        <Fragment key={hit.id}>
+          {index === likely && <Divider />}
+          <Tile
+            collection={collection}
+            hit={hit}
+            marked={marked}
+            reachable={index === Math.min(current, hits.length - 1)}
+            onFocus={() => setCurrent(index)}
+            onOpen={() => onOpen(index)}
+          />
+        </Fragment>
       ))}
     </ul>
+  );
+}
+
+/** How many come before the relevance line; all of them where it is not known, or further on. */
+export function likelyOf(hits: readonly Hit[], line: number | null): number {
+  const first = line === null ? -1 : hits.findIndex(({ score: its }) => its < line);
+  return first === -1 ? hits.length : first;
+}
+
+/** An entry of the list, so that it is read where it stands. */
+function Divider(): VNode {
+  return (
+    <li class="less-likely" data-testid="less-likely">
+      less likely from here
+    </li>
   );
 }
 

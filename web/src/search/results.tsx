@@ -27,6 +27,7 @@ export function Results({ findings, marked, onOpen, onAbove, onMore, onRetry }: 
         <Grid
           collection={request.collection}
           hits={hits}
+          line={findings.line}
           stale={phase === "loading"}
           marked={marked}
           onOpen={onOpen}
