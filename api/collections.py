@@ -4,7 +4,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api import auth, bodies, params
+from api import auth, bodies, models, params
 from api.answers import answer
 from api.problems import answer as problem_answer
 from api.state import State
@@ -42,7 +42,9 @@ async def put(request: Request[State]) -> Response:
     if there is not None:
         require_same(there, spec)
         return answer(there)
-    view = await _run(request, CollectionTask(op="create", collection=name, spec=spec), tenant=identity.tenant)
+    model_name = models.known(request.state, spec.model_name)
+    task = CollectionTask(op="create", collection=name, spec=spec)
+    view = await _run(request, task, tenant=identity.tenant, model_name=model_name)
     if view.state != "succeeded":
         return _not_done(view)
     made = await request.state["collections"].get(identity.tenant, name)
@@ -54,14 +56,20 @@ async def drop(request: Request[State]) -> Response:
     identity = auth.writer(request)
     params.read(request, params.NoParams)
     found = await request.state["collections"].get(identity.tenant, request.path_params["name"])
-    view = await _run(request, CollectionTask(op="drop", collection=found.name), tenant=identity.tenant)
+    model_name = await models.reaching(request.state, found)
+    task = CollectionTask(op="drop", collection=found.name)
+    view = await _run(request, task, tenant=identity.tenant, model_name=model_name)
     return Response(status_code=204) if view.state == "succeeded" else _not_done(view)
 
 
 class ReindexRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`leave_out`: switch even if some pictures can no longer be read, which are gone from the collection then."""
+    """`leave_out`: switch even if some pictures can no longer be read, which are gone from the collection then.
+
+    `model_name`: the model of the fleet that the collection moves to; it keeps its own, as that is now, without.
+    """
 
     leave_out: bool = False
+    model_name: Name | None = None
 
 
 async def reindex(request: Request[State]) -> Response:
@@ -73,9 +81,13 @@ async def reindex(request: Request[State]) -> Response:
     asked = ReindexRequest()
     if _has_body(request):
         asked = await bodies.read(request, ReindexRequest, most_bytes=settings.max_body_bytes)
-    job = Reindex(collection=found.name, leave_out=asked.leave_out)
+    wanted = asked.model_name
+    model_name = models.serving(request.state, found) if wanted is None else models.known(request.state, wanted)
+    job = Reindex(collection=found.name, leave_out=asked.leave_out, model_name=model_name)
     key = params.idempotency_key(request)
-    return await enqueue(request, job, tenant=identity.tenant, wait_s=wait_s, idempotency_key=key)
+    return await enqueue(
+        request, job, tenant=identity.tenant, wait_s=wait_s, idempotency_key=key, model_name=model_name
+    )
 
 
 def _name(request: Request[State]) -> str:
@@ -99,10 +111,10 @@ def _has_body(request: Request[State]) -> bool:
     return request.headers.get("content-length", "0") != "0" or "transfer-encoding" in request.headers
 
 
-async def _run(request: Request[State], task: CollectionTask, *, tenant: str) -> JobView:
-    """Without a live worker there is nothing to wait for: the job stays queued until one comes."""
-    submitted = await submit(request.state, task, tenant=tenant)
-    wait_s = WAIT_S if await request.state["fleet"].live() else 0.0
+async def _run(request: Request[State], task: CollectionTask, *, tenant: str, model_name: str) -> JobView:
+    """Without a live worker of the model there is nothing to wait for: the job stays queued until one comes."""
+    submitted = await submit(request.state, task, tenant=tenant, model_name=model_name)
+    wait_s = WAIT_S if await models.is_held(request.state, model_name) else 0.0
     return await request.state["dispatcher"].wait_for(tenant, submitted.id, timeout_s=wait_s)
 
 

@@ -8,7 +8,7 @@ from typing import assert_never
 
 import msgspec
 
-from api import auth, bodies, frames, sessions
+from api import auth, bodies, frames, models, sessions
 from api.outbox import Outbox
 from api.pace import Pace
 from api.problems import TRY_LATER
@@ -100,12 +100,19 @@ class Conversation:
             raise TooManyRequests(f"{most:,} searches of this connection are still open", retry_after_s=1)
         search = self._search_in(frame)
         tenant = self.identity.tenant
-        await check_places(self.state, search, tenant=tenant, root="search")
+        collection = await check_places(self.state, search, tenant=tenant, root="search")
+        model_name = models.serving(self.state, collection)
         # As a header would be: one that is none is passed over, and the handshake's counts for all.
         parent = frame.traceparent if trace_id(frame.traceparent) else followed()
         with self.subscription.holding() as place, following(parent):
             submitted = await submit(
-                self.state, search, tenant=tenant, client_id=frame.id, idempotency_key=frame.key, any_session=True
+                self.state,
+                search,
+                tenant=tenant,
+                client_id=frame.id,
+                idempotency_key=frame.key,
+                any_session=True,
+                model_name=model_name,
             )
             if submitted.known:
                 await self._go_on(frame.id, submitted.id, place)

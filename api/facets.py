@@ -34,5 +34,5 @@ async def count(request: Request[State]) -> Response:
     if wanted.filter is not None:
         check_filter(wanted.filter, found.payload)
     job = Facets(collection=found.name, fields=wanted.fields, filter=wanted.filter, limit=wanted.limit)
-    result = await reading.read(request, job, FacetsResult, tenant=identity.tenant)
+    result = await reading.read(request, job, FacetsResult, tenant=identity.tenant, collection=found)
     return problem_answer(result) if isinstance(result, Problem) else answer(result)

@@ -51,7 +51,7 @@ async def caller(request: Request[State]) -> Response:
 async def overview(request: Request[State]) -> Response:
     auth.operator(request)
     span = params.read(request, params.SpanParams).span
-    return answer(await statistics.read(request.state["redis"], span))
+    return answer(await statistics.read(request.state["redis"], span, lanes=request.state["lanes"].names))
 
 
 async def tenants(request: Request[State]) -> Response:

@@ -8,7 +8,7 @@ from anyio import CancelScope
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api import auth, bodies, params, reading, uploads
+from api import auth, bodies, models, params, reading, uploads
 from api.answers import answer
 from api.problems import answer as problem_answer
 from api.spool import Spool, SpoolFile
@@ -26,6 +26,7 @@ from shared.errors import (
 )
 from shared.jobs import (
     MAX_ID,
+    Collection,
     File,
     Files,
     Ingest,
@@ -36,6 +37,7 @@ from shared.jobs import (
     Payload,
     Skipped,
 )
+from shared.lanes import lane_name
 from shared.media import is_video
 
 Payloads = Payload | list[Payload | None]
@@ -54,20 +56,23 @@ async def add(request: Request[State]) -> Response:
     params.bounded(given.wait, most_s=request.state["settings"].max_wait_s)
     found = await request.state["collections"].get(identity.tenant, request.path_params["name"])
     if bodies.is_json(request):
-        return await _refer(request, found.name, given, tenant=identity.tenant)
+        return await _refer(request, found, given, tenant=identity.tenant)
     if bodies.content_type(request) == "multipart/form-data":
-        return await _upload(request, found.name, given, tenant=identity.tenant)
+        return await _upload(request, found, given, tenant=identity.tenant)
     raise UnsupportedMediaType("send multipart/form-data with `files`, or application/json")
 
 
-async def _refer(request: Request[State], collection: str, given: params.IngestParams, *, tenant: str) -> Response:
+async def _refer(
+    request: Request[State], collection: Collection, given: params.IngestParams, *, tenant: str
+) -> Response:
+    model_name = models.serving(request.state, collection)
     most_bytes = request.state["settings"].max_body_bytes
     wanted: IngestRequest = await bodies.read(request, IngestRequest, most_bytes=most_bytes)
     for index, file in enumerate(wanted.files):
         _check_reference(file, index)
-    job = Ingest(collection=collection, files=wanted.files, video_step_s=given.video_step_s)
+    job = Ingest(collection=collection.name, files=wanted.files, video_step_s=given.video_step_s)
     key = params.idempotency_key(request)
-    return await enqueue(request, job, tenant=tenant, wait_s=given.wait, idempotency_key=key)
+    return await enqueue(request, job, tenant=tenant, wait_s=given.wait, idempotency_key=key, model_name=model_name)
 
 
 def _check_reference(file: File, index: int) -> None:
@@ -77,18 +82,21 @@ def _check_reference(file: File, index: int) -> None:
         raise Invalid("a path is absolute, as the workers see it", field=f"files[{index}].path")
 
 
-async def _upload(request: Request[State], collection: str, given: params.IngestParams, *, tenant: str) -> Response:
+async def _upload(
+    request: Request[State], collection: Collection, given: params.IngestParams, *, tenant: str
+) -> Response:
     if params.idempotency_key(request) is not None:
         raise BadRequest("an upload takes no Idempotency-Key: the same pictures sent again add nothing")
-    await _require_room(request.state)
+    model_name = models.serving(request.state, collection)
+    await _require_room(request.state, lane_name("bulk", model_name))
     settings = request.state["settings"]
     spool = Spool(settings.media_path, tenant)
     try:
         await spool.create()
-        job = _ingest(collection, await uploads.receive(request, spool, settings), spool)
+        job = _ingest(collection.name, await uploads.receive(request, spool, settings), spool)
         job = msgspec.structs.replace(job, video_step_s=given.video_step_s)
         await spool.complete()
-        submitted = await submit(request.state, job, tenant=tenant)
+        submitted = await submit(request.state, job, tenant=tenant, model_name=model_name)
     except BaseException:
         # No job knows of the files, so nobody else would remove them.
         with CancelScope(shield=True):
@@ -97,9 +105,9 @@ async def _upload(request: Request[State], collection: str, given: params.Ingest
     return await answer_to(request.state, job, submitted, tenant=tenant, wait_s=given.wait)
 
 
-async def _require_room(state: State) -> None:
+async def _require_room(state: State, lane: str) -> None:
     """A full lane is told before 64 MiB have been sent for nothing."""
-    if not (await state["lanes"].one("bulk")).has_room:
+    if not (await state["lanes"].one(lane)).has_room:
         raise QueueFull("too many uploads are waiting to be indexed")
 
 
@@ -149,7 +157,7 @@ async def show(request: Request[State]) -> Response:
     found = await request.state["collections"].get(identity.tenant, request.path_params["name"])
     item_id = item_id_in(request)
     job = Items(collection=found.name, ids=[item_id])
-    result = await reading.read(request, job, ItemsResult, tenant=identity.tenant)
+    result = await reading.read(request, job, ItemsResult, tenant=identity.tenant, collection=found)
     if isinstance(result, Problem):
         return problem_answer(result)
     if not result.items:
@@ -165,7 +173,7 @@ async def neighbours(request: Request[State]) -> Response:
     if found.group_field is None:
         raise Invalid(f"collection {found.name!r} has no group_field", field="name")
     job = Neighbours(collection=found.name, id=item_id_in(request), before=around.before, after=around.after)
-    result = await reading.read(request, job, NeighboursResult, tenant=identity.tenant)
+    result = await reading.read(request, job, NeighboursResult, tenant=identity.tenant, collection=found)
     if isinstance(result, Problem):
         return problem_answer(result)
     if result.item is None:

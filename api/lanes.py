@@ -6,7 +6,8 @@ from arq.connections import ArqRedis
 from shared import keys
 from shared.clock import now_ms
 from shared.connection import redis_errors
-from shared.jobs import LANES, Lane
+from shared.lanes import lanes_of, model_of, urgency_of
+from shared.model_names import DEFAULT_MODEL
 from shared.settings import Settings
 
 # Workers that are told at once that a lane goes on; the others find out within half a second.
@@ -14,14 +15,17 @@ WOKEN = 16
 
 
 class LaneView(msgspec.Struct, frozen=True, kw_only=True):
-    """A queue as clients see it: `depth` jobs wait, the oldest since `oldest_age_s`."""
+    """A queue as clients see it: `depth` jobs wait, the oldest since `oldest_age_s`, for a worker that holds the model
+    `model_name`.
+    """
 
-    name: Lane
+    name: str
     depth: int
     running: int
     oldest_age_s: float | None
     paused: bool = False
     max_depth: int = 0
+    model_name: str = DEFAULT_MODEL
 
     @property
     def has_room(self) -> bool:
@@ -33,15 +37,13 @@ class Lanes:
 
     def __init__(self, redis: ArqRedis, settings: Settings) -> None:
         self.redis = redis
-        self.most: dict[Lane, int] = {
-            "interactive": settings.max_queued_interactive,
-            "bulk": settings.max_queued_bulk,
-        }
+        self.names = lanes_of(settings.model_names)
+        self.most = {"interactive": settings.max_queued_interactive, "bulk": settings.max_queued_bulk}
 
     async def all(self) -> list[LaneView]:
-        return [await self.one(lane) for lane in LANES]
+        return [await self.one(lane) for lane in self.names]
 
-    async def one(self, lane: Lane) -> LaneView:
+    async def one(self, lane: str) -> LaneView:
         """Raises QueueAway."""
         with redis_errors():
             # No transaction: Redis refuses those when it has no memory left, and that is when one wants to know.
@@ -58,15 +60,16 @@ class Lanes:
             running=running,
             oldest_age_s=None if age_s is None else round(age_s, 3),
             paused=bool(paused),
-            max_depth=self.most[lane],
+            max_depth=self.most[urgency_of(lane)],
+            model_name=model_of(lane),
         )
 
-    async def pause(self, lane: Lane) -> None:
+    async def pause(self, lane: str) -> None:
         """Jobs are still accepted, none is handed out; those that run go on. Raises QueueAway."""
         with redis_errors():
             await self.redis.hset(keys.lane(lane), "paused", "1")
 
-    async def resume(self, lane: Lane) -> None:
+    async def resume(self, lane: str) -> None:
         """Raises QueueAway."""
         with redis_errors():
             async with self.redis.pipeline(transaction=True) as pipe:

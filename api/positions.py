@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Sequence
 
 import msgspec
 from arq.connections import ArqRedis
@@ -26,8 +27,9 @@ FIRST_TIME = 1_000_000_000_000
 class Positions:
     """A job that starts within a second costs a dictionary entry and no word to Redis."""
 
-    def __init__(self, redis: ArqRedis, dispatcher: Dispatcher) -> None:
+    def __init__(self, redis: ArqRedis, dispatcher: Dispatcher, lanes: Sequence[str] = LANES) -> None:
         self.redis = redis
+        self.lanes = lanes
         self.dispatcher = dispatcher
         self._waiting: dict[str, Event] = {}
         dispatcher.observers.append(self.note)
@@ -64,7 +66,7 @@ class Positions:
     async def _heads(self) -> list[list[str]]:
         with redis_errors():
             async with self.redis.pipeline(transaction=False) as pipe:
-                for lane in LANES:
+                for lane in self.lanes:
                     pipe.zrangebyscore(keys.queue(lane), "-inf", f"({FIRST_TIME}", start=0, num=HEAD)
                 rows = await pipe.execute()
         return [[raw.decode() for raw in row] for row in rows]

@@ -5,11 +5,11 @@ from asyncio import gather
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api import auth, bodies, params
+from api import auth, bodies, models, params
 from api.state import State
 from api.submission import enqueue
 from shared.filter_check import check_filter
-from shared.jobs import Search
+from shared.jobs import Collection, Search
 from shared.sequences import group_field_of
 
 
@@ -21,12 +21,19 @@ async def submit(request: Request[State]) -> Response:
     idempotency_key = params.idempotency_key(request)
     search: Search = await bodies.read(request, Search, most_bytes=settings.max_body_bytes)
     bodies.check_search(search, settings)
-    await check_places(request.state, search, tenant=identity.tenant)
-    return await enqueue(request, search, tenant=identity.tenant, wait_s=wait_s, idempotency_key=idempotency_key)
+    collection = await check_places(request.state, search, tenant=identity.tenant)
+    return await enqueue(
+        request,
+        search,
+        tenant=identity.tenant,
+        wait_s=wait_s,
+        idempotency_key=idempotency_key,
+        model_name=models.serving(request.state, collection),
+    )
 
 
-async def check_places(state: State, search: Search, *, tenant: str, root: str = "") -> None:
-    """Raises CollectionNotFound, SessionNotFound, NothingToContinue, and Invalid for what does not fit."""
+async def check_places(state: State, search: Search, *, tenant: str, root: str = "") -> Collection:
+    """The collection. Raises CollectionNotFound, SessionNotFound, NothingToContinue, Invalid for what does not fit."""
     collection, _ = await gather(
         state["collections"].get(tenant, search.collection), state["sessions"].require_for(tenant, search)
     )
@@ -34,3 +41,4 @@ async def check_places(state: State, search: Search, *, tenant: str, root: str =
         check_filter(search.filter, collection.payload, field=f"{root}.filter" if root else "filter")
     if search.then:
         group_field_of(search, collection, field=f"{root}.then" if root else "then")
+    return collection

@@ -81,7 +81,7 @@ async def opened(
         sessions = Sessions(redis, settings)
         keeper = Keeper(sessions)
         dispatcher = Dispatcher(events, results, stopping=stopping, keep_events=settings.keep_events)
-        beside = (keeper.run(), Positions(redis, dispatcher).run(), Stages(blocking, dispatcher).run())
+        beside = (keeper.run(), Positions(redis, dispatcher, lanes.names).run(), Stages(blocking, dispatcher).run())
         async with dispatcher, running(*beside):
             yield {
                 "settings": settings,

@@ -12,6 +12,7 @@ from api.state import State
 from shared.errors import Invalid
 from shared.jobs import FINAL, Job, JobView, Kind, Lane, kind_of
 from shared.jobs import State as JobState
+from shared.lanes import lane_name
 from shared.logs import about, current_trace
 from shared.queue import Submitted, lane_of
 from shared.trace_context import carried, followed
@@ -42,8 +43,13 @@ async def submit(
     idempotency_key: str | None = None,
     client_id: str | None = None,
     any_session: bool = False,
+    model_name: str,
 ) -> Submitted:
-    """Enqueue a job under the current trace. Raises Invalid for numbers that do not travel, QueueFull, KeyReused."""
+    """Enqueue a job for a model, under the current trace.
+
+    Raises Invalid for numbers that do not travel, QueueFull, KeyReused.
+    """
+    lane = lane_name(lane_of(job), model_name)
     with state["tracing"].span(f"enqueue {kind_of(job)}", role="producer", parent=followed()) as span:
         trace = carried(current_trace(), span.traceparent or followed())
         try:
@@ -54,12 +60,13 @@ async def submit(
                 client_id=client_id,
                 trace=trace,
                 any_session=any_session,
+                model_name=model_name,
             )
         except (OverflowError, SerializationError) as error:
             raise Invalid("a number is outside of -2^63 to 2^64 - 1") from error
-        span.note(clipline__job__id=submitted.id, clipline__tenant=tenant, clipline__lane=lane_of(job))
+        span.note(clipline__job__id=submitted.id, clipline__tenant=tenant, clipline__lane=lane)
     with about(job=submitted.id, tenant=tenant):
-        logger.info("job %s → %s in lane %s%s", submitted.id, kind_of(job), lane_of(job), _note(submitted))
+        logger.info("job %s → %s in lane %s%s", submitted.id, kind_of(job), lane, _note(submitted))
     return submitted
 
 
@@ -68,10 +75,16 @@ def _note(submitted: Submitted) -> str:
 
 
 async def enqueue(
-    request: Request[State], job: Job, *, tenant: str, wait_s: float, idempotency_key: str | None = None
+    request: Request[State],
+    job: Job,
+    *,
+    tenant: str,
+    wait_s: float,
+    idempotency_key: str | None = None,
+    model_name: str,
 ) -> Response:
     """Submit and answer."""
-    submitted = await submit(request.state, job, tenant=tenant, idempotency_key=idempotency_key)
+    submitted = await submit(request.state, job, tenant=tenant, idempotency_key=idempotency_key, model_name=model_name)
     return await answer_to(request.state, job, submitted, tenant=tenant, wait_s=wait_s)
 
 

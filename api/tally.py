@@ -7,7 +7,7 @@ import msgspec
 
 from shared import keys, terms
 from shared.histogram import bucket_of
-from shared.jobs import FINAL, Lane, State
+from shared.jobs import FINAL, State
 from shared.steps import DAYS_KEPT, RESOLUTIONS, day_of, step_at
 
 # Ends that an operator counts as errors; the others were asked for.
@@ -55,7 +55,7 @@ class Tally:
             self.entries[keys.term(one.tenant, name)][one.job] = created_ms
         self.indexed[one.tenant][msgspec.msgpack.encode([one.job, *names])] = created_ms
 
-    def count(self, what: Lane | str, at_ms: int, counts: Sums) -> None:
+    def count(self, what: str, at_ms: int, counts: Sums) -> None:
         for resolution in RESOLUTIONS.values():
             step = step_at(at_ms, resolution.step_s)
             self._sum(keys.counted(what, resolution.step_s, step), resolution.kept_s, counts)

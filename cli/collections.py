@@ -24,6 +24,9 @@ Fields = Annotated[
     typer.Option("--field", metavar="NAME:TYPE", help="Filterable payload: keyword, integer, float, bool; repeatable."),
 ]
 GroupField = Annotated[str | None, typer.Option("--group-field", help="Payload field that groups pictures.")]
+ModelName = Annotated[
+    str | None, typer.Option("--model", metavar="NAME", help="A name of CLIPLINE_MODELS; without, the default model.")
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
@@ -56,7 +59,7 @@ def list_(url: Url = DEFAULT_URL, key: Key = None, *, json: AsJson = False) -> N
     if not found:
         out.print("no collections; `clipline ingest PATH --collection NAME` makes one")
         return
-    table.show(("name", "pictures", "model", "fields"), [_row(one) for one in found])
+    table.show(("name", "pictures", "model", "fingerprint", "fields"), [_row(one) for one in found])
 
 
 @app.command()
@@ -68,10 +71,16 @@ def show(name: Name, url: Url = DEFAULT_URL, key: Key = None) -> None:
 
 @app.command()
 def create(
-    name: Name, field: Fields = None, group_field: GroupField = None, url: Url = DEFAULT_URL, key: Key = None
+    name: Name,
+    field: Fields = None,
+    group_field: GroupField = None,
+    model: ModelName = None,
+    url: Url = DEFAULT_URL,
+    key: Key = None,
 ) -> None:
     """Make a collection; one that is the same already is left as it is."""
-    asyncio.run(_change(calls.create_collection(checked(name), spec_of(field or [], group_field)), url, key))
+    spec = msgspec.structs.replace(spec_of(field or [], group_field), model_name=model)
+    asyncio.run(_change(calls.create_collection(checked(name), spec), url, key))
     out.print(f"collection {name} is there")
 
 
@@ -107,4 +116,10 @@ async def _change(call: Call, url: str, key: str | None) -> None:
 
 
 def _row(one: Collection) -> tuple[object, ...]:
-    return (one.name, one.count, one.model, ", ".join(f"{field}:{type_}" for field, type_ in one.payload.items()))
+    return (
+        one.name,
+        one.count,
+        one.model_name,
+        one.model,
+        ", ".join(f"{field}:{type_}" for field, type_ in one.payload.items()),
+    )

@@ -9,11 +9,15 @@ from cli import table
 from cli.options import DEFAULT_URL, AsJson, Key, Url, group, out
 from cli.remote import ask
 from client.calls import call
-from shared.jobs import Lane
 
 app = group("What waits and runs in each queue; pause and resume one. For operators.")
 
-Name = Annotated[Lane, typer.Argument(metavar="QUEUE", help="interactive or bulk.")]
+Name = Annotated[
+    str,
+    typer.Argument(
+        metavar="QUEUE", help="interactive or bulk; of another model than the default one interactive@NAME."
+    ),
+]
 
 
 @app.callback()

@@ -14,6 +14,7 @@ from cli.remote import connect
 from cli.table import show_json
 from client import calls
 from client.aio import AsyncClipline
+from client.calls import Call
 from client.frames import JobEvent, JobResult
 from client.http import Taken
 from shared.jobs import ReindexResult
@@ -24,11 +25,22 @@ LeaveOut = Annotated[
     bool, typer.Option("--leave-out", help="Switch even if some pictures can no longer be read; they are gone then.")
 ]
 
+ToModel = Annotated[
+    str | None,
+    typer.Option("--model", metavar="NAME", help="Move it to this model, a name of CLIPLINE_MODELS or default."),
+]
+
 
 def reindex(
-    name: Name, url: Url = DEFAULT_URL, key: Key = None, *, leave_out: LeaveOut = False, json: AsJson = False
+    name: Name,
+    url: Url = DEFAULT_URL,
+    key: Key = None,
+    *,
+    model: ToModel = None,
+    leave_out: LeaveOut = False,
+    json: AsJson = False,
 ) -> None:
-    """Encode all pictures of a collection with the model that the workers have now.
+    """Encode all pictures of a collection with its model as the workers have it now, or with another.
 
     Searches and ingests go on meanwhile. The new vectors are built beside the old ones and take their place in one
     step. Pictures are read from their originals, or from the copies that were kept. Ctrl-C ends the watching, not the
@@ -38,20 +50,20 @@ def reindex(
 
         clipline collections reindex photos
 
-        clipline collections reindex photos --json
+        clipline collections reindex photos --model large
     """
     try:
-        result = asyncio.run(_run(checked(name), url, key, leave_out=leave_out))
+        result = asyncio.run(_run(calls.reindex(checked(name), leave_out=leave_out, model_name=model), url, key))
     except KeyboardInterrupt:
         err.print("the job goes on; `clipline jobs` shows it")
         raise typer.Exit(INTERRUPTED) from None
     _tell(result, json=json)
 
 
-async def _run(name: str, url: str, key: str | None, *, leave_out: bool) -> ReindexResult:
+async def _run(call: Call, url: str, key: str | None) -> ReindexResult:
     """Raises Failure when the job ends without a result."""
     async with connect(url, key) as http:
-        taken = msgspec.convert(await http.json(calls.reindex(name, leave_out=leave_out)), Taken)
+        taken = msgspec.convert(await http.json(call), Taken)
     with _progress() as progress:
         bar = progress.add_task("", total=None)
         async with AsyncClipline(url, key=key) as clipline:

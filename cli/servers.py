@@ -9,7 +9,7 @@ import typer
 
 from cli import embedded
 from shared import logs
-from shared.settings import from_env
+from shared.settings import PREFIX, from_env
 
 Host = Annotated[str | None, typer.Option("--host", help="Address to listen on; instead of CLIPLINE_HOST.")]
 Port = Annotated[
@@ -23,6 +23,15 @@ Devices = Annotated[
         metavar="all|LIST",
         help="A worker process for each, as cuda:0,cuda:1; all: every GPU, or the CPU where there is none. "
         "One that dies is started again.",
+    ),
+]
+
+Models = Annotated[
+    str | None,
+    typer.Option(
+        "--models",
+        metavar="LIST",
+        help="Those that it holds, as default,photo: names of CLIPLINE_MODELS; instead of CLIPLINE_WORKER_MODELS.",
     ),
 ]
 
@@ -46,7 +55,7 @@ def api(host: Host = None, port: Port = None) -> None:
     _end(serve(settings))
 
 
-def worker(devices: Devices = None) -> None:
+def worker(devices: Devices = None, models: Models = None) -> None:
     """Take jobs: encode, index, search.
 
     Needs Redis at CLIPLINE_REDIS_URL; one process for each GPU, which --devices starts and keeps alive. With a Qdrant
@@ -57,8 +66,11 @@ def worker(devices: Devices = None) -> None:
         clipline worker
 
         CLIPLINE_STORE=http://qdrant:6333 clipline worker --devices all
+
+        CLIPLINE_MODELS=photo=ViT-L-14/laion2b_s32b_b82k clipline worker --models photo
     """
-    settings = from_env(os.environ)
+    more = {} if models is None else {f"{PREFIX}WORKER_MODELS": models}
+    settings = from_env({**os.environ, **more})
     embedded.require_parts(edge=settings.store == "edge")
     if devices is not None:
         from cli.device_workers import DeviceWorkers, named

@@ -1,7 +1,7 @@
 """`clipline workers`: who is alive; drain one."""
 
 import asyncio
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -31,8 +31,15 @@ def default(context: typer.Context, url: Url = DEFAULT_URL, key: Key = None, *, 
     if json:
         table.show_json(found)
         return
-    rows = [(one["id"], one["state"], one["device"], one["running"], one["succeeded"]) for one in found["workers"]]
-    table.show(("worker", "state", "device", "running", "done"), rows)
+    rows = [
+        (one["id"], one["state"], one["device"], _models(one), one["running"], one["succeeded"])
+        for one in found["workers"]
+    ]
+    table.show(("worker", "state", "device", "models", "running", "done"), rows)
+
+
+def _models(worker: dict[str, Any]) -> str:
+    return ", ".join(one["name"] for one in worker["models"])
 
 
 @app.command()

@@ -200,12 +200,21 @@ class AsyncClipline:
         """One that is there already and the same is left as it is."""
         await self.http.changed(calls.create_collection(name, spec or CollectionSpec()))
 
-    async def reindex(self, collection: str, *, leave_out: bool = False, timeout_s: float = REINDEX_S) -> ReindexResult:
-        """Encode its pictures anew with the workers' model; `follow` tells how far such a job is.
+    async def reindex(
+        self,
+        collection: str,
+        *,
+        leave_out: bool = False,
+        model_name: str | None = None,
+        timeout_s: float = REINDEX_S,
+    ) -> ReindexResult:
+        """Encode its pictures anew with its model, or with the one that `model_name` says; `follow` tells how far such
+        a job is.
 
         Without `leave_out` nothing is switched where pictures can no longer be read.
         """
-        job = await self.http.ended(calls.reindex(collection, leave_out=leave_out), timeout_s=timeout_s)
+        call = calls.reindex(collection, leave_out=leave_out, model_name=model_name)
+        job = await self.http.ended(call, timeout_s=timeout_s)
         return msgspec.convert(succeeded(job).result, ReindexResult)
 
     async def drop_collection(self, name: str) -> None:

@@ -155,8 +155,17 @@ class Clipline:
     def create_collection(self, name: str, spec: CollectionSpec | None = None) -> None:
         self._background.run(self._aio.create_collection(name, spec))
 
-    def reindex(self, collection: str, *, leave_out: bool = False, timeout_s: float = REINDEX_S) -> ReindexResult:
-        return self._background.run(self._aio.reindex(collection, leave_out=leave_out, timeout_s=timeout_s))
+    def reindex(
+        self,
+        collection: str,
+        *,
+        leave_out: bool = False,
+        model_name: str | None = None,
+        timeout_s: float = REINDEX_S,
+    ) -> ReindexResult:
+        return self._background.run(
+            self._aio.reindex(collection, leave_out=leave_out, model_name=model_name, timeout_s=timeout_s)
+        )
 
     def drop_collection(self, name: str) -> None:
         self._background.run(self._aio.drop_collection(name))

@@ -67,8 +67,9 @@ def create_collection(name: str, spec: CollectionSpec) -> Call:
     return call("PUT", place(name), json=spec)
 
 
-def reindex(name: str, *, leave_out: bool = False) -> Call:
-    return call("POST", f"{place(name)}/reindex", json={"leave_out": leave_out}, once=True)
+def reindex(name: str, *, leave_out: bool = False, model_name: str | None = None) -> Call:
+    to = {} if model_name is None else {"model_name": model_name}
+    return call("POST", f"{place(name)}/reindex", json={"leave_out": leave_out, **to}, once=True)
 
 
 def drop_collection(name: str) -> Call:

@@ -11,6 +11,7 @@ from shared.clock import now_iso
 from shared.connection import redis_errors
 from shared.errors import CollectionDiffers, CollectionNotFound, Invalid
 from shared.jobs import COUNTED, DEFAULT_ORDER, Collection, CollectionSpec
+from shared.model_names import DEFAULT_MODEL
 from shared.pipe import Pipe
 
 
@@ -59,7 +60,8 @@ class Collections:
 
 def same_spec(collection: Collection, spec: CollectionSpec) -> bool:
     ours = (collection.group_field, collection.order_field, collection.payload)
-    return ours == (spec.group_field, spec.order_field, spec.payload)
+    same_model = spec.model_name in (None, collection.model_name)
+    return same_model and ours == (spec.group_field, spec.order_field, spec.payload)
 
 
 def require_same(collection: Collection, spec: CollectionSpec) -> None:
@@ -75,6 +77,7 @@ def from_spec(name: str, spec: CollectionSpec) -> Collection:
         order_field=spec.order_field,
         payload=dict(spec.payload),
         created_at=now_iso(),
+        model_name=spec.model_name or DEFAULT_MODEL,
     )
 
 

@@ -7,6 +7,7 @@ from shared import keys
 from shared.clock import now_ms
 from shared.connection import redis_errors
 from shared.errors import WorkerNotFound
+from shared.model_names import DEFAULT_MODEL
 
 BEAT_S = 2.0
 # Three missed beats: a worker that is only slow is not taken for dead.
@@ -16,11 +17,31 @@ DRAIN = "drain "
 DRAIN_KEPT_S = 3_600
 
 
+class HeldModel(msgspec.Struct, frozen=True, kw_only=True):
+    """A model that a worker holds: its name in the fleet, what it is, and the budget of its batches, as in the
+    worker's own fields.
+    """
+
+    name: str
+    model: str
+    fingerprint: str
+    dim: int
+    precision: str
+    max_batch: int = 0
+    max_batch_tokens: int = 0
+    max_batch_images: int = 0
+    texts_s: float = 0.0
+    text_batch_ms: float = 0.0
+    images_s: float = 0.0
+    image_batch_ms: float = 0.0
+
+
 class WorkerInfo(msgspec.Struct, frozen=True, kw_only=True):
     """One heartbeat; counters only grow. `batch_sizes` counts batches of 1, 2, up to 4, up to 8 … items.
 
     `max_batch` texts, of `max_batch_tokens` together, or `max_batch_images` pictures go to the device at once. Rates
-    and times of such batches are what the worker measured at its start; 0 where sizes were set by hand.
+    and times of such batches are what the worker measured at its start; 0 where sizes were set by hand. Of several
+    `models`, which share the device, those and `model` are the first one's; the counters are of all together.
     """
 
     id: str
@@ -58,6 +79,11 @@ class WorkerInfo(msgspec.Struct, frozen=True, kw_only=True):
     text_batch_ms: float = 0.0
     images_s: float = 0.0
     image_batch_ms: float = 0.0
+    models: list[HeldModel] = msgspec.field(default_factory=list)
+
+    def holds(self, name: str) -> bool:
+        """Whether it takes jobs of a model. One of a release that told of none has the default one."""
+        return any(one.name == name for one in self.models) if self.models else name == DEFAULT_MODEL
 
 
 class Fleet:

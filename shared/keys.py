@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from shared.jobs import Lane, State
+from shared.jobs import State
 
 # arq 0.28, constants.py
 ARQ_JOB = "arq:job:"
@@ -24,7 +24,7 @@ ACCOUNT = PREFIX + "account"
 VECTORS = PREFIX + "vectors"
 
 
-def queue(lane: Lane) -> str:
+def queue(lane: str) -> str:
     """The sorted set that arq calls the queue: job id → its place.
 
     A job that waits has a virtual start tag (a small number), one that may not run yet the millisecond from which it
@@ -33,17 +33,17 @@ def queue(lane: Lane) -> str:
     return f"{PREFIX}queue:{lane}"
 
 
-def lane(name: Lane) -> str:
+def lane(name: str) -> str:
     """Hash of a lane: `paused`. Beside it `:finish`, the tenants' finish tags of fair queueing and the virtual time."""
     return f"{PREFIX}lane:{name}"
 
 
-def wake(name: Lane) -> str:
+def wake(name: str) -> str:
     """List of tokens, one for each job that came: idle workers block on it."""
     return f"{PREFIX}wake:{name}"
 
 
-def lane_jobs(name: Lane, state: Literal["queued", "running"]) -> str:
+def lane_jobs(name: str, state: Literal["queued", "running"]) -> str:
     """Sorted set of what waits or runs in a lane: job id → since when, in milliseconds."""
     return f"{lane(name)}:{state}"
 

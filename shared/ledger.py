@@ -12,7 +12,8 @@ from shared.errors import JobNotFound, Problem
 from shared.finding import Finder
 from shared.index_walk import sizes
 from shared.job_filter import JobFilter
-from shared.jobs import FINAL, STATES, Attempt, JobView, Kind, Lane, State, Took
+from shared.jobs import FINAL, STATES, Attempt, JobView, Kind, State, Took
+from shared.lanes import model_of, urgency_of
 from shared.pipe import Pipe
 from shared.trace_context import read
 
@@ -122,7 +123,7 @@ def view(fields: dict[bytes, bytes], result: bytes | None) -> JobView:
         id=text["id"].decode(),
         kind=cast(Kind, text["kind"].decode()),
         state=state,
-        lane=cast(Lane, text["lane"].decode()),
+        lane=urgency_of(text["lane"].decode()),
         collection=text["collection"].decode(),
         tenant=text["tenant"].decode(),
         created_at=iso(text["created"]) or "",
@@ -137,6 +138,7 @@ def view(fields: dict[bytes, bytes], result: bytes | None) -> JobView:
         result=wire.decode_result(envelope) if envelope is not None and envelope.s and state == "succeeded" else None,
         error=_unpack(text.get("error"), Problem),
         history=_history(text),
+        model_name=model_of(text["lane"].decode()),
     )
 
 

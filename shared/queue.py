@@ -27,7 +27,9 @@ from shared.errors import (
 )
 from shared.events import Events, of_jobs
 from shared.jobs import FINAL, Job, JobView, Lane, Search, State, kind_of
+from shared.lanes import lane_name, lanes_of
 from shared.ledger import Ledger
+from shared.model_names import DEFAULT_MODEL
 from shared.pipe import Pipe, Script
 from shared.sequences import text_of
 from shared.settings import Settings
@@ -76,13 +78,14 @@ class Queue:
         trace: str | None = None,
         defer_s: float = 0.0,
         any_session: bool = False,
+        model_name: str = DEFAULT_MODEL,
     ) -> Submitted:
-        """Enqueue a job; a refused one leaves nothing behind.
+        """Enqueue a job for the workers that hold a model; a refused one leaves nothing behind.
 
         With `any_session` an idempotency key stands for the same search in whichever session it is asked again.
         Raises QueueFull, TenantBusy, RateLimited, KeyReused, QueueAway.
         """
-        job_id, lane = uuid4().hex, lane_of(job)
+        job_id, lane = uuid4().hex, lane_name(lane_of(job), model_name)
         body, blob = _pack(job)
         trace = trace or job_id
         call = {"tenant": tenant, "trace": trace}
@@ -92,7 +95,7 @@ class Queue:
             job_id,
             tenant,
             lane,
-            self._depth(lane),
+            self._depth(lane_of(job)),
             serialize_job(kind_of(job), (body,), call, None, now_ms(), serializer=wire.encode),
             BODY_TTL_MS,
             int(defer_s * 1000),
@@ -142,6 +145,8 @@ class Queue:
     async def retry(self, tenant: str, job_id: str) -> None:
         """Queue an ended job again under its id. Raises JobNotFound, JobNotRetryable, QueueFull."""
         view = await self.ledger.get(tenant, job_id)
+        if view.model_name not in self.settings.model_names:
+            raise JobNotRetryable(f"the fleet no longer has its model {view.model_name!r}")
         names = [keys.record(job_id), keys.ARQ_JOB + job_id, keys.kept_body(job_id)]
         args = [job_id, tenant, BODY_TTL_MS, self._depth(view.lane)]
         with redis_errors():
@@ -185,9 +190,9 @@ class Queue:
                 view = await self.result(tenant, job_id)
         return view
 
-    async def depths(self) -> dict[Lane, int]:
+    async def depths(self) -> dict[str, int]:
         """Jobs in each lane, running ones included."""
-        lanes: tuple[Lane, ...] = ("interactive", "bulk")
+        lanes = lanes_of(self.settings.model_names)
         with redis_errors():
             counts = await asyncio.gather(*(self.redis.zcard(keys.queue(lane)) for lane in lanes))
         return dict(zip(lanes, counts, strict=True))

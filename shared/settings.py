@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from shared.model_names import DEFAULT_MODEL, ModelSource, read_held, read_models
+
 PREFIX = "CLIPLINE_"
 # Read by the command line's client side and by the test suite; they are no settings of a server.
 FOREIGN = frozenset({"url", "key"})
@@ -17,6 +19,8 @@ Measured = Annotated[int, msgspec.Meta(ge=0)]  # 0: the worker measures at its s
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=10**9)]  # Redis counts in milliseconds, in 64 bits
 Milliseconds = Annotated[float, msgspec.Meta(gt=0, le=10**9)]
 Rate = Annotated[float, msgspec.Meta(ge=0, le=10**9)]
+Models = Annotated[str, msgspec.Meta(pattern=r"^([a-z0-9][a-z0-9_-]{0,62}=[^,\s]+(,(?=.)|(?!.)))*(?!\n)$")]
+Names = Annotated[str, msgspec.Meta(pattern=r"^([a-z0-9][a-z0-9_-]{0,62}(,(?=.)|(?!.)))*(?!\n)$")]
 Weights = Annotated[str, msgspec.Meta(pattern=r"^([a-z0-9][a-z0-9_-]*=\d{1,3}(\.\d{1,2})?(,|(?!.)))*$")]
 Listen = Annotated[str, msgspec.Meta(pattern=r"^((\[[0-9a-fA-F:]+\]|[A-Za-z0-9._-]+):\d{1,5})?(?!\n)$")]
 Origins = Annotated[str, msgspec.Meta(pattern=r"^(https?://[^/?#,\s*]+(,(?=.)|(?!.)))*(?!\n)$")]
@@ -99,6 +103,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     # Worker
     model: str = "ViT-B-32"
     pretrained: str = "laion2b_s34b_b79k"
+    models: Models = ""
+    worker_models: Names = ""
     device: str = "auto"
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     max_jobs: Measured = 0
@@ -130,6 +136,28 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return self.max_jobs or 256
 
     @property
+    def named_models(self) -> dict[str, ModelSource]:
+        """The models beside the default one."""
+        return read_models(self.models)
+
+    @property
+    def model_names(self) -> tuple[str, ...]:
+        """Of every model of the fleet, the default one first."""
+        return (DEFAULT_MODEL, *self.named_models)
+
+    @property
+    def held_models(self) -> tuple[str, ...]:
+        """Those that a worker with these settings holds."""
+        return read_held(self.worker_models, self.model_names)
+
+    def of_model(self, name: str) -> "Settings":
+        """The same for a worker that has this one alone."""
+        if name == DEFAULT_MODEL:
+            return self
+        source = self.named_models[name]
+        return msgspec.structs.replace(self, model=source.model, pretrained=source.pretrained)
+
+    @property
     def weights(self) -> dict[str, float]:
         """A tenant's share of a lane beside others, from `a=4,b=0.5`; 0.01 at least, 1 for those that are not named."""
         pairs = (part.partition("=") for part in self.tenant_weights.split(",") if part)
@@ -158,7 +186,20 @@ def from_env(environ: Mapping[str, str]) -> Settings:
         raise SettingsError(f"unknown setting {PREFIX}{unknown[0].upper()}")
     for field, value in given.items():
         _check(field, value)
-    return msgspec.convert(given, Settings, strict=False)
+    settings: Settings = msgspec.convert(given, Settings, strict=False)
+    _check_models(settings)
+    return settings
+
+
+def _check_models(settings: Settings) -> None:
+    try:
+        settings.model_names  # noqa: B018 - read for what it raises
+    except ValueError as error:
+        raise SettingsError(f"{PREFIX}MODELS={settings.models!r}: {error}") from error
+    try:
+        settings.held_models  # noqa: B018 - read for what it raises
+    except ValueError as error:
+        raise SettingsError(f"{PREFIX}WORKER_MODELS={settings.worker_models!r}: {error}") from error
 
 
 def _check(field: str, value: str) -> None:

@@ -1,5 +1,6 @@
 """What was counted of lanes and workers, read for a span of time: series, histograms and what they say."""
 
+from collections.abc import Sequence
 from typing import cast
 
 import msgspec
@@ -10,7 +11,7 @@ from shared.account import account_of
 from shared.clock import iso, now_ms
 from shared.connection import redis_errors
 from shared.histogram import BOUNDS_MS, Quantiles, counts_of, quantile_ms, quantiles
-from shared.jobs import LANES, Lane
+from shared.jobs import LANES
 from shared.steps import RESOLUTIONS, Resolution, Span, step_at
 
 FLEET = "fleet"
@@ -22,7 +23,7 @@ Fields = dict[str, int]
 class LaneHistory(msgspec.Struct, frozen=True, kw_only=True):
     """Lists have one number for each step, oldest first; `waits` one list of buckets for each step."""
 
-    name: Lane
+    name: str
     in_per_s: float
     out_per_s: float
     wait: Quantiles
@@ -68,46 +69,46 @@ class Statistics(msgspec.Struct, frozen=True, kw_only=True):
     lost: int = 0
 
 
-async def read(redis: ArqRedis, span: Span, *, at_ms: int | None = None) -> Statistics:
+async def read(redis: ArqRedis, span: Span, *, lanes: Sequence[str] = LANES, at_ms: int | None = None) -> Statistics:
     """In two round trips, however much happened. Raises QueueAway."""
     at_ms = at_ms or now_ms()
     resolution = RESOLUTIONS[span]
     first = step_at(at_ms, resolution.step_s) - resolution.steps + 1
     account = await account_of(redis)
-    rows = await _rows(redis, resolution, first, at_ms)
-    lanes = {lane: rows[n * resolution.steps : (n + 1) * resolution.steps] for n, lane in enumerate(LANES)}
-    fleet = rows[len(LANES) * resolution.steps : (len(LANES) + 1) * resolution.steps]
-    recent = rows[(len(LANES) + 1) * resolution.steps :]
-    size = len(recent) // len(LANES)
+    rows = await _rows(redis, lanes, resolution, first, at_ms)
+    steps = {lane: rows[n * resolution.steps : (n + 1) * resolution.steps] for n, lane in enumerate(lanes)}
+    fleet = rows[len(lanes) * resolution.steps : (len(lanes) + 1) * resolution.steps]
+    recent = rows[(len(lanes) + 1) * resolution.steps :]
+    size = len(recent) // len(lanes)
     return Statistics(
         span=span,
         starts_at=iso(first * resolution.step_s * 1000) or "",
         step_s=resolution.step_s,
         bounds_ms=list(BOUNDS_MS),
-        lanes=[_lane(lane, lanes[lane], recent[n * size : (n + 1) * size]) for n, lane in enumerate(LANES)],
-        errors=_errors([row for lane in LANES for row in lanes[lane]], resolution.steps),
+        lanes=[_lane(lane, steps[lane], recent[n * size : (n + 1) * size]) for n, lane in enumerate(lanes)],
+        errors=_errors([row for lane in lanes for row in steps[lane]], resolution.steps),
         fleet=_fleet(fleet),
         lost=account.lost,
     )
 
 
-async def _rows(redis: ArqRedis, resolution: Resolution, first: int, at_ms: int) -> list[Fields]:
+async def _rows(redis: ArqRedis, lanes: Sequence[str], resolution: Resolution, first: int, at_ms: int) -> list[Fields]:
     """The span's steps of each lane and of the fleet, then the fine steps of the last minute of each lane."""
     fine = RESOLUTIONS["15m"].step_s
     last = step_at(at_ms, fine)
     with redis_errors():
         async with redis.pipeline(transaction=False) as pipe:
-            for what in (*LANES, FLEET):
+            for what in (*lanes, FLEET):
                 for step in range(first, first + resolution.steps):
                     pipe.hgetall(keys.counted(what, resolution.step_s, step))
-            for lane in LANES:
+            for lane in lanes:
                 for step in range(last - RATE_S // fine, last):
                     pipe.hgetall(keys.counted(lane, fine, step))
             found = cast(list[dict[bytes, bytes]], await pipe.execute())
     return [{name.decode(): int(value) for name, value in row.items()} for row in found]
 
 
-def _lane(lane: Lane, steps: list[Fields], recent: list[Fields]) -> LaneHistory:
+def _lane(lane: str, steps: list[Fields], recent: list[Fields]) -> LaneHistory:
     waits = [counts_of(step, "w:") for step in steps]
     runs = [counts_of(step, "r:") for step in steps]
     return LaneHistory(

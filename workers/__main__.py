@@ -7,11 +7,10 @@ import secrets
 import signal
 import socket
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
-import msgspec
 import uvloop
 from arq.connections import ArqRedis
 
@@ -57,15 +56,15 @@ async def serve(settings: Settings, *, stop: asyncio.Event, load: Callable[[Sett
             open_parts(settings, redis, load=load) as parts,
             metrics_port(settings.metrics_listen, parts.metrics.registry),
         ):
-            sizing = await _finished(_prepare(parts), stop)
-            if sizing is not None:
-                await _work(parts, sizing, blocking, stop)
+            sizings = await _finished(_prepare(parts), stop)
+            if sizings is not None:
+                await _work(parts, sizings, blocking, stop)
 
 
-async def _work(parts: Parts, sizing: Sizing, blocking: ArqRedis, stop: asyncio.Event) -> None:
+async def _work(parts: Parts, sizings: Mapping[str, Sizing], blocking: ArqRedis, stop: asyncio.Event) -> None:
     """Raises DeviceFailed after the jobs were handed back."""
-    worker = _worker(parts, sizing, blocking)
-    heartbeat = Heartbeat(worker, parts, sizing)
+    worker = _worker(parts, sizings, blocking)
+    heartbeat = Heartbeat(worker, parts, sizings)
     failed = asyncio.create_task(_device_failed(worker, parts).wait())
     taking = asyncio.create_task(worker.async_run())
     stopping = asyncio.create_task(stop.wait())
@@ -97,19 +96,20 @@ async def _work(parts: Parts, sizing: Sizing, blocking: ArqRedis, stop: asyncio.
 
 
 def _device_failed(worker: Worker, parts: Parts) -> asyncio.Event:
-    """Set when the device fails; by then no more jobs are taken, so that none comes back here."""
+    """Set when the device fails with any model; by then no more jobs are taken, so that none comes back here."""
     loop, failed = asyncio.get_running_loop(), asyncio.Event()
 
     def fail() -> None:
         worker.stop_taking()
         failed.set()
 
-    parts.batcher.when_failed(lambda: loop.call_soon_threadsafe(fail))
+    for of_model in parts.models.values():
+        of_model.batcher.when_failed(lambda: loop.call_soon_threadsafe(fail))
     return failed
 
 
-def _worker(parts: Parts, sizing: Sizing, blocking: ArqRedis) -> Worker:
-    settings, tracing = msgspec.structs.replace(parts.settings, max_jobs=sizing.jobs), parts.tracing
+def _worker(parts: Parts, sizings: Mapping[str, Sizing], blocking: ArqRedis) -> Worker:
+    settings, tracing = parts.settings, parts.tracing
     what = functions(settings)
     others: dict[str, Any] = {
         "redis": parts.redis,
@@ -117,6 +117,7 @@ def _worker(parts: Parts, sizing: Sizing, blocking: ArqRedis) -> Worker:
         "settings": settings,
         "worker_id": f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}",
         "ctx": {"parts": parts},
+        "places": {name: sizing.jobs for name, sizing in sizings.items()},
     }
     return TracedWorker(what, tracing=tracing, **others) if tracing.on else Worker(what, **others)
 
@@ -142,8 +143,8 @@ async def _finished(work: Coroutine[Any, Any, T], stop: asyncio.Event) -> T | No
     return None
 
 
-async def _prepare(parts: Parts) -> Sizing:
-    sizing = await warm_up(parts)
+async def _prepare(parts: Parts) -> dict[str, Sizing]:
+    sizings = await warm_up(parts)
     restored = await restore_registry(parts)
     if restored:
         logger.info("%d collections of the store were named again", restored)
@@ -151,7 +152,7 @@ async def _prepare(parts: Parts) -> Sizing:
     if swept:
         logger.info("%d abandoned uploads were removed", swept)
     leave_out_what_exists()
-    return sizing
+    return sizings
 
 
 async def _wait_for(redis: ArqRedis, stop: asyncio.Event) -> None:

@@ -79,7 +79,7 @@ class BatchQueue:
 
     def take(self) -> list[Entry]:
         """The oldest entry of the lane whose turn it is, with those of its kind behind it that fit into the budget."""
-        lane = self._next_lane()
+        lane = self.next_lane()
         waiting = self._waiting[lane]
         batch = self._fitting(waiting, self._room(waiting[0].kind, lane))
         self._remove(waiting, batch)
@@ -101,7 +101,8 @@ class BatchQueue:
             entry.tokens, entry.truncated = tokens, truncated
             self._ahead += 1
 
-    def _next_lane(self) -> Lane:
+    def next_lane(self) -> Lane:
+        """Whose turn it is; may be asked without the lock, and then has changed by the time of an answer."""
         bulk_is_due = self._interactive_streak >= BULK_SHARE and self._waiting["bulk"]
         return "interactive" if self._waiting["interactive"] and not bulk_is_due else "bulk"
 

@@ -21,6 +21,7 @@ from workers.answering import hand_back
 from workers.batch_queue import BatchQueue, Entry
 from workers.batches import Batched, BatcherStats, Budget, BulkLimit, Kind, MemoryLimit
 from workers.device_trouble import DeviceFailed
+from workers.device_turns import DeviceTurns
 from workers.encoders.protocol import Encoder, Pixels, Tokens
 from workers.encoding import Batch, Embedded, Encoding, Outcomes
 from workers.errands import Errand
@@ -34,7 +35,7 @@ class Batcher:
     """Owns an encoder's device. `budget` bounds a batch, `max_queued` what may wait; beyond it callers get 503.
 
     `bulk_batch_s` bounds what a batch of bulk work may take. `tell` hears of every batch, on the thread that owns the
-    device.
+    device; with `turns`, other models' batchers share that.
     """
 
     def __init__(
@@ -45,8 +46,10 @@ class Batcher:
         max_queued: int,
         bulk_batch_s: float = 0.05,
         tell: Callable[[Batched], None] | None = None,
+        turns: DeviceTurns | None = None,
     ) -> None:
         self._encoder = encoder
+        self._turns = turns or DeviceTurns()
         self._max_queued = max_queued
         bulk_limit, memory_limit = BulkLimit(bulk_batch_s), MemoryLimit()
         self._queue = BatchQueue(budget, bulk_limit, memory_limit)
@@ -196,7 +199,10 @@ class Batcher:
     def _own_device(self) -> None:
         while (batch := self._next_batch()) is not None:
             started = time.perf_counter()
-            outcomes = self._encoding.run(batch)
+            try:
+                outcomes = self._encoding.run(batch)
+            finally:
+                self._turns.done()
             if self._encoding.failure is not None:
                 outcomes += self._take_out_of_service(self._encoding.failure)
             done = _batched(batch, room=self._queue.budget.items(batch[0].kind), started=started)
@@ -206,19 +212,36 @@ class Batcher:
                 self._tell(done)
 
     def _next_batch(self) -> Batch | None:
-        """Wait for work; None when the batcher closes and nothing is left, or the device has failed."""
+        """Wait for work and our turn; None when the batcher closes and nothing is left, or the device has failed."""
         with self._lock:
             self._busy = False
             while self._failure is None:
-                while self._errands:
-                    self._run_errand(self._errands.popleft())
-                self._stats.dropped += self._queue.drop_cancelled()
-                if len(self._queue):
-                    return self._leave(self._queue.take())
-                if self._closing:
+                if self._errands or len(self._queue):
+                    self._take_turn()
+                    while self._errands:
+                        self._run_errand(self._errands.popleft())
+                    self._stats.dropped += self._queue.drop_cancelled()
+                    if len(self._queue):
+                        return self._leave(self._queue.take())
+                    self._turns.done()
+                elif self._closing:
                     return None
-                self._wakes_owner.wait()
+                else:
+                    self._wakes_owner.wait()
         return None
+
+    def _take_turn(self) -> None:
+        """While another model has the device, texts can be prepared."""
+        if self._turns.take_if_free():
+            return
+        self._busy = True
+        self._wakes_preparer.notify()
+        self._lock.release()
+        try:
+            self._turns.wait(self._queue.next_lane)
+        finally:
+            self._lock.acquire()
+            self._busy = False
 
     def _run_errand(self, errand: "Errand[Any]") -> None:
         self._lock.release()

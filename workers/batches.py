@@ -1,5 +1,7 @@
 """What the micro-batcher remembers of its batches: counts for operators, and how large batches may be."""
 
+from collections.abc import Sequence
+from itertools import zip_longest
 from typing import Literal
 
 import msgspec
@@ -68,6 +70,18 @@ class BatcherStats(msgspec.Struct, kw_only=True):
         if done.kind == "text":
             self.texts += done.items
             self.shared += done.items - done.distinct
+
+
+def joined(stats: Sequence[BatcherStats]) -> BatcherStats:
+    """Of several batchers as if they were one."""
+    both = BatcherStats(largest=max(one.largest for one in stats), sizes=_added([one.sizes for one in stats]))
+    for name in ("batches", "items", "failed", "dropped", "halved", "busy_s", "queued", "texts", "shared"):
+        setattr(both, name, sum(getattr(one, name) for one in stats))
+    return both
+
+
+def _added(rows: Sequence[Sequence[int]]) -> list[int]:
+    return [sum(column) for column in zip_longest(*rows, fillvalue=0)]
 
 
 class BulkLimit:

@@ -7,7 +7,7 @@ import msgspec
 
 from shared import keys, scripts
 from shared.connection import redis_errors
-from shared.jobs import Lane
+from shared.lanes import urgency_of
 from shared.pipe import Pipe, Script
 from shared.settings import Settings
 from workers.outcome import GRACE_S, Running
@@ -35,7 +35,7 @@ class Claims:
         self.worker_id = worker_id
         self._claim = Script(pipe, scripts.source("claim", settings))
 
-    async def take(self, free: Mapping[Lane, int], *, wait_s: float = 0.0) -> Claimed:
+    async def take(self, free: Mapping[str, int], *, wait_s: float = 0.0) -> Claimed:
         """Jobs for the free places of each lane; lanes are served in the order given.
 
         Waits up to `wait_s` for news of those lanes first. Raises QueueAway, QueueFull.
@@ -61,7 +61,7 @@ class Claims:
         self,
         job_id: bytes,
         due: bytes,
-        lane_: bytes,
+        lane: bytes,
         attempts: int,
         crashes: bytes | int,
         first: bytes,
@@ -69,11 +69,11 @@ class Claims:
         body: bytes | None,
         tries: int,
     ) -> Running:
-        lane: Lane = "bulk" if lane_ == b"bulk" else "interactive"
-        timeout_s = self.settings.ingest_timeout_s if lane == "bulk" else self.settings.search_timeout_s
+        is_bulk = urgency_of(lane.decode()) == "bulk"
+        timeout_s = self.settings.ingest_timeout_s if is_bulk else self.settings.search_timeout_s
         return Running(
             job_id=job_id.decode(),
-            lane=lane,
+            lane=lane.decode(),
             due_ms=int(float(due)),
             first_ms=int(float(first)),
             attempts=int(attempts),

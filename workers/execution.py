@@ -16,7 +16,9 @@ from arq.worker import Function, JobExecutionFailed, Retry, RetryJob
 from shared import keys, wire
 from shared.clock import now_ms
 from shared.errors import Problem
+from shared.lanes import lane_name, urgency_of
 from workers.device_trouble import DeviceFailed
+from workers.other_model import OtherModel
 from workers.outcome import Running
 
 logger = logging.getLogger(__name__)
@@ -30,10 +32,11 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Again(msgspec.Struct, frozen=True, kw_only=True):
-    """The job shall run again; `counted` when this attempt was one."""
+    """The job shall run again, in another `lane` if that is said; `counted` when this attempt was one."""
 
     delay_s: float = 0.0
     counted: bool = True
+    lane: str | None = None
 
 
 class Execution:
@@ -59,6 +62,8 @@ class Execution:
         except DeviceFailed as error:
             # What the device had when it failed may be why: that was a try, and tries are counted.
             return Again(counted=error.on_device)
+        except OtherModel as error:
+            return Again(counted=False, lane=lane_name(urgency_of(running.lane), error.model_name))
         except asyncio.CancelledError as error:
             if not running.stopping:
                 return Again(counted=False)

@@ -45,11 +45,18 @@ class Finishing:
         return True
 
     async def hand_back(
-        self, running: Running, *, delay_s: float = 0.0, problem: Problem | None = None, counted: bool = True
+        self,
+        running: Running,
+        *,
+        delay_s: float = 0.0,
+        problem: Problem | None = None,
+        counted: bool = True,
+        lane: str | None = None,
     ) -> None:
-        """Put the job back into its lane; `problem` is what the attempt failed with."""
+        """Put the job back into its lane, or into another; `problem` is what the attempt failed with."""
         told = wire.encode(problem) if problem is not None else b""
-        args = [running.job_id, self.worker_id, int(max(0.0, delay_s) * 1000), "0" if counted else "1", told]
+        due_in_ms, free = int(max(0.0, delay_s) * 1000), "0" if counted else "1"
+        args = [running.job_id, self.worker_id, due_in_ms, free, told, lane or running.lane]
         await self._write("release", running, args)
 
     def _ending(self, running: Running, ended: Ended, *, exhausted: bool) -> list[Any]:

@@ -12,6 +12,7 @@ from shared import keys, logs
 from shared.clock import now_ms
 from shared.errors import CliplineError, Expired
 from shared.jobs import CollectionTask, Facets, Ingest, Items, Job, Kind, Neighbours, Reindex, Search, kind_of
+from shared.lanes import model_of
 from shared.problems import from_validation
 from shared.queue import record_fields
 from shared.settings import Settings
@@ -19,6 +20,7 @@ from shared.tenants import DEFAULT_TENANT
 from shared.trace_context import read
 from workers.device_trouble import DeviceFailed
 from workers.observing import observed
+from workers.other_model import OtherModel
 from workers.outcome import Running
 from workers.parts import Parts
 from workers.tasks.call import Call, nothing
@@ -59,14 +61,16 @@ def _function(kind: Kind, type_: type[J], task: Task[J], *, timeout_s: float) ->
         parts: Parts = ctx["parts"]
         running: Running | None = ctx.get("running", {}).get(ctx["job_id"])
         request_id, parent = read(trace or ctx["job_id"])
-        attempt, lane = _call(ctx, tenant, running), running.lane if running is not None else "interactive"
+        lane = running.lane if running is not None else "interactive"
+        # A stock arq worker knows of no lanes.
+        parts, attempt = parts.of(model_of(lane)), _call(ctx, tenant, running)
         with (
             logs.about(job=ctx["job_id"], tenant=tenant, trace=request_id),
             observed(kind, attempt, parts, lane=lane, parent=parent),
         ):
             try:
                 job = await _read(ctx, payload, type_, parts, adopt=trace is None)
-                return await _run(job, attempt, parts, task, running)
+                return await _with_its_model(job, attempt, parts, task, running)
             except Exception as error:
                 _log(kind, error)
                 raise
@@ -74,6 +78,16 @@ def _function(kind: Kind, type_: type[J], task: Task[J], *, timeout_s: float) ->
                 parts.stages.leave(ctx["job_id"])
 
     return func(call, name=kind, timeout=timeout_s)
+
+
+async def _with_its_model(job: J, call: Call, parts: Parts, task: Task[J], running: Running | None) -> dict[str, Any]:
+    """Raises OtherModel when this worker does not hold it."""
+    try:
+        return await _run(job, call, parts, task, running)
+    except OtherModel as error:
+        if error.model_name not in parts.models:
+            raise
+        return await _run(job, call, parts.models[error.model_name], task, running)
 
 
 async def _run(job: J, call: Call, parts: Parts, task: Task[J], running: Running | None) -> dict[str, Any]:
@@ -131,6 +145,8 @@ def _call(ctx: Context, tenant: str, running: Running | None) -> Call:
 def _log(kind: Kind, error: Exception) -> None:
     if isinstance(error, DeviceFailed):
         logger.warning("%s is handed back: the device failed", kind)
+    elif isinstance(error, OtherModel):
+        logger.info("%s goes to the lane of another model: %s", kind, error.detail)
     elif isinstance(error, CliplineError):
         logger.info("%s failed: %s: %s", kind, error.slug, error.detail)
     else:

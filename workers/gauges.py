@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from workers.batches import joined
 from workers.parts import Parts
 from workers.worker import Worker
 
@@ -24,19 +25,19 @@ class Gauges(Collector):
         yield self._memory()
 
     def _info(self) -> Metric:
-        model = self.parts.encoder.info
-        labels = {"worker": self.worker.worker_id, "device": model.device, "model": model.model}
-        labels["precision"] = model.precision
-        family = GaugeMetricFamily("clipline_worker_info", "This worker; always 1.", labels=list(labels))
-        family.add_metric(list(labels.values()), 1.0)
+        names = ["worker", "device", "model", "precision"]
+        text = "This worker, once for each model that it holds; always 1."
+        family = GaugeMetricFamily("clipline_worker_info", text, labels=names)
+        for one in self.parts.models.values():
+            model = one.encoder.info
+            family.add_metric([self.worker.worker_id, model.device, model.model, model.precision], 1.0)
         return family
 
     def _jobs(self) -> Iterable[Metric]:
         running = [one.lane for one in list(self.worker.running.values())]
-        settings = self.worker.settings
         now = GaugeMetricFamily("clipline_worker_running", "Jobs that this worker runs.", labels=["lane"])
         most = GaugeMetricFamily("clipline_worker_places", "Jobs that it may run at once.", labels=["lane"])
-        for lane, places in (("interactive", settings.places), ("bulk", settings.max_bulk_jobs)):
+        for lane, places in self.worker.places.items():
             now.add_metric([lane], sum(one == lane for one in running))
             most.add_metric([lane], places)
         yield now
@@ -45,7 +46,7 @@ class Gauges(Collector):
         yield CounterMetricFamily("clipline_worker_retried", retried, value=self.worker.jobs_retried)
 
     def _batches(self) -> Iterable[Metric]:
-        stats = self.parts.batcher.stats()
+        stats = joined([one.batcher.stats() for one in self.parts.models.values()])
         yield GaugeMetricFamily("clipline_encoder_waiting", "Requests that wait for the device.", value=stats.queued)
         dropped = "Requests that nobody waited for any more when their turn came."
         yield CounterMetricFamily("clipline_encoder_dropped", dropped, value=stats.dropped)

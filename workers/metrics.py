@@ -2,7 +2,7 @@
 
 from prometheus_client import Counter, Histogram
 
-from shared.jobs import Kind, Lane, Took
+from shared.jobs import Kind, Took
 from shared.metrics import STAGE_BUCKETS_S, WAIT_BUCKETS_S, Labelled, LoopMeters, new_registry
 from workers.batches import Batched
 
@@ -92,7 +92,7 @@ class Metrics:
             )
         )
 
-    def waited(self, kind: Kind, lane: Lane, waited_s: float) -> None:
+    def waited(self, kind: Kind, lane: str, waited_s: float) -> None:
         self._wait.of(kind, lane).observe(waited_s)
 
     def ran(self, kind: Kind, outcome: str, took_s: float) -> None:

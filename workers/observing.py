@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from time import perf_counter
 
-from shared.jobs import Kind, Lane
+from shared.jobs import Kind
 from shared.problems import problem_of
 from shared.trace_context import follow
 from workers.parts import Parts
@@ -13,7 +13,7 @@ from workers.tasks.call import Call
 
 
 @contextmanager
-def observed(kind: Kind, call: Call, parts: Parts, *, lane: Lane, parent: str | None) -> Iterator[None]:
+def observed(kind: Kind, call: Call, parts: Parts, *, lane: str, parent: str | None) -> Iterator[None]:
     """Around one run; `parent` is the traceparent of whoever submitted the job."""
     began, outcome = perf_counter(), "succeeded"
     parts.metrics.waited(kind, lane, call.queued_ms / 1000)

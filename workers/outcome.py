@@ -9,6 +9,7 @@ from typing import Any
 from shared.clock import now_ms as clock_ms
 from shared.errors import Problem
 from shared.jobs import Lane, State, Took
+from shared.lanes import urgency_of
 from shared.settings import Settings
 
 # Exponential backoff with full jitter, as in "Exponential Backoff and Jitter" (Brooker, AWS Architecture Blog, 2015).
@@ -38,7 +39,7 @@ class Running:
     """
 
     job_id: str
-    lane: Lane
+    lane: str
     due_ms: int
     first_ms: int
     attempts: int
@@ -55,6 +56,10 @@ class Running:
     task: asyncio.Task[Any] | None = None
     timeout_s: float = 0.0
     limit: asyncio.Timeout | None = None
+
+    @property
+    def urgency(self) -> Lane:
+        return urgency_of(self.lane)
 
     def got_further(self) -> None:
         """A piece of a long job is stored: the times for a run and for trying again begin anew."""
@@ -80,9 +85,9 @@ def retry_in_s(running: Running, settings: Settings, *, now_ms: int) -> float | 
     tries = running.attempts - running.crashes
     if tries >= settings.max_tries:
         return None
-    budget_s = settings.ingest_retry_s if running.lane == "bulk" else settings.search_retry_s
+    budget_s = settings.ingest_retry_s if running.urgency == "bulk" else settings.search_retry_s
     ends_ms = running.expires_ms or running.first_ms + budget_s * 1000
-    delay_s = backoff_s(tries, running.lane)
+    delay_s = backoff_s(tries, running.urgency)
     return delay_s if now_ms + delay_s * 1000 < ends_ms else None
 
 

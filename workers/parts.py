@@ -2,9 +2,9 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from arq.connections import ArqRedis
 
@@ -17,10 +17,10 @@ from workers.batcher import Batcher
 from workers.encoders.load import load_encoder
 from workers.encoders.protocol import Encoder
 from workers.executors import BoundedExecutor, decoding_executor, fitting_executor
+from workers.held import Holding, Load
 from workers.ingest.thumbnails import Media
 from workers.metrics import Metrics
 from workers.sittings import Sittings
-from workers.sizing import assumed
 from workers.stages import Stages
 from workers.stores.observed import ObservedStore
 from workers.stores.open import open_store
@@ -28,21 +28,18 @@ from workers.stores.protocol import VectorStore
 from workers.stores.searches import Searches
 from workers.text_vectors import TextVectors
 from workers.upkeep import Upkeep
-from workers.vector_cache import VectorCache
-
-# So many requests may wait for the device for each job that may run: an ingest job encodes a chunk at once.
-QUEUED_PER_JOB = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """Handed to every task."""
+    """Handed to every task. Of several `models`, each has parts of its own, which differ in what encodes."""
 
     settings: Settings
     redis: ArqRedis
     collections: Collections
     sittings: Sittings
     rebuilds: Rebuilds
+    model_name: str
     encoder: Encoder
     batcher: Batcher
     texts: TextVectors
@@ -56,28 +53,20 @@ class Parts:
     metrics: Metrics
     tracing: Tracing
     stages: Stages
+    models: dict[str, "Parts"]
+
+    def of(self, name: str) -> "Parts":
+        """Those of a model; these, where it is not held."""
+        return self if name == self.model_name else self.models.get(name, self)
 
 
 @asynccontextmanager
-async def open_parts(
-    settings: Settings, redis: ArqRedis, *, load: Callable[[Settings], Encoder] = load_encoder
-) -> AsyncIterator[Parts]:
-    """`load` the model and open the store. Raises SettingsError for a model or a store that cannot be had."""
+async def open_parts(settings: Settings, redis: ArqRedis, *, load: Load = load_encoder) -> AsyncIterator[Parts]:
+    """`load` the models and open the store. Raises SettingsError for a model or a store that cannot be had."""
     async with AsyncExitStack() as stack:
         metrics, tracing = Metrics(), open_tracing("clipline-worker", os.environ)
         stack.push_async_callback(asyncio.to_thread, tracing.close)
-        encoder = await asyncio.to_thread(load, settings)
-        batcher = Batcher(
-            encoder,
-            budget=assumed(settings),
-            max_queued=QUEUED_PER_JOB * settings.places,
-            bulk_batch_s=settings.bulk_batch_ms / 1000,
-            tell=metrics.batched,
-        )
-        stack.push_async_callback(asyncio.to_thread, batcher.close)
-        cache = VectorCache(redis, settings, encoder.info) if settings.cache_vectors else None
-        texts = TextVectors(encoder, batcher, cache, most=settings.cache_vectors, count=metrics.spared)
-        stack.push_async_callback(texts.close)
+        holding = await Holding(settings, redis, metrics, stack).all(load)
         store = ObservedStore(await open_store(settings), metrics, tracing)
         stack.push_async_callback(store.close)
         upkeep = Upkeep(store)
@@ -88,15 +77,17 @@ async def open_parts(
         stack.push_async_callback(asyncio.to_thread, fitting.close)
         backgrounds = Backgrounds(store)
         stack.push_async_callback(backgrounds.close)
-        yield Parts(
+        first = holding[0]
+        parts = Parts(
             settings=settings,
             redis=redis,
             collections=Collections(redis),
             sittings=Sittings(redis, settings),
             rebuilds=Rebuilds(redis),
-            encoder=encoder,
-            batcher=batcher,
-            texts=texts,
+            model_name=first.name,
+            encoder=first.encoder,
+            batcher=first.batcher,
+            texts=first.texts,
             store=store,
             searches=Searches(store),
             media=Media(settings.media_path),
@@ -107,4 +98,10 @@ async def open_parts(
             metrics=metrics,
             tracing=tracing,
             stages=Stages(),
+            models={},
         )
+        for held in holding:
+            parts.models[held.name] = replace(
+                parts, model_name=held.name, encoder=held.encoder, batcher=held.batcher, texts=held.texts
+            )
+        yield parts

@@ -14,7 +14,6 @@ from redis.exceptions import ResponseError
 
 from shared.connection import redis_errors
 from shared.errors import Unavailable
-from shared.jobs import Lane
 from shared.pipe import Pipe
 from workers.claiming import Claims
 from workers.outcome import Running
@@ -30,7 +29,7 @@ class Taking:
 
     def __init__(
         self,
-        lane: Lane,
+        lane: str,
         *,
         places: int,
         pipe: Pipe,

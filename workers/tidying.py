@@ -11,7 +11,7 @@ from shared import keys, scripts
 from shared.clock import now_ms
 from shared.connection import redis_errors
 from shared.errors import Unavailable
-from shared.jobs import LANES
+from shared.lanes import lanes_of
 from shared.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -32,6 +32,7 @@ class Tidying:
         self.settings = settings
         self.worker_id = worker_id
         self._sweep = sweep
+        self._lanes_known = lanes_of(settings.model_names)
         self._tenant = redis.register_script(scripts.source("tidy_tenant", settings))
         self._lane = redis.register_script(scripts.source("tidy_lane", settings))
 
@@ -61,7 +62,7 @@ class Tidying:
         return done
 
     async def _lanes(self) -> int:
-        counts = [await self._lane(keys=[keys.queue(lane)], args=[lane]) for lane in LANES]
+        counts = [await self._lane(keys=[keys.queue(lane)], args=[lane]) for lane in self._lanes_known]
         return sum(int(count) for count in counts)
 
     async def _tenants(self) -> int:

@@ -7,7 +7,8 @@ from functools import partial
 import numpy as np
 
 from shared.errors import StoreAway
-from workers.parts import QUEUED_PER_JOB, Parts
+from workers.held import QUEUED_PER_JOB
+from workers.parts import Parts
 from workers.sizing import Sizing, measure, told
 from workers.tasks.call import Stopwatch
 
@@ -16,15 +17,23 @@ logger = logging.getLogger(__name__)
 STORE_PAUSE_S = 1.0
 
 
-async def warm_up(parts: Parts) -> Sizing:
-    """Use model and batches of every size once, settle how large they may be, and wait for the store."""
+async def warm_up(parts: Parts) -> dict[str, Sizing]:
+    """Use every model and batches of every size once, settle how large they may be, and wait for the store.
+
+    What was found, by the model's name.
+    """
+    sizings = {name: await _warm_up(of_model) for name, of_model in parts.models.items()}
+    await _wait_for_store(parts)
+    return sizings
+
+
+async def _warm_up(parts: Parts) -> Sizing:
     watch = Stopwatch()
     height, width = parts.encoder.info.image_size
     grey = np.full((height, width, 3), 127, dtype=np.uint8)
     await asyncio.gather(parts.batcher.text("a picture"), parts.batcher.image(grey))
     sizing = await parts.batcher.on_device(partial(measure, settings=parts.settings))
     parts.batcher.resize(sizing.budget, max_queued=QUEUED_PER_JOB * sizing.jobs)
-    await _wait_for_store(parts)
     logger.info("warm after %.0f ms: %s on %s", watch.lap_ms(), parts.encoder.info.model, parts.encoder.info.device)
     logger.info(told(sizing))
     return sizing

@@ -6,7 +6,7 @@ docs/arq.md lists what stays the same on the wire.
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -16,7 +16,8 @@ from arq.worker import Function
 
 from shared import keys, logs, wire
 from shared.connection import BLOCK_S
-from shared.jobs import LANES, Lane
+from shared.lanes import lane_name
+from shared.model_names import DEFAULT_MODEL
 from shared.pipe import Pipe
 from shared.settings import Settings
 from workers.claiming import Claims
@@ -31,7 +32,7 @@ logger = logging.getLogger(__name__)
 
 
 class Worker(arq.worker.Worker):
-    """Takes jobs from all lanes of one Redis. `functions` are arq functions, named after the kinds of job."""
+    """Takes jobs from the lanes of its models. `functions` are arq functions, named after the kinds of job."""
 
     def __init__(
         self,
@@ -42,15 +43,17 @@ class Worker(arq.worker.Worker):
         settings: Settings,
         worker_id: str,
         ctx: dict[Any, Any] | None = None,
-        lanes: Sequence[Lane] = LANES,
+        places: Mapping[str, int] | None = None,
     ) -> None:
+        """`places`: interactive jobs at once, of each model that it holds; without, as set of the default one."""
+        self.places = _places(places or {DEFAULT_MODEL: settings.places}, bulk=settings.max_bulk_jobs)
         self.running: dict[str, Running] = {}
         super().__init__(
             functions,
             redis_pool=redis,
-            queue_name=keys.queue(lanes[0]),
+            queue_name=keys.queue(next(iter(self.places))),
             ctx=ctx,
-            max_jobs=settings.places + settings.max_bulk_jobs,
+            max_jobs=sum(self.places.values()),
             job_timeout=settings.search_timeout_s,
             keep_result=settings.keep_result_s,
             job_serializer=wire.encode,
@@ -60,7 +63,6 @@ class Worker(arq.worker.Worker):
         )
         self.settings = settings
         self.worker_id = worker_id
-        self.lanes = tuple(lanes)
         self.ctx["running"] = self.running
         self.drain_asked = asyncio.Event()
         self._serving: list[asyncio.Task[None]] = []
@@ -74,7 +76,7 @@ class Worker(arq.worker.Worker):
             max_tries=settings.max_tries + settings.max_crashes,
         )
         self._finishing = Finishing(self._pipe, settings, worker_id=worker_id)
-        self._takings = {lane: self._taking(lane, Pipe(blocking, timeout_s=3 * BLOCK_S)) for lane in self.lanes}
+        self._takings = {lane: self._taking(lane, Pipe(blocking, timeout_s=3 * BLOCK_S)) for lane in self.places}
         self._control = Control(
             blocking=blocking,
             worker_id=worker_id,
@@ -134,13 +136,12 @@ class Worker(arq.worker.Worker):
 
     # -- taking jobs
 
-    def _taking(self, lane: Lane, pipe: Pipe) -> Taking:
-        settings = self.settings
+    def _taking(self, lane: str, pipe: Pipe) -> Taking:
         return Taking(
             lane,
-            places=settings.max_bulk_jobs if lane == "bulk" else settings.places,
+            places=self.places[lane],
             pipe=pipe,
-            claims=Claims(pipe, settings, worker_id=self.worker_id),
+            claims=Claims(pipe, self.settings, worker_id=self.worker_id),
             start=self._start,
             hand_back=partial(self._finishing.hand_back, counted=False),
         )
@@ -169,7 +170,9 @@ class Worker(arq.worker.Worker):
             self._takings[running.lane].finishing(running)
             if isinstance(outcome, Again):
                 self.jobs_retried += 1
-                await self._finishing.hand_back(running, delay_s=outcome.delay_s, counted=outcome.counted)
+                await self._finishing.hand_back(
+                    running, delay_s=outcome.delay_s, counted=outcome.counted, lane=outcome.lane
+                )
             elif not await self._finishing.end(running, outcome):
                 self.jobs_retried += 1
             elif outcome.problem is None:
@@ -204,6 +207,14 @@ class Worker(arq.worker.Worker):
         running.stopping, running.lost = True, why == LOST
         logger.info("stopping job %s: %s", job_id, why)
         running.task.cancel()
+
+
+def _places(interactive: Mapping[str, int], *, bulk: int) -> dict[str, int]:
+    """From those of each model to those of each lane."""
+    places: dict[str, int] = {}
+    for name, jobs in interactive.items():
+        places |= {lane_name("interactive", name): jobs, lane_name("bulk", name): bulk}
+    return places
 
 
 async def _ended(task: asyncio.Task[None]) -> None:

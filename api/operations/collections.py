@@ -60,13 +60,13 @@ COLLECTIONS: tuple[Operation, ...] = (
     Operation(
         method="post",
         path="/v1/collections/{name}/reindex",
-        summary="Encode a collection's pictures anew with the workers' model, while it is searched",
+        summary="Encode a collection's pictures anew, with its model or another, while it is searched",
         tag="collections",
         params=params.WaitParams,
         body={JSON: ReindexRequest},
         body_required=False,
         answers=ENQUEUED,
-        errors=(*WRITING, *BODY, *ADMISSION, errors.CollectionNotFound, errors.KeyReused),
+        errors=(*WRITING, *BODY, *ADMISSION, errors.CollectionNotFound, errors.ModelMismatch, errors.KeyReused),
         headers=IDEMPOTENT,
     ),
     Operation(
@@ -82,6 +82,7 @@ COLLECTIONS: tuple[Operation, ...] = (
             *BODY,
             *ADMISSION,
             errors.CollectionNotFound,
+            errors.ModelMismatch,
             errors.PictureTooLarge,
             errors.VideoTooLarge,
             errors.KeyReused,

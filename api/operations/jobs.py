@@ -33,6 +33,7 @@ JOBS: tuple[Operation, ...] = (
             errors.CollectionNotFound,
             errors.SessionNotFound,
             errors.NothingToContinue,
+            errors.ModelMismatch,
             errors.BadPicture,
             errors.KeyReused,
             *ADMISSION,

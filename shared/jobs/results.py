@@ -6,6 +6,7 @@ import msgspec
 
 from shared.errors import Problem
 from shared.jobs.names import GroupKey, Kind, Lane, Payload, PlanName, State
+from shared.model_names import DEFAULT_MODEL
 
 
 class Took(msgspec.Struct, frozen=True, kw_only=True):
@@ -163,7 +164,8 @@ class NeighboursResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Collection(msgspec.Struct, frozen=True, kw_only=True):
-    """A collection as clients see it; `model` is the fingerprint of the encoder that filled it.
+    """A collection as clients see it; `model` is the fingerprint of the encoder that filled it, `model_name` the model
+    of the fleet whose workers serve it.
 
     `generation` counts how often it was reindexed.
     """
@@ -177,6 +179,7 @@ class Collection(msgspec.Struct, frozen=True, kw_only=True):
     payload: dict[str, str] = msgspec.field(default_factory=dict)
     created_at: str = ""
     generation: int = 0
+    model_name: str = DEFAULT_MODEL
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
@@ -190,7 +193,10 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class JobView(msgspec.Struct, frozen=True, kw_only=True):
-    """A job as clients see it; times are ISO 8601 UTC. `redacted`: what was asked and answered is not shown."""
+    """A job as clients see it; times are ISO 8601 UTC. It waits for a worker that holds the model `model_name`.
+
+    `redacted`: what was asked and answered is not shown.
+    """
 
     id: str
     kind: Kind
@@ -211,3 +217,4 @@ class JobView(msgspec.Struct, frozen=True, kw_only=True):
     error: Problem | None = None
     history: list[Attempt] = msgspec.field(default_factory=list)
     redacted: bool = False
+    model_name: str = DEFAULT_MODEL

@@ -42,11 +42,13 @@ class CollectionSpec(Body, frozen=True):
     """What a collection is made with; `payload` names its filterable fields.
 
     Within a group items stand in the order of `order_field`; unless it is said, that is an integer at `position`.
+    `model_name` is the model of the fleet that encodes it; unless it is said, a new collection gets the default one.
     """
 
     group_field: Annotated[str, msgspec.Meta(min_length=1, max_length=256)] | None = None
     order_field: Annotated[str, msgspec.Meta(min_length=1, max_length=256)] | None = None
     payload: Annotated[dict[str, FieldType], msgspec.Meta(max_length=64)] = msgspec.field(default_factory=dict)
+    model_name: Name | None = None
 
     def __post_init__(self) -> None:
         if self.group_field is None and self.order_field is not None:
@@ -65,13 +67,15 @@ class CollectionTask(Body, frozen=True, tag_field="kind", tag="collection"):
 
 
 class Reindex(Body, frozen=True, tag_field="kind", tag="reindex"):
-    """Encode a collection's pictures anew with the worker's model, beside it, and let that take its place.
+    """Encode a collection's pictures anew beside it, with its model as it is now or with the one that `model_name`
+    says, and let that take its place.
 
     `leave_out`: also when some pictures can no longer be read, which are gone from it then.
     """
 
     collection: Name
     leave_out: bool = False
+    model_name: Name | None = None
 
 
 class Items(Body, frozen=True, tag_field="kind", tag="items"):

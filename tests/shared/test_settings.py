@@ -84,6 +84,10 @@ BOUNDED: dict[str, st.SearchStrategy[Any]] = {
     "port": st.integers(0, 65535),
     "max_wait_s": st.floats(0.001, 30),
     "video_step_s": st.floats(0, 3_600),
+    "models": st.sampled_from(["", "photo=ViT-L-14/laion2b_s32b_b82k", "a=local-dir:x/y,b=hf-hub:c/d"]),
+    "worker_models": st.sampled_from(["", "default"]),
+    "metrics_listen": st.sampled_from(["", "127.0.0.1:9464", "[::1]:0"]),
+    "allowed_origins": st.sampled_from(["", "https://app.example.com", "http://localhost:5173,https://a.b"]),
 }
 
 
@@ -93,10 +97,6 @@ def value_of(field: str) -> st.SearchStrategy[Any]:
         return st.just(default)
     if field == "tenant_weights":
         return st.from_regex(r"([a-z]{1,3}=[0-9]{1,2},){0,3}", fullmatch=True)
-    if field == "metrics_listen":
-        return st.sampled_from(["", "127.0.0.1:9464", "[::1]:0"])
-    if field == "allowed_origins":
-        return st.sampled_from(["", "https://app.example.com", "http://localhost:5173,https://a.b"])
     if field in BOUNDED:
         return BOUNDED[field]
     if isinstance(default, float):
@@ -132,3 +132,38 @@ def test_the_media_folder_follows_the_data_folder() -> None:
 def test_ingest_roots_are_separated_by_colons() -> None:
     assert Settings(ingest_roots="/a::/b/c").ingest_root_paths == (Path("/a"), Path("/b/c"))
     assert Settings().ingest_root_paths == ()
+
+
+def test_models_have_names_and_a_worker_may_hold_some() -> None:
+    given = {
+        "CLIPLINE_MODELS": "photo=ViT-L-14/laion2b_s32b_b82k,demo=local-dir:demo/model,file=ViT-B-32//weights/b32.pt",
+        "CLIPLINE_WORKER_MODELS": "demo,photo",
+    }
+    settings = from_env(given)
+    assert settings.model_names == ("default", "photo", "demo", "file")
+    assert settings.held_models == ("demo", "photo")
+    photo, demo, file = (settings.of_model(name) for name in ("photo", "demo", "file"))
+    assert (photo.model, photo.pretrained) == ("ViT-L-14", "laion2b_s32b_b82k")
+    assert (demo.model, demo.pretrained) == ("local-dir:demo/model", "")
+    assert (file.model, file.pretrained) == ("ViT-B-32", "/weights/b32.pt")
+    assert settings.of_model("default") == settings
+    assert Settings().held_models == Settings().model_names == ("default",)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("models", "photo", "matching regex"),
+        ("models", "Photo=ViT-B-32/openai", "matching regex"),
+        ("models", "photo=ViT-B-32/openai,", "matching regex"),
+        ("models", "photo=ViT-B-32", "ARCHITECTURE/WEIGHTS"),
+        ("models", "default=ViT-B-32/openai", "CLIPLINE_MODEL"),
+        ("models", "a=ViT-B-32/openai,a=ViT-L-14/openai", "twice"),
+        ("models", ",".join(f"m{n}=ViT-B-32/openai" for n in range(16)), "at most 16"),
+        ("worker_models", "photo", "default"),
+    ],
+)
+def test_a_model_that_cannot_be_is_named(field: str, value: str, words: str) -> None:
+    with pytest.raises(SettingsError, match=variable(field)) as wrong:
+        from_env({variable(field): value})
+    assert words in str(wrong.value)

@@ -27,7 +27,7 @@ class Hands:
         self._finishing = Finishing(pipe, own, worker_id=name)
 
     async def claim(self, free: dict[Lane, int]) -> list[Running]:
-        return (await self._claims.take(free)).jobs
+        return (await self._claims.take({str(lane): count for lane, count in free.items()})).jobs
 
     async def succeed(self, running: Running) -> None:
         await self._finishing.end(running, Ended(envelope=wire.encode({"s": True, "r": {"by": self.name}})))

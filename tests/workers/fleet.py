@@ -2,7 +2,7 @@
 
 import asyncio
 import inspect
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -19,12 +19,23 @@ from workers.worker import Worker
 
 @asynccontextmanager
 async def running_worker(
-    settings: Settings, functions: list[Function], *, worker_id: str = "w1", ctx: dict[Any, Any] | None = None
+    settings: Settings,
+    functions: list[Function],
+    *,
+    worker_id: str = "w1",
+    ctx: dict[Any, Any] | None = None,
+    places: Mapping[str, int] | None = None,
 ) -> AsyncIterator[Worker]:
     """Takes jobs until the block ends, then drains."""
     async with connect(settings) as redis, connect(settings, blocking=True) as blocking:
         worker = Worker(
-            functions, redis=redis, blocking=blocking, settings=settings, worker_id=worker_id, ctx=ctx or {}
+            functions,
+            redis=redis,
+            blocking=blocking,
+            settings=settings,
+            worker_id=worker_id,
+            ctx=ctx or {},
+            places=places,
         )
         taking = asyncio.create_task(worker.async_run())
         try:

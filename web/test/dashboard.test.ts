@@ -28,6 +28,7 @@ const JOB: Job = {
   error: null,
   history: [],
   redacted: false,
+  model_name: "default",
 };
 const START = Date.parse(JOB.created_at);
 
@@ -74,8 +75,8 @@ describe("a job's timeline", () => {
 });
 
 describe("trouble", () => {
-  const queue: Queue = { name: "bulk", depth: 0, running: 0, oldest_age_s: null, paused: false, max_depth: 100 };
-  const worker = { host: "h", state: "running", last_seen_at: JOB.created_at, succeeded: 5, failed: 0, running: 0 } as Worker;
+  const queue: Queue = { name: "bulk", depth: 0, running: 0, oldest_age_s: null, paused: false, max_depth: 100, model_name: "default" };
+  const worker = { host: "h", state: "running", last_seen_at: JOB.created_at, succeeded: 5, failed: 0, running: 0, models: [{ name: "default" }] } as Worker;
 
   it("is not told when there is none", () => {
     expect(troublesOf([worker], [queue], START)).toEqual([]);
@@ -86,6 +87,8 @@ describe("trouble", () => {
     ["a paused queue", [worker], [{ ...queue, paused: true, depth: 2 }], "bulk is paused, and 2 wait"],
     ["an old job", [worker], [{ ...queue, depth: 1, oldest_age_s: 90 }], "has waited for 1 min"],
     ["a full queue", [worker], [{ ...queue, depth: 90, oldest_age_s: 1 }], "nearly full"],
+    ["a model that nobody holds", [worker], [{ ...queue, name: "bulk@photo", model_name: "photo", depth: 3 }], "No worker holds the model photo, and 3 jobs wait"],
+    ["a worker of an older release", [{ ...worker, models: [], state: "draining" }], [queue], "drains"],
     ["a draining worker", [{ ...worker, state: "draining" }], [queue], "drains"],
     ["failures", [{ ...worker, failed: 20 }], [queue], "fails one job in"],
   ])("is told of %s", (_, workers, queues, said) => {

@@ -23,6 +23,7 @@ const collection = (name: string): Collection => ({
   payload: {},
   created_at: "2026-11-21T09:00:00.000Z",
   generation: 0,
+  model_name: "default",
 });
 
 test.each([

@@ -27,9 +27,11 @@ async def _create(job: CollectionTask, call: Call, parts: Parts) -> Collection:
     known = await parts.collections.find(call.tenant, job.collection)
     if known is not None:
         require_same(known, spec)
-        require_model(known, parts.encoder.info)
+        require_model(known, parts)
     info = parts.encoder.info
-    made = known or msgspec.structs.replace(from_spec(job.collection, spec), model=info.fingerprint, dim=info.dim)
+    made = known or msgspec.structs.replace(
+        from_spec(job.collection, spec), model=info.fingerprint, dim=info.dim, model_name=parts.model_name
+    )
     # The store first: what the registry names exists. A repeated attempt finds it there and goes on; a store that lost
     # what the registry names gets it back.
     await parts.store.create(stored_name(call.tenant, made), dim=info.dim, indexes=indexes_of(spec), meta=_meta(made))

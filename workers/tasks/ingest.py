@@ -31,7 +31,7 @@ CHUNK = 32
 async def ingest(job: Ingest, call: Call, parts: Parts) -> IngestResult:
     """Index the job's files. Raises CollectionNotFound, ModelMismatch, StoreAway, EncoderAway."""
     collection = await parts.collections.get(call.tenant, job.collection)
-    require_model(collection, parts.encoder.info)
+    require_model(collection, parts)
     run, watch = _Run(job, call, parts), Stopwatch()
     files, done = iter(job.files), 0
     while chunk := list(islice(files, CHUNK)):

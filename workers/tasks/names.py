@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 from shared.errors import ModelMismatch
 from shared.jobs import MAX_ID, Collection, Payload
-from workers.encoders.protocol import EncoderInfo
+from workers.other_model import OtherModel
+from workers.parts import Parts
 
 # Where our own facts about an item live in its payload; clients never see it.
 INTERNAL = "_clipline"
@@ -64,8 +65,14 @@ def public(payload: Payload | None) -> Payload | None:
     return None if payload is None else {key: value for key, value in payload.items() if key != INTERNAL}
 
 
-def require_model(collection: Collection, info: EncoderInfo) -> None:
-    """Raises ModelMismatch when the collection's vectors come from another encoder."""
+def require_model(collection: Collection, parts: Parts) -> None:
+    """Raises OtherModel when the collection has another of the fleet's models, ModelMismatch when its vectors come from
+    another encoder than the one that has the name now.
+    """
+    name, info = collection.model_name, parts.encoder.info
+    if name != parts.model_name and name in parts.settings.model_names:
+        text = f"collection {collection.name!r} is one of the model {name!r}, this is {parts.model_name!r}"
+        raise OtherModel(text, model_name=name)
     if collection.model is not None and collection.model != info.fingerprint:
         raise ModelMismatch(
             f"collection {collection.name!r} was made with {collection.model}, this worker has {info.fingerprint} "

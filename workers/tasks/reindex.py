@@ -67,7 +67,11 @@ class _Run:
         info = parts.encoder.info
         self.job, self.call, self.parts, self.before = job, call, parts, before
         self.after = msgspec.structs.replace(
-            before, model=info.fingerprint, dim=info.dim, generation=before.generation + 1
+            before,
+            model=info.fingerprint,
+            dim=info.dim,
+            generation=before.generation + 1,
+            model_name=parts.model_name,
         )
         self.old = stored_name(call.tenant, before)
         self.new = stored_name(call.tenant, self.after)
@@ -115,7 +119,8 @@ class _Run:
 
     def _same(self, meta: dict[str, str]) -> bool:
         made = msgspec.json.decode(meta["collection"], type=Collection)
-        return (made.model, made.created_at) == (self.after.model, self.after.created_at)
+        theirs, ours = ((one.model, one.model_name, one.created_at) for one in (made, self.after))
+        return theirs == ours
 
     async def _forget_gone(self) -> None:
         """What the draft has of an earlier attempt and the collection no longer has."""

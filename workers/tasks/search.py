@@ -44,7 +44,7 @@ async def search(job: Search, call: Call, parts: Parts) -> SearchResult:
 
 async def _search(job: Search, call: Call, parts: Parts) -> SearchResult:
     collection, sitting = await _places(job, call, parts)
-    require_model(collection, parts.encoder.info)
+    require_model(collection, parts)
     watch = Stopwatch()
     asked = await _asked(job, sitting, collection, call, parts)
     encode_ms = 0.0 if job.next else watch.lap_ms()

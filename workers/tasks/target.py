@@ -26,7 +26,7 @@ class Target:
         """
         tenant, name = self._call.tenant, self._job.collection
         async with self._parts.rebuilds.writing(tenant, name, job=self._call.job_id) as write:
-            require_model(write.collection, self._parts.encoder.info)
+            require_model(write.collection, self._parts)
             self.stored, self._ids = stored_name(tenant, write.collection), write.ids
             yield
 

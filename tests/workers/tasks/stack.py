@@ -30,6 +30,7 @@ from shared.jobs import (
     Search,
     SearchResult,
 )
+from shared.model_names import DEFAULT_MODEL
 from shared.queue import Queue
 from shared.settings import Settings
 from tests.workers.fleet import running_worker
@@ -56,15 +57,16 @@ def write_picture(path: Path, *, seed: int) -> Path:
 
 
 class Stack:
-    """Submits jobs as the API does and returns what their worker answered."""
+    """Submits jobs for one model, as the API does, and returns what their worker answered."""
 
-    def __init__(self, parts: Parts, queue: Queue, folder: Path) -> None:
+    def __init__(self, parts: Parts, queue: Queue, folder: Path, *, model_name: str = DEFAULT_MODEL) -> None:
+        self.model_name = model_name
         self.parts = parts
         self.queue = queue
         self.folder = folder
 
     async def run(self, job: Job, *, tenant: str = "t") -> JobView:
-        sent = await self.queue.submit(job, tenant=tenant)
+        sent = await self.queue.submit(job, tenant=tenant, model_name=self.model_name)
         view = await self.queue.wait(tenant, sent.id, timeout_s=WITHIN_S)
         assert view.finished_at is not None, f"still {view.state}"
         return view

@@ -229,7 +229,7 @@ export interface Moment {
   moment_s: number;
 }
 
-/** A collection as clients see it; `model` is the fingerprint of the encoder that filled it. */
+/** A collection as clients see it; `model` is the fingerprint of the encoder that filled it, `model_name` the model */
 export interface Collection {
   name: string;
   count: number;
@@ -240,6 +240,7 @@ export interface Collection {
   payload: Record<string, string>;
   created_at: string;
   generation: number;
+  model_name: string;
 }
 
 /** A job that was taken; `position` jobs were in its lane before it. */
@@ -252,7 +253,7 @@ export interface Accepted {
   position: number | null;
 }
 
-/** A job as clients see it; times are ISO 8601 UTC. `redacted`: what was asked and answered is not shown. */
+/** A job as clients see it; times are ISO 8601 UTC. It waits for a worker that holds the model `model_name`. */
 export interface Job {
   id: string;
   kind: JobKind;
@@ -273,6 +274,7 @@ export interface Job {
   error: Problem | null;
   history: Attempt[];
   redacted: boolean;
+  model_name: string;
 }
 
 /** A start of a job that brought no result, and why; times are ISO 8601 UTC. */
@@ -311,11 +313,13 @@ export interface CollectionSpec {
   group_field?: string;
   order_field?: string;
   payload?: Record<string, "bool" | "datetime" | "float" | "geo" | "integer" | "keyword" | "text">;
+  model_name?: string;
 }
 
 /** `leave_out`: switch even if some pictures can no longer be read, which are gone from the collection then. */
 export interface ReindexRequest {
   leave_out?: boolean;
+  model_name?: string;
 }
 
 /** Files that the workers can see, by absolute `path`; or known by `hash` alone, to ask which are wanted. */
@@ -551,20 +555,38 @@ export interface Worker {
   text_batch_ms: number;
   images_s: number;
   image_batch_ms: number;
+  models: HeldModel[];
+}
+
+/** A model that a worker holds: its name in the fleet, what it is, and the budget of its batches, as in the */
+export interface HeldModel {
+  name: string;
+  model: string;
+  fingerprint: string;
+  dim: number;
+  precision: string;
+  max_batch: number;
+  max_batch_tokens: number;
+  max_batch_images: number;
+  texts_s: number;
+  text_batch_ms: number;
+  images_s: number;
+  image_batch_ms: number;
 }
 
 export interface QueueList {
   queues: Queue[];
 }
 
-/** A queue as clients see it: `depth` jobs wait, the oldest since `oldest_age_s`. */
+/** A queue as clients see it: `depth` jobs wait, the oldest since `oldest_age_s`, for a worker that holds the model */
 export interface Queue {
-  name: Lane;
+  name: string;
   depth: number;
   running: number;
   oldest_age_s: number | null;
   paused: boolean;
   max_depth: number;
+  model_name: string;
 }
 
 /** Which jobs: those of one state that pass all the rest, newest first, or those of `ids` alone. */
@@ -622,7 +644,7 @@ export interface Statistics {
 
 /** Lists have one number for each step, oldest first; `waits` one list of buckets for each step. */
 export interface LaneHistory {
-  name: Lane;
+  name: string;
   in_per_s: number;
   out_per_s: number;
   wait: Quantiles;
@@ -714,13 +736,14 @@ export interface Alive {
   alive: boolean;
 }
 
-/** `redis` answers and has `memory` left, `queue` has room in both lanes, `workers` beat their hearts. */
+/** `redis` answers and has `memory` left, `queue` has room in all lanes that a worker serves, `workers` beat their */
 export interface Ready {
   ready: boolean;
   redis: boolean;
   memory: boolean;
   queue: boolean;
   workers: number;
+  missing?: string[];
 }
 
 /** The first frame of a browser, which cannot set headers. */

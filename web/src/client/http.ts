@@ -14,7 +14,6 @@ import type {
   JobKind,
   JobPage,
   JobState,
-  Lane,
   NeighboursResult,
   Payload,
   Queue,
@@ -171,11 +170,11 @@ export class HttpClient {
     return (await this.#json<{ queues: Queue[] }>("v1/queues", { signal })).queues;
   }
 
-  pauseQueue(name: Lane): Promise<Queue> {
+  pauseQueue(name: string): Promise<Queue> {
     return this.#json<Queue>(`v1/queues/${name}/pause`, { method: "POST" });
   }
 
-  resumeQueue(name: Lane): Promise<Queue> {
+  resumeQueue(name: string): Promise<Queue> {
     return this.#json<Queue>(`v1/queues/${name}/resume`, { method: "POST" });
   }
 

@@ -5,7 +5,7 @@ import { useCallback } from "preact/hooks";
 
 import type { Job, JobRequest } from "../client/contract.ts";
 import type { SweepVerb } from "../client/http.ts";
-import { ago, moment } from "../ui/format.ts";
+import { ago, laneOf, moment } from "../ui/format.ts";
 import { Icon } from "../ui/icons.tsx";
 import { Modal } from "../ui/modal.tsx";
 import { StateBadge } from "../ui/state-badge.tsx";
@@ -81,7 +81,7 @@ function Facts({ job }: { job: Job }): VNode {
       <Fact name="id">
         <code data-testid="job-id">{job.id}</code>
       </Fact>
-      <Fact name="lane">{job.lane}</Fact>
+      <Fact name="lane">{laneOf(job)}</Fact>
       <Fact name="collection">{job.collection}</Fact>
       <Fact name="tenant">{job.tenant}</Fact>
       <Fact name="created">{moment(job.created_at)}</Fact>

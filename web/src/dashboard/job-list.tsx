@@ -3,7 +3,7 @@
 import type { VNode } from "preact";
 
 import type { Job } from "../client/contract.ts";
-import { ago, duration, moment } from "../ui/format.ts";
+import { ago, duration, laneOf, moment } from "../ui/format.ts";
 import { Notice } from "../ui/notice.tsx";
 import { StateBadge } from "../ui/state-badge.tsx";
 
@@ -107,7 +107,7 @@ function Row({ job, nowMs, chosen, tenants, onChoose, onOpen }: RowProps): VNode
       <td>
         <StateBadge state={job.state} />
       </td>
-      <td class="lane">{job.lane}</td>
+      <td class="lane">{laneOf(job)}</td>
       <td class="collection">{job.collection}</td>
       <td class="number">{took === null ? "" : duration(took)}</td>
       <td class="number">

@@ -9,8 +9,21 @@ const FULL = 0.8;
 
 export function troublesOf(workers: readonly Worker[], queues: readonly Queue[], nowMs: number): string[] {
   const none = workers.length === 0 ? ["No worker is running: jobs wait until one comes. Start it with `clipline worker`."] : [];
-  return [...none, ...queues.flatMap(ofQueue), ...workers.flatMap((worker) => ofWorker(worker, nowMs))];
+  return [...none, ...(workers.length > 0 ? ofModels(workers, queues) : []), ...queues.flatMap(ofQueue), ...workers.flatMap((worker) => ofWorker(worker, nowMs))];
 }
+
+/** Models that no worker holds: their jobs wait, those of the others do not. */
+function ofModels(workers: readonly Worker[], queues: readonly Queue[]): string[] {
+  const held = new Set(workers.flatMap((worker) => namesOf(worker)));
+  const missing = new Set(queues.map((queue) => queue.model_name).filter((name) => !held.has(name)));
+  return [...missing].map((name) => {
+    const waiting = queues.filter((queue) => queue.model_name === name).reduce((sum, { depth }) => sum + depth, 0);
+    return `No worker holds the model ${name}${waiting > 0 ? `, and ${count(waiting)} jobs wait for one` : ""}. Start it with \`clipline worker --models ${name}\`.`;
+  });
+}
+
+/** One of a release that told of no models has the default one. */
+const namesOf = ({ models }: Worker): string[] => (models.length > 0 ? models.map(({ name }) => name) : ["default"]);
 
 function ofQueue({ name, depth, max_depth: most, oldest_age_s: oldest, paused }: Queue): string[] {
   const full = most > 0 && depth > FULL * most ? [`${name} is nearly full: ${count(depth)} of ${count(most)}.`] : [];

@@ -69,9 +69,19 @@ function WorkerCard({ worker, nowMs, change, onChanged }: CardProps): VNode {
 function Facts({ worker, nowMs, change }: Omit<CardProps, "onChanged">): VNode {
   return (
     <dl class="facts">
-      <Fact name="model">
-        {worker.model} <span class="soft">{worker.precision}</span>
-      </Fact>
+      {worker.models.length > 1 ? (
+        <Fact name="models">
+          {worker.models.map(({ name, model, precision }) => (
+            <div key={name}>
+              {name}: {model} <span class="soft">{precision}</span>
+            </div>
+          ))}
+        </Fact>
+      ) : (
+        <Fact name="model">
+          {worker.model} <span class="soft">{worker.precision}</span>
+        </Fact>
+      )}
       <Fact name="busy">
         {count(worker.running)} of {count(worker.max_jobs)} jobs, {count(worker.waiting)} wait for the device
       </Fact>

@@ -76,3 +76,7 @@ export function plain(value: unknown): string {
   if (typeof value === "string") return value;
   return value === undefined ? "" : JSON.stringify(value);
 }
+
+/** A job's lane as its queue is called: of another model than the default one with that behind it. */
+export const laneOf = ({ lane, model_name: model }: { lane: string; model_name: string }): string =>
+  model === "default" ? lane : `${lane}@${model}`;
