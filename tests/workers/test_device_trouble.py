@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -174,3 +175,30 @@ async def test_a_worker_whose_device_breaks_hands_back_what_it_holds_and_ends(
     attempts = sorted(view.attempts for view in views)
     assert attempts[:-2] == [1] * (len(sent) - 2)
     assert attempts[-1] <= 2
+
+
+async def test_the_second_model_s_device_failing_ends_the_worker_too(
+    own: Settings, tiny_encoder: Encoder, tiny_model: Path
+) -> None:
+    settings = msgspec.structs.replace(own, models=f"other=local-dir:{tiny_model}/", pretrained="first")
+    broken = False
+
+    def check(_: int) -> None:
+        if broken:
+            cuda_breaks()
+
+    def load(asked: Settings) -> Encoder:
+        return tiny_encoder if asked.pretrained == "first" else Device(tiny_encoder, check)
+
+    async with connect(settings) as redis, asyncio.timeout(WITHIN_S):
+        queue = Queue(redis, settings)
+        worker = asyncio.create_task(serve(settings, stop=asyncio.Event(), load=load))
+        await eventually(Fleet(redis).live, within_s=WITHIN_S)
+        made = CollectionTask(op="create", collection="c", spec=CollectionSpec())
+        sent = await queue.submit(made, tenant="t", model_name="other")
+        assert (await queue.wait("t", sent.id, timeout_s=WITHIN_S)).state == "succeeded"
+        broken = True
+        lost = await queue.submit(Search(collection="c", query=Query(text="cat")), tenant="t", model_name="other")
+        with pytest.raises(DeviceFailed):
+            await worker
+        assert (await queue.result("t", lost.id)).state == "queued"

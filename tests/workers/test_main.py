@@ -18,9 +18,10 @@ from shared.fleet import Fleet
 from shared.jobs import CollectionSpec, CollectionTask
 from shared.media import SPOOL
 from shared.queue import Queue
-from shared.settings import Settings, to_env
+from shared.settings import Settings, SettingsError, to_env
 from tests.redis_server import RedisServer
 from tests.workers.fleet import eventually
+from tests.workers.models import save_model
 from tests.workers.tasks.process import start
 from tests.workers.tasks.stack import settings_for
 from workers.__main__ import serve
@@ -154,3 +155,35 @@ async def test_a_model_that_is_not_there_ends_the_process_with_its_setting(own: 
     assert code == 2
     assert "CLIPLINE_MODEL" in out
     assert "Traceback" not in out
+
+
+async def test_a_worker_of_several_models_says_which_it_holds_and_serves_each(own: Settings, tmp_path: Path) -> None:
+    other = save_model(tmp_path / "models" / "other", seed=1, embed_dim=24)
+    settings = msgspec.structs.replace(own, models=f"other=local-dir:{other}")
+    async with connect(settings) as redis:
+        queue = Queue(redis, settings)
+        async with serving(settings):
+            await in_fleet(redis)
+            [info] = await Fleet(redis).live()
+            for name in settings.model_names:
+                task = CollectionTask(op="create", collection=name, spec=CollectionSpec())
+                sent = await queue.submit(task, tenant="t", model_name=name)
+                assert (await queue.wait("t", sent.id, timeout_s=WITHIN_S)).state == "succeeded"
+        made = {one.name: one for one in await Collections(redis).all("t")}
+    assert [(one.name, one.dim) for one in info.models] == [("default", 16), ("other", 24)]
+    assert (info.model, info.fingerprint, info.max_batch) == (
+        info.models[0].model,
+        info.models[0].fingerprint,
+        info.models[0].max_batch,
+    )
+    assert all(one.max_batch > 0 and one.texts_s > 0 for one in info.models)
+    assert {name: (one.model_name, one.model) for name, one in made.items()} == {
+        one.name: (one.name, one.fingerprint) for one in info.models
+    }
+
+
+async def test_a_model_that_cannot_be_had_is_named(own: Settings) -> None:
+    for models, words in (("photo=ViT-Q-32/openai", "photo: .*no such model"), ("icons=local-dir:/none", "no folder")):
+        settings = msgspec.structs.replace(own, models=models)
+        with pytest.raises(SettingsError, match=f"CLIPLINE_MODELS, .*{words}"):
+            await serve(settings, stop=asyncio.Event())
