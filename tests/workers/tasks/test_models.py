@@ -23,6 +23,7 @@ from tests.redis_server import RedisServer
 from tests.workers.fleet import eventually, running_worker
 from tests.workers.models import save_model
 from tests.workers.tasks.stack import WITHIN_S, Stack, settings_for
+from workers.backgrounds import Backgrounds
 from workers.functions import functions
 from workers.parts import Parts, open_parts
 from workers.stores.protocol import VectorStore
@@ -52,7 +53,13 @@ def fleet_settings(redis_server: RedisServer, tiny_model: Path, other_model: Pat
 def sharing(parts: Parts, store: VectorStore) -> Parts:
     """The same parts, of every model, over a store that other workers have too."""
     models: dict[str, Parts] = {}
-    more: dict[str, Any] = {"store": store, "searches": Searches(store), "upkeep": Upkeep(store), "models": models}
+    more: dict[str, Any] = {
+        "store": store,
+        "searches": Searches(store),
+        "upkeep": Upkeep(store),
+        "backgrounds": Backgrounds(store),
+        "models": models,
+    }
     models |= {name: replace(one, **more) for name, one in parts.models.items()}
     return replace(parts, **more)
 
