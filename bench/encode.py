@@ -29,6 +29,7 @@ from bench.encode_work import Work, machine_rate, picture_flops
 from bench.peers.install import python_of
 from bench.phrases import phrases
 from bench.report import Figures, Report, arguments, emit, median_of, progress
+from shared.garbage import leave_out_what_exists
 from shared.settings import Settings
 from workers.encoders.load import load_encoder
 from workers.encoders.protocol import Encoder, Matrix
@@ -202,6 +203,8 @@ def main() -> None:
     rounds: list[dict[str, dict[str, float]]] = []
     with ExitStack() as stack:
         bench = Bench(stack, batch=chosen.batch, texts=chosen.texts, pictures=chosen.pictures)
+        # As a worker does, and for all systems alike.
+        leave_out_what_exists()
         with torch.inference_mode():
             distances = bench.distances()
         for number in range(chosen.rounds):

@@ -19,7 +19,7 @@ from workers.executors import cpus_granted
 from workers.ingest.decode import decode_reduced
 
 SMALL, LARGE = (640, 480), (4000, 3000)
-BATCH, BATCHES = 16, 3
+BATCH, BATCHES = 16, 6
 LIMITS = {"max_pixels": 10**8, "max_bytes": 10**8, "needed_px": 512}
 
 
@@ -78,10 +78,11 @@ def _indexing(encoder: Encoder) -> dict[str, float]:
         for _ in range(BATCHES):
             encoder.encode_images(inputs)
         encode_s = (perf_counter() - started) / BATCHES
-        waiting = prepare()
         started = perf_counter()
-        for _ in range(BATCHES):
-            ready, waiting = [future.result() for future in waiting], prepare()
+        waiting = prepare()
+        for left in reversed(range(BATCHES)):
+            ready = [future.result() for future in waiting]
+            waiting = prepare() if left else []
             encoder.encode_images(ready)
         index_s = (perf_counter() - started) / BATCHES
     return {"indexing_s": BATCH / index_s, "indexing_share": encode_s / index_s}
