@@ -5,7 +5,7 @@ import sys
 import typer
 from rich.markup import escape
 
-from cli import bench, collections, ingest, jobs, keys, queues, reindex, search, servers, up, workers
+from cli import bench, collections, ingest, jobs, keys, queues, reindex, search, servers, sessions, up, workers
 from cli.failures import Failure, Mistake
 from cli.options import err
 from cli.remote import failure_of
@@ -32,6 +32,7 @@ app.add_typer(queues.app, name="queues")
 app.add_typer(workers.app, name="workers")
 collections.app.command()(reindex.reindex)
 app.add_typer(collections.app, name="collections")
+app.add_typer(sessions.app, name="sessions")
 app.add_typer(keys.app, name="keys")
 app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(bench.bench)
 

@@ -23,7 +23,10 @@ from shared.jobs import Group, Query, Search, SearchResult, Then
 
 MAX_STEPS = 3
 
-Text = Annotated[str, typer.Argument(help="What the pictures should show.")]
+Text = Annotated[
+    str | None,
+    typer.Argument(help="What the pictures should show; not needed where a session's examples, or --next, tell."),
+]
 Name = Annotated[
     str | None, typer.Option("--collection", "-c", metavar="NAME", help="Where to look; not needed when there is one.")
 ]
@@ -39,20 +42,31 @@ After = Annotated[
 Within = Annotated[
     float, typer.Option("--within", metavar="SECONDS", min=0.001, max=86_400, help="How soon, after the step before.")
 ]
+Session = Annotated[
+    str | None,
+    typer.Option(
+        "--session", metavar="ID", help="Leave out what this session has seen, and use its marks; see `sessions`."
+    ),
+]
+Remember = Annotated[bool, typer.Option("--remember", help="What is shown joins what the session has seen.")]
+Next = Annotated[bool, typer.Option("--next", help="The next page of the session's last search.")]
 Timeout = Annotated[float, typer.Option("--timeout", min=1, help="Seconds to wait for the answer.")]
 
 
 def search(
-    text: Text,
+    text: Text = None,
     collection: Name = None,
     limit: Limit = 10,
     where: Where = None,
     then: After = None,
     within: Within = 30.0,
+    session: Session = None,
     timeout: Timeout = 60.0,
     url: Url = DEFAULT_URL,
     key: Key = None,
     *,
+    remember: Remember = False,
+    next: Next = False,
     json: AsJson = False,
 ) -> None:
     """Find the pictures nearest to a text: rank, score, id, label or source, and a line where they become less likely.
@@ -65,38 +79,77 @@ def search(
 
         clipline search "a ship leaves" --then "open sea" --within 10 --collection videos
 
+        clipline search fox --session $(clipline sessions create) --remember
+
         clipline search cat --json | jq '.hits[0].id'
     """
     steps = [Then(query=_query(one), within_s=within) for one in then or []]
     if len(steps) > MAX_STEPS:
         raise Mistake(f"--then: at most {MAX_STEPS} times")
-    wanted = Wanted(text, collection, limit, filter_of(where or []), steps, timeout)
+    sitting = Sitting(session, remember=remember, next=next)
+    wanted = Wanted(text, collection, limit, filter_of(where or []), steps, sitting, timeout)
+    _require_sense(wanted)
     asyncio.run(_search(wanted, url, key, json=json))
+
+
+@dataclass(frozen=True, slots=True)
+class Sitting:
+    """The session that takes part, and how."""
+
+    session: str | None
+    remember: bool
+    next: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """What the command line asks for; without a collection, the only one."""
 
-    text: str
+    text: str | None
     collection: str | None
     limit: int
     where: Filter | None
     then: list[Then]
+    sitting: Sitting
     timeout_s: float
+
+
+def _require_sense(wanted: Wanted) -> None:
+    """Raises Mistake, in the words of the command line, before anybody is asked."""
+    sitting = wanted.sitting
+    if sitting.session is None and (sitting.next or sitting.remember):
+        raise Mistake(f"--{'next' if sitting.next else 'remember'} needs a --session")
+    if sitting.next and (wanted.text is not None or wanted.where is not None or wanted.then):
+        raise Mistake("--next goes on with the last search as it was: without a text, --where and --then")
+    if wanted.text is None and sitting.session is None:
+        raise Mistake("what should the pictures show? a text, or a --session that has marked examples")
 
 
 async def _search(wanted: Wanted, url: str, key: str | None, *, json: bool) -> None:
     async with connect(url, key) as http:
         name = checked(wanted.collection) if wanted.collection else await _only_collection(http)
-        search = Search(
-            collection=name, query=_query(wanted.text), then=wanted.then, limit=wanted.limit, filter=wanted.where
-        )
-        result = succeeded(await http.ended(calls.search(search), timeout_s=wanted.timeout_s)).result
+        result = succeeded(await http.ended(calls.search(_search_in(name, wanted)), timeout_s=wanted.timeout_s)).result
         if json:
             table.show_json(result)
         else:
             _show(msgspec.convert(result, SearchResult))
+
+
+def _search_in(collection: str, wanted: Wanted) -> Search:
+    asked = {
+        "collection": collection,
+        "query": Query() if wanted.text is None else _query(wanted.text),
+        "then": wanted.then,
+        "limit": wanted.limit,
+        "filter": wanted.where,
+        "session": wanted.sitting.session,
+        "remember": wanted.sitting.remember,
+        "next": wanted.sitting.next,
+    }
+    try:
+        return msgspec.convert(msgspec.to_builtins(asked), Search)
+    except msgspec.ValidationError as error:
+        raise Mistake(f"--session: {str(error).partition(' - at')[0]}") from error
 
 
 def _query(text: str) -> Query:

@@ -12,6 +12,7 @@ from client.blocking import Clipline
 from client.frames import JobEvent, JobFrame, JobResult, SessionChanged
 from client.problems import Closed, NoAnswer, Unreachable
 from client.uploads import Upload
+from shared.archive import Archive
 from shared.errors import CliplineError, Problem, Superseded, TooManyRequests, Unauthorized, Unavailable
 from shared.filters import Condition, Filter, GeoBox, GeoPoint, GeoRadius, Nested, Range, TextMatch
 from shared.jobs import (
@@ -35,6 +36,7 @@ from shared.marks import GroupChange, IdChange, MarkChange, Marked, Marks
 from shared.session_changes import SetChange
 
 __all__ = [
+    "Archive",
     "AsyncClipline",
     "Clipline",
     "CliplineError",

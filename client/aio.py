@@ -21,6 +21,7 @@ from client.problems import succeeded
 from client.run import Run
 from client.typeahead import Typeahead
 from client.uploads import Upload
+from shared.archive import Archive
 from shared.filters import Filter
 from shared.history import PastSearch, SessionHistory
 from shared.jobs import (
@@ -147,6 +148,18 @@ class AsyncClipline:
         None, which comes first, says that `session` is known and is to be read: what happened before is not told.
         """
         return self.live.changes()
+
+    async def export_session(self, session: str) -> Archive:
+        """Everything that a session holds."""
+        return await self.http.read(calls.export_session(session), Archive)
+
+    async def import_session(self, archive: Archive, session: str | None = None) -> str:
+        """Into a new session, whose id comes back, or into one that there is: in the collections that the document
+        names it then holds what the document says.
+        """
+        if session is None:
+            return (await self.http.read(calls.import_session(archive), NewSession)).session
+        return (await self.http.read(calls.replace_session(session, archive), SessionView)).session
 
     async def history(self, session: str, *, limit: int = 50) -> list[PastSearch]:
         """What a session asked, newest first."""

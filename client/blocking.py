@@ -16,6 +16,7 @@ from client.frames import JobFrame, SessionChanged
 from client.http import PATIENCE_S
 from client.typeahead import Typeahead
 from client.uploads import Upload
+from shared.archive import Archive
 from shared.filters import Filter
 from shared.history import PastSearch
 from shared.jobs import (
@@ -116,6 +117,12 @@ class Clipline:
             return self._aio.changes()
 
         return self._background.iterate(self._background.run(begin()))
+
+    def export_session(self, session: str) -> Archive:
+        return self._background.run(self._aio.export_session(session))
+
+    def import_session(self, archive: Archive, session: str | None = None) -> str:
+        return self._background.run(self._aio.import_session(archive, session))
 
     def history(self, session: str, *, limit: int = 50) -> list[PastSearch]:
         return self._background.run(self._aio.history(session, limit=limit))

@@ -8,6 +8,7 @@ from urllib.parse import quote
 import msgspec
 
 from client.uploads import Body
+from shared.archive import Archive
 from shared.filters import Filter
 from shared.jobs import CollectionSpec, File, Search
 from shared.marks import Marks
@@ -126,6 +127,18 @@ def undo(session_id: str, collection: str) -> Call:
 
 def redo(session_id: str, collection: str) -> Call:
     return call("POST", f"{session_path(session_id)}/redo", json={"collection": collection}, once=True)
+
+
+def export_session(session_id: str) -> Call:
+    return call("GET", f"{session_path(session_id)}/export")
+
+
+def import_session(archive: Archive) -> Call:
+    return call("POST", "/v1/sessions/import", json=archive)
+
+
+def replace_session(session_id: str, archive: Archive) -> Call:
+    return call("PUT", session_path(session_id), json=archive)
 
 
 def join(session_id: str, name: str) -> Call:

@@ -16,7 +16,7 @@ CliplineError                    500
 ├── Invalid                      422  valid JSON that says something wrong; names the field
 │   ├── BadPicture  PictureTooLarge  BadVideo  VideoTooLarge  NotVisible
 ├── TooManyRequests              429  a bound of the caller's own; has Retry-After
-│   ├── TenantBusy  RateLimited
+│   ├── TenantBusy  RateLimited  TooManySessions
 ├── Unavailable                  503  comes back by itself; has Retry-After
 │   ├── QueueFull  QueueAway  StoreAway  EncoderAway
 └── JobEnded                     500  why a job ended without a result
@@ -209,6 +209,10 @@ class TenantBusy(TooManyRequests):
 
 class RateLimited(TooManyRequests):
     slug, title = "rate-limited", "You submit jobs faster than allowed"
+
+
+class TooManySessions(TooManyRequests):
+    slug, title = "too-many-sessions", "You have as many sessions as you may"
 
 
 class Unavailable(CliplineError):

@@ -113,6 +113,11 @@ def session(tenant_name: str, session_id: str) -> str:
     return f"{tenant(tenant_name)}session:{session_id}"
 
 
+def sessions(tenant_name: str) -> str:
+    """Sorted set of a tenant's sessions: id → when it ends, in milliseconds."""
+    return tenant(tenant_name) + "sessions"
+
+
 def collections(tenant_name: str) -> str:
     """Hash of a tenant's collections: name → record."""
     return tenant(tenant_name) + "collections"

@@ -10,11 +10,14 @@ from arq.connections import ArqRedis
 from shared import keys, scripts
 from shared.clock import now_iso
 from shared.connection import redis_errors
-from shared.errors import NothingToContinue, SessionFull, SessionNotFound
+from shared.errors import NothingToContinue, SessionFull, SessionNotFound, TooManySessions
 from shared.jobs import MAIN_SLOT, Search
 from shared.marks import Seat
 from shared.pipe import Pipe, Script
 from shared.settings import Settings
+
+# When to ask again for a session that there was no room for.
+RETRY_S = 60
 
 
 class Known(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,17 +39,25 @@ class Sessions:
         self._renew = Script(pipe, scripts.source("renew_session", settings))
         self._join = Script(pipe, scripts.source("join_session", settings))
         self.ttl_s = int(settings.session_ttl_s)
+        self._most = settings.tenant_max_sessions
 
     async def create(self, tenant: str) -> str:
+        """Raises TooManySessions."""
         session_id = secrets.token_urlsafe(16)
         with redis_errors():
-            await self._open(keys=[keys.session(tenant, session_id)], args=[tenant, session_id, now_iso()])
+            made = await self._open(keys=[keys.session(tenant, session_id)], args=[tenant, session_id, now_iso()])
+        if not made:
+            raise self._too_many()
         return session_id
+
+    def _too_many(self) -> TooManySessions:
+        detail = f"{self._most:,} sessions are open; each ends when it has not been used for {self.ttl_s:,} s"
+        return TooManySessions(detail, retry_after_s=RETRY_S)
 
     async def join(self, tenant: str, session_id: str, name: str) -> tuple[Seat, bool]:
         """A member's own session in a team, and whether it is new; a name that has one gets it again.
 
-        Raises SessionNotFound, SessionFull.
+        Raises SessionNotFound, SessionFull, TooManySessions.
         """
         args = [tenant, session_id, name, secrets.token_urlsafe(16), now_iso()]
         with redis_errors():
@@ -54,6 +65,8 @@ class Sessions:
         match answer:
             case [b"missing"]:
                 raise SessionNotFound(f"no session {session_id!r}")
+            case [b"many"]:
+                raise self._too_many()
             case [b"full"]:
                 raise SessionFull("the team has as many members as it may", field="name")
             case [how, own, team]:

@@ -96,6 +96,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     # What one tenant may take
     tenant_max_open: Positive = 10_000
     tenant_max_connections: Positive = 10_000
+    tenant_max_sessions: Positive = 100_000
     tenant_rate: Rate = 0.0
     tenant_burst: Positive = 20
     tenant_weights: Weights = ""

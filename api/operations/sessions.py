@@ -22,7 +22,7 @@ SESSIONS: tuple[Operation, ...] = (
         summary="A session for clients without a websocket",
         tag="sessions",
         answers={201: NewSession},
-        errors=READING,
+        errors=(*READING, errors.TooManySessions),
     ),
     Operation(
         method="get",
@@ -57,7 +57,7 @@ SESSIONS: tuple[Operation, ...] = (
         tag="sessions",
         body={JSON: Archive},
         answers={201: NewSession},
-        errors=(*READING, *BODY, errors.CollectionNotFound, errors.SessionFull),
+        errors=(*READING, *BODY, errors.CollectionNotFound, errors.SessionFull, errors.TooManySessions),
     ),
     Operation(
         method="post",
@@ -66,7 +66,7 @@ SESSIONS: tuple[Operation, ...] = (
         tag="sessions",
         body={JSON: Joining},
         answers={201: Seat, 200: Seat},
-        errors=(*OF_SESSION, *BODY, errors.SessionFull),
+        errors=(*OF_SESSION, *BODY, errors.SessionFull, errors.TooManySessions),
     ),
     Operation(
         method="get",

@@ -64,6 +64,7 @@ def _bounds(settings: Settings) -> str:
         "KEEP_DEAD_S": int(settings.keep_dead_s),
         "MAX_CRASHES": settings.max_crashes,
         "MAX_SEEN": settings.max_excluded_ids,
+        "MAX_SESSIONS": settings.tenant_max_sessions,
         "SESSION_S": int(settings.session_ttl_s),
     }
     return "".join(f"local {name} = {value}\n" for name, value in constants.items()) + _problem_of()

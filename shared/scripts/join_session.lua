@@ -11,6 +11,7 @@ local key = session_key(tenant, team)
 local known = redis.call('HGET', key .. ':seats', name)
 if known and renew_session(tenant, known) then return {'known', known, team} end
 
+if too_many_sessions(tenant) then return {'many'} end
 local number = redis.call('HGET', key .. ':members', name)
 if not number then
   number = redis.call('HLEN', key .. ':members') + 1
@@ -23,5 +24,6 @@ belongs_to(tenant, team, ':seats')
 local mine = session_key(tenant, ARGV[4])
 redis.call('HSET', mine, 'created', ARGV[5], 'team', team, 'by', number, 'name', name)
 redis.call('EXPIRE', mine, SESSION_S)
+note_session(tenant, ARGV[4])
 tell_session(tenant, team, '', name, 0, {})
 return {'joined', ARGV[4], team}

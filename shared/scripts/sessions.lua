@@ -17,6 +17,21 @@ local function seat_of(tenant, session)
   return found[2] or session, string.char(tonumber(found[3] or 0)), found[4] or ''
 end
 
+-- Notes when a session ends, in the set by which a tenant's sessions are counted.
+local function note_session(tenant, session)
+  local key = tenant_key(tenant, 'sessions')
+  redis.call('ZADD', key, now_ms() + SESSION_S * 1000, session)
+  redis.call('EXPIRE', key, SESSION_S)
+end
+
+-- Whether a tenant has as many sessions as it may. What has ended is forgotten in small portions, so that no call is long.
+local function too_many_sessions(tenant)
+  local key, now = tenant_key(tenant, 'sessions'), now_ms()
+  local ended = redis.call('ZRANGEBYSCORE', key, '-inf', now, 'LIMIT', 0, 100)
+  if ended[1] then redis.call('ZREM', key, unpack(ended)) end
+  return redis.call('ZCOUNT', key, '(' .. now, '+inf') >= MAX_SESSIONS
+end
+
 -- Starts the life of a session anew, with everything that belongs to it; at most ten times in that life, to be cheap.
 local function renew_session(tenant, session)
   local key = session_key(tenant, session)
@@ -27,6 +42,7 @@ local function renew_session(tenant, session)
     if string.sub(name, 1, 1) == ':' then redis.call('EXPIRE', key .. name, SESSION_S) end
   end
   redis.call('EXPIRE', key, SESSION_S)
+  note_session(tenant, session)
   return true
 end
 

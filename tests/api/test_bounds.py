@@ -78,6 +78,24 @@ async def test_one_tenant_s_connections_leave_room_for_another(
                         break
 
 
+async def test_a_tenant_s_sessions_are_bounded_over_http_and_over_websockets(settings: Settings) -> None:
+    with serving(msgspec.structs.replace(settings, tenant_max_sessions=1)) as api:
+        async with httpx.AsyncClient(base_url=api.url, timeout=30) as client:
+            made = (await client.post("/v1/sessions")).json()["session"]
+            for path, body in (
+                ("/v1/sessions", None),
+                ("/v1/sessions/import", {"version": 1}),
+                (f"/v1/sessions/{made}/members", {"name": "Ann"}),
+            ):
+                refused = await client.post(path, json=body)
+                assert (refused.status_code, refused.json()["type"]) == (429, "too-many-sessions"), refused.text
+                assert refused.headers["Retry-After"] == "60"
+        async with talking(api, welcomed=False) as talk:
+            assert await talk.code() == 1013
+        async with talking(api, session=made) as talk:
+            assert talk.welcome["session"] == made
+
+
 async def test_pages_of_a_named_origin_may_call_and_others_may_not(settings: Settings, things: str) -> None:
     named = "https://app.example.com"
     with serving(msgspec.structs.replace(settings, allowed_origins=f"http://a.example,{named}")) as api:

@@ -4,7 +4,6 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +14,6 @@ from tests.e2e.running import RunningStack, clipline, until, up
 from tests.workers.ingest.clips import scenes, write_clip
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory, tiny: dict[str, str]) -> Iterator[RunningStack]:
-    with up(tmp_path_factory.mktemp("stack") / "data", environ=tiny) as running:
-        yield running
 
 
 @pytest.fixture

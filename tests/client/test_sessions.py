@@ -4,8 +4,9 @@ import asyncio
 
 import pytest
 
-from client import AsyncClipline, Clipline, IdChange, MarkChange, Marks, SetChange
-from shared.errors import NothingToContinue, NothingToUndo
+from client import Archive, AsyncClipline, Clipline, IdChange, MarkChange, Marks, SetChange
+from shared.archive import ArchivedSets
+from shared.errors import CollectionNotFound, NothingToContinue, NothingToUndo
 from tests.api.serving import Api
 from tests.api.stand_in import StandIn
 from tests.client.conftest import SOON
@@ -33,6 +34,23 @@ async def test_marks_are_made_shown_and_taken_back(clipline: AsyncClipline, thin
     assert (sorted(view.sets.seen), view.team, view.members) == ([1, 2], session, ["Ann"])
     assert await clipline.history(session) == []
     assert await clipline.create_session() not in {session, seat.session}
+
+
+async def test_a_session_goes_into_a_new_one_or_into_one_that_there_is(clipline: AsyncClipline, things: str) -> None:
+    one, other = await clipline.create_session(), await clipline.create_session()
+    marks = Marks(collection=things, seen=IdChange(add=[2, 1]), positive=MarkChange(add=[3]))
+    await clipline.mark(one, marks)
+    await clipline.mark(other, Marks(collection=things, seen=IdChange(add=[9])))
+    taken = await clipline.export_session(one)
+    assert [(sets.collection, sets.seen) for sets in taken.collections] == [(things, [1, 2])]
+    made = await clipline.import_session(taken)
+    assert made not in {one, other}
+    assert await clipline.import_session(taken, other) == other
+    assert [await clipline.export_session(session) for session in (made, other)] == [taken, taken]
+    assert (await clipline.undo(other, things)).counts.seen == 1
+    unknown = Archive(collections=[ArchivedSets(collection="unknown")])
+    with pytest.raises(CollectionNotFound):
+        await clipline.import_session(unknown)
 
 
 async def test_a_page_without_a_query_before_it_is_refused(
@@ -79,6 +97,8 @@ async def test_the_blocking_client_has_the_same_verbs(api: Api, things: str, wor
             blocking.undo(session, things)
             blocking.redo(session, things)
             assert blocking.history(session) == []
+            taken = blocking.export_session(session)
+            assert blocking.export_session(blocking.import_session(taken)) == taken
             heard = Clipline(api.url, session=session)
             with heard:
                 assert next(heard.changes()) is None

@@ -54,7 +54,7 @@ STATUSES = {
     413: {"TooLarge"},
     415: {"UnsupportedMediaType"},
     422: {"Invalid", "BadPicture", "PictureTooLarge", "BadVideo", "VideoTooLarge", "NotVisible"},
-    429: {"TooManyRequests", "TenantBusy", "RateLimited"},
+    429: {"TooManyRequests", "TenantBusy", "RateLimited", "TooManySessions"},
     500: {"CliplineError", "JobEnded", "WorkerLost", "InternalError"},
     503: {"Unavailable", "QueueFull", "QueueAway", "StoreAway", "EncoderAway"},
     504: {"Expired", "TimedOut"},
