@@ -6,12 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.errors import Invalid
-from shared.filters import Condition, Filter
+from shared.filters import Condition, Filter, TextMatch
 from tests.workers.stores import filtering
 from tests.workers.stores.conftest import fresh_name
 from tests.workers.stores.filtering import INDEXES, filters, numbers, payloads, values_at, words
 from tests.workers.stores.vectors import DIM, Matrix, points, unit
 from workers.stores.protocol import Answer, Point, VectorQuery, VectorStore
+from workers.stores.qdrant_edge import QdrantEdgeStore
 
 pytestmark = pytest.mark.anyio
 
@@ -162,3 +163,20 @@ async def test_a_sample_is_drawn_with_vectors_and_without_doubles(store: VectorS
     for one in drawn:
         assert np.frombuffer(one.vector or b"", "<f4") == pytest.approx(rows[one.id], abs=1e-6)
     assert len(await store.sample(name, 99)) == 50
+
+
+async def test_words_are_looked_for_in_a_whole_list_where_it_is_indexed_and_else_in_each_sentence(
+    edge: QdrantEdgeStore,
+) -> None:
+    """As docs/search.md says of fields that are declared, and of those that are not."""
+    [row] = unit(1)
+    said = [["red fox", "blue sky"], ["red sky"], "a sky, red"]
+    stored = [Point(id=number, vector=row.tobytes(), payload={"title": one}) for number, one in enumerate(said)]
+    where = Filter(must=[Condition(key="title", match=TextMatch(text="red sky"))])
+    found = {}
+    for name, indexes in (("t.declared", {"title": "text"}), ("t.other", dict[str, str]())):
+        await edge.create(name, dim=DIM, indexes=indexes, meta={})
+        await edge.upsert(name, stored)
+        [answer] = await edge.search(name, [VectorQuery(vector=row.tobytes(), limit=10, filter=where)])
+        found[name] = sorted(hit.id for hit in answer)
+    assert found == {"t.declared": [0, 1, 2], "t.other": [1, 2]}

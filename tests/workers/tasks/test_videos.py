@@ -13,6 +13,7 @@ from shared.media import path_of
 from shared.stages import Note
 from tests.workers.ingest.clips import scenes, write_clip, write_sound
 from tests.workers.tasks.stack import Stack
+from workers.ingest.video import SHOTS_AT_ONCE
 from workers.stores.protocol import Point
 from workers.tasks import videos
 from workers.tasks.call import Call
@@ -137,11 +138,11 @@ async def test_ended_anywhere_it_is_completed_by_the_next_run(
     stack: Stack, monkeypatch: pytest.MonkeyPatch, after: int
 ) -> None:
     """`after` so many calls that change the store; the next run encodes only what is missing."""
-    monkeypatch.setattr("workers.ingest.video.SHOTS_AT_ONCE", 2)
-    monkeypatch.setattr(videos, "ROW", 2)
+    monkeypatch.setattr(videos, "ROW", SHOTS_AT_ONCE)
+    shots = 2 * SHOTS_AT_ONCE + 4
     collection = await stack.create(group_field="video")
-    await stack.ingest(collection, [clip(stack, "a.mp4", [1.0] * 8, first=30)])
-    job = Ingest(collection=collection, files=[clip(stack, "a.mp4", [1.0] * 5)])
+    await stack.ingest(collection, [clip(stack, "a.mp4", [1.0] * (shots + SHOTS_AT_ONCE), first=100)])
+    job = Ingest(collection=collection, files=[clip(stack, "a.mp4", [1.0] * shots)])
     store, left = stack.parts.store, [after]
 
     def ending(name: str) -> Any:
@@ -162,10 +163,11 @@ async def test_ended_anywhere_it_is_completed_by_the_next_run(
         with pytest.raises(Killed):
             await ingest(job, call, stack.parts)
     result = await stack.ingest(collection, job.files)
-    assert (result.added, result.count, result.unchanged) == (1, 5, 0)
-    assert result.frames == 5 - min(2 * after, 5)
-    assert [item.source for item in await row(stack, collection, "a.mp4", 9)] == [f"a.mp4#{n}" for n in range(5)]
-    assert figures(await stack.ingest(collection, job.files)) == {"unchanged": 1, "count": 5}
+    assert (result.added, result.count, result.unchanged) == (1, shots, 0)
+    assert result.frames == shots - min(after * SHOTS_AT_ONCE, shots)
+    sources = [item.source for item in await row(stack, collection, "a.mp4", 2 * shots)]
+    assert sources == [f"a.mp4#{n}" for n in range(shots)]
+    assert figures(await stack.ingest(collection, job.files)) == {"unchanged": 1, "count": shots}
 
 
 async def test_what_cannot_be_read_is_told_and_the_others_go_on(stack: Stack) -> None:
