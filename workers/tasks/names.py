@@ -65,14 +65,22 @@ def public(payload: Payload | None) -> Payload | None:
     return None if payload is None else {key: value for key, value in payload.items() if key != INTERNAL}
 
 
+def require_name(wanted: str, collection: str, parts: Parts) -> None:
+    """Raises OtherModel when a job came to another model than it is for, ModelMismatch when the fleet has no such."""
+    if wanted == parts.model_name:
+        return
+    if wanted not in parts.settings.model_names:
+        raise ModelMismatch(f"the fleet has no model {wanted!r}, which {collection!r} is to have", field="collection")
+    raise OtherModel(f"{collection!r} is for the model {wanted!r}, this is {parts.model_name!r}", model_name=wanted)
+
+
 def require_model(collection: Collection, parts: Parts) -> None:
     """Raises OtherModel when the collection has another of the fleet's models, ModelMismatch when its vectors come from
     another encoder than the one that has the name now.
     """
-    name, info = collection.model_name, parts.encoder.info
-    if name != parts.model_name and name in parts.settings.model_names:
-        text = f"collection {collection.name!r} is one of the model {name!r}, this is {parts.model_name!r}"
-        raise OtherModel(text, model_name=name)
+    info = parts.encoder.info
+    if collection.model_name in parts.settings.model_names:
+        require_name(collection.model_name, collection.name, parts)
     if collection.model is not None and collection.model != info.fingerprint:
         raise ModelMismatch(
             f"collection {collection.name!r} was made with {collection.model}, this worker has {info.fingerprint} "

@@ -18,7 +18,7 @@ from workers.ingest.kept import Kept, kept_pixels
 from workers.parts import Parts
 from workers.stores.protocol import Point, StoredPoint
 from workers.tasks.call import Call, Stopwatch
-from workers.tasks.names import DRAFT, INTERNAL, stored_name
+from workers.tasks.names import DRAFT, INTERNAL, require_name, stored_name
 from workers.tasks.payloads import same_json
 
 logger = logging.getLogger(__name__)
@@ -44,8 +44,9 @@ class _Tally(msgspec.Struct):
 
 
 async def reindex(job: Reindex, call: Call, parts: Parts) -> ReindexResult:
-    """Raises CollectionNotFound, ReindexRunning, StoreAway, EncoderAway."""
+    """Raises CollectionNotFound, OtherModel, ReindexRunning, StoreAway, EncoderAway."""
     before, watch = await parts.collections.get(call.tenant, job.collection), Stopwatch()
+    require_name(job.model_name or before.model_name, before.name, parts)
     run = _Run(job, call, parts, before)
     # An attempt that was cut off may have got that far.
     switched = await run.has_switched()

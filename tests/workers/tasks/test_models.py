@@ -222,6 +222,20 @@ async def test_a_job_that_waited_while_its_collection_moved_goes_on_in_the_other
     await nothing_is_left(fleet.queue)
 
 
+async def test_a_reindex_goes_to_the_model_that_it_names_or_to_its_collections_own(fleet: Fleet) -> None:
+    mine, theirs = await fleet.start("a", DEFAULT_MODEL), await fleet.start("b", OTHER)
+    name = await filled(mine)
+    # Each in the lane of the other model, as a stock client may put it.
+    moved = await mine.run(Reindex(collection=name, model_name=OTHER))
+    again = await mine.run(Reindex(collection=name))
+    assert [(view.state, view.worker) for view in (moved, again)] == [("succeeded", "b"), ("succeeded", "b")]
+    known = await theirs.describe(name)
+    assert (known.model_name, known.generation) == (OTHER, 2)
+    lost = await mine.problem(Reindex(collection=name, model_name="gone"))
+    assert (lost.type, "gone" in lost.detail) == ("model-mismatch", True)
+    await nothing_is_left(fleet.queue)
+
+
 async def test_a_worker_that_holds_both_goes_on_by_itself(fleet: Fleet) -> None:
     both = await fleet.start("ab", DEFAULT_MODEL, OTHER)
     theirs = Stack(both.parts.models[OTHER], fleet.queue, both.folder, model_name=OTHER)

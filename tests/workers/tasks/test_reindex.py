@@ -22,6 +22,7 @@ from shared.stages import Stage
 from tests.redis_server import RedisServer
 from tests.workers.fleet import running_worker
 from tests.workers.tasks.stack import Stack, fresh_name, settings_for
+from workers.backgrounds import Backgrounds
 from workers.batcher import Batcher
 from workers.encoders.protocol import Pixels
 from workers.encoding import Embedded
@@ -48,9 +49,10 @@ STORES = ["edge", "memory"]
 async def stacked(settings: Settings, store: VectorStore | None) -> AsyncIterator[Stack]:
     """A worker on the embedded store, or on the one given."""
     async with connect(settings) as redis, open_parts(settings, redis) as opened:
-        parts = (
-            opened if store is None else replace(opened, store=store, searches=Searches(store), upkeep=Upkeep(store))
-        )
+        parts = opened
+        if store is not None:
+            beside = {"searches": Searches(store), "upkeep": Upkeep(store), "backgrounds": Backgrounds(store)}
+            parts = replace(opened, store=store, **beside)  # type: ignore[arg-type]
         async with running_worker(settings, functions(settings), ctx={"parts": parts}):
             yield Stack(parts, Queue(redis, settings), settings.ingest_root_paths[0])
 
