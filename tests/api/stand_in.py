@@ -2,7 +2,7 @@
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -13,7 +13,7 @@ from shared.clock import now_iso
 from shared.collections import Collections, from_spec, require_same
 from shared.connection import connect
 from shared.errors import BadPicture
-from shared.fleet import Fleet, WorkerInfo
+from shared.fleet import Fleet, HeldModel, WorkerInfo
 from shared.jobs import (
     CollectionSpec,
     CollectionTask,
@@ -122,12 +122,20 @@ def _known(ids: list[int]) -> list[Item]:
 
 
 @asynccontextmanager
-async def working(settings: Settings) -> AsyncIterator[StandIn]:
+async def working(settings: Settings, *, models: Sequence[str] = ()) -> AsyncIterator[StandIn]:
+    """Of the default model, or of those named."""
     async with connect(settings) as redis, connect(settings, blocking=True) as blocking:
         stand_in = StandIn(settings, Collections(redis))
         functions = stand_in.functions()
-        worker = Worker(functions, redis=redis, blocking=blocking, settings=settings, worker_id="w1")
-        await Fleet(redis).beat(heartbeat())
+        worker = Worker(
+            functions,
+            redis=redis,
+            blocking=blocking,
+            settings=settings,
+            worker_id="w1",
+            places=dict.fromkeys(models, 8),
+        )
+        await Fleet(redis).beat(heartbeat(*models))
         running = asyncio.create_task(worker.async_run())
         try:
             yield stand_in
@@ -138,7 +146,8 @@ async def working(settings: Settings) -> AsyncIterator[StandIn]:
             await worker.close()
 
 
-def heartbeat() -> WorkerInfo:
+def heartbeat(*models: str) -> WorkerInfo:
+    held = [HeldModel(name=name, model=name, fingerprint="f", dim=4, precision="fp32") for name in models]
     return WorkerInfo(
         id="w1",
         host="here",
@@ -153,4 +162,5 @@ def heartbeat() -> WorkerInfo:
         started_at=now_iso(),
         last_seen_at=now_iso(),
         max_jobs=8,
+        models=held,
     )

@@ -13,7 +13,7 @@ from cli.main import app
 from shared import keys
 from shared.collections import Collections, from_spec
 from shared.connection import connect
-from shared.fleet import Fleet, HeldModel
+from shared.fleet import Fleet
 from shared.jobs import CollectionSpec
 from shared.queue import Queue
 from shared.settings import Settings
@@ -46,9 +46,8 @@ async def collection(settings: Settings, name: str, model_name: str) -> str:
 
 
 async def beat(settings: Settings, worker_id: str, *models: str) -> None:
-    held = [HeldModel(name=name, model=name, fingerprint="f", dim=4, precision="fp32") for name in models]
     async with connect(settings) as redis:
-        await Fleet(redis).beat(msgspec.structs.replace(heartbeat(), id=worker_id, models=held))
+        await Fleet(redis).beat(msgspec.structs.replace(heartbeat(*models), id=worker_id))
 
 
 def cat(name: str) -> dict[str, Any]:
@@ -135,6 +134,24 @@ async def test_a_model_that_nobody_holds_is_told_and_holds_up_no_others(client: 
         assert "missing" not in (await client.get("/readyz")).json()
     workers = (await client.get("/v1/workers")).json()["workers"]
     assert {one["id"]: [held["name"] for held in one["models"]] for one in workers} == {"w1": [], "w2": ["photo"]}
+
+
+async def test_the_command_line_makes_and_moves_collections_of_a_model(client: Client, several: Settings) -> None:
+    async def clipline(*words: str) -> str:
+        run = await asyncio.to_thread(CliRunner().invoke, app, [*words, "--url", str(client.base_url)])
+        assert run.exit_code == 0, run.output
+        return run.output
+
+    async with working(several, models=("default", "photo")):
+        await clipline("collections", "create", "shots", "--model", "photo")
+        assert (await client.get("/v1/collections/shots")).json()["model_name"] == "photo"
+        [row] = [line for line in (await clipline("collections")).splitlines() if line.startswith("shots")]
+        assert row.split()[2] == "photo"
+        await clipline("collections", "reindex", "shots", "--model", "default")
+        assert "default, photo" in await clipline("workers")
+        await clipline("collections", "drop", "shots", "--yes")
+    [moved] = (await client.get("/v1/jobs", params={"kind": "reindex"})).json()["jobs"]
+    assert (moved["model_name"], moved["state"]) == ("default", "succeeded")
 
 
 async def test_a_job_of_a_model_that_is_gone_is_not_run_again(settings: Settings, several: Settings) -> None:
