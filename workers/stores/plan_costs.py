@@ -12,9 +12,15 @@ CANDIDATE_S = 1.2e-8  # one number of one of `ef` candidates, its neighbours inc
 WALK_S = 2.5e-9  # one number of an excluded point that ACORN walks through
 ID_S = 7e-7  # an id left out by the engine, which looks it up several times
 HIT_S = 2e-6  # a hit on its way out
-# How fast measurements replace what was believed, and how far they may go.
+# How fast measurements replace what was believed, and how far they may go. The first one, which may have waited for a
+# disk, says at most that it is so many times as slow.
 RATE = 0.2
 LEAST, MOST = 0.02, 50.0
+FIRST_MOST = 2.0
+# What was not measured in so many questions is believed less with every further one: a way that once was slow, and is
+# not chosen for that, gets another chance.
+FRESH = 64
+KEPT = 0.99
 
 
 # The plan's name, whether there is a filter, and how many ids the engine leaves out, within a factor of two.
@@ -25,23 +31,30 @@ class Costs:
     """Seconds of a question: a formula for its kind, times a factor that follows what such questions took lately."""
 
     def __init__(self) -> None:
-        self._factors: dict[Kind, float] = {}
-        self._latest: dict[str, float] = {}
+        self._questions = 0
+        # A factor, and when it was measured.
+        self._known: dict[Kind, tuple[float, int]] = {}
+        self._latest: dict[str, tuple[float, int]] = {}
 
     def of(self, fetch: Fetch, where: Situation) -> float:
         """A kind that was not met yet is taken for one of the same plan."""
-        latest = self._latest.get(fetch.plan.name, 1.0)
-        return _formula(fetch, where) * self._factors.get(_kind(fetch, where), latest)
+        return _formula(fetch, where) * self._factor(_kind(fetch, where))
+
+    def _factor(self, kind: Kind) -> float:
+        factor, at = self._known.get(kind) or self._latest.get(kind[0]) or (1.0, 0)
+        return float(factor**KEPT ** max(0, self._questions - at - FRESH))
 
     def learn(self, asked: Sequence[tuple[Fetch, Situation]], took_s: float) -> None:
         """Questions of one kind took that long together."""
         expected = sum(_formula(fetch, where) for fetch, where in asked)
         seen = min(MOST, max(LEAST, took_s / expected))
+        self._questions += 1
         for kind in _kinds(asked):
-            known = self._factors.get(kind)
+            believed = self._factor(kind)
             # In proportion, so that a hiccup of ten times and a lucky tenth weigh the same.
-            self._factors[kind] = seen if known is None else known * (seen / known) ** RATE
-            self._latest[kind[0]] = self._factors[kind]
+            nearer = believed * (seen / believed) ** RATE
+            factor = nearer if kind in self._known else min(seen, FIRST_MOST * believed)
+            self._known[kind] = self._latest[kind[0]] = factor, self._questions
 
 
 def _kinds(asked: Iterable[tuple[Fetch, Situation]]) -> set[Kind]:
