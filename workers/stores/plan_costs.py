@@ -4,12 +4,12 @@ from collections.abc import Iterable, Sequence
 
 from workers.stores.plan import Fetch, Situation
 
-# Seconds of Qdrant Edge on one core with AVX-512, 100,000 × 512. They say how costs grow; what is learned, how far they
-# are right here.
-CALL_S = 2e-4
+# Seconds of Qdrant Edge on one core with AVX-512, 100,000 × 512 with copies in 8 bits. They say how costs grow; what is
+# learned, how far they are right here.
+CALL_S = 3e-4
 NUMBER_S = 1.8e-10  # one number of a vector, scanned
-CANDIDATE_S = 1.2e-8  # one number of one of `ef` candidates, its neighbours included
-WALK_S = 2.5e-9  # one number of an excluded point that ACORN walks through
+CANDIDATE_S = 5.5e-9  # one number of one of `ef` candidates, its neighbours included
+WALK_S = 1.5e-9  # one number of an excluded point that ACORN walks through
 ID_S = 7e-7  # an id left out by the engine, which looks it up several times
 HIT_S = 2e-6  # a hit on its way out
 # How fast measurements replace what was believed, and how far they may go. The first one, which may have waited for a

@@ -76,6 +76,7 @@ class Pursuit:
         self.plan: PlanName = "exact"
         self.rounds = 0
         self.fetches: list[Fetch] = []
+        self._guesses = iter(enumerate(self._guess_limits()))
         self._guess: int | None = None
         self._next(self._first())
 
@@ -97,8 +98,9 @@ class Pursuit:
         kept = raw if fetch.exclude else self._kept(raw)
         self.hits, self.plan = kept[: self.query.limit], fetch.name
         enough = len(kept) >= self.query.limit
-        if self.rounds == 1 and self._guess is not None:
+        if self._guess is not None:
             self.planner.guesses.tell(self.where, self._guess, enough=enough)
+            self._guess = None
         complete = fetch.plan.exact and (fetch.exclude or len(raw) < fetch.limit)
         if enough or complete:
             self.fetches = []
@@ -114,15 +116,18 @@ class Pursuit:
         self.fetches = [fetch, sure] if tried else [fetch]
 
     def _first(self) -> Fetch:
-        """With few excluded the sure ways cost no more than a guess."""
         sure = self._sure()
-        for kind, limit in enumerate(self._guess_limits()):
+        return self._guessed(sure) or sure
+
+    def _guessed(self, sure: Fetch) -> Fetch | None:
+        """The next guess that pays. With few excluded the sure ways cost no more than a guess."""
+        for kind, limit in self._guesses:
             guess = self._best(limit, exclude=False)
             costs = {"guess_s": self._cost(guess), "sure_s": self._cost(sure)}
-            if 2 * limit < self._most and self.planner.guesses.worth(self.where, kind, **costs):
+            if 3 * limit < 2 * self._most and self.planner.guesses.worth(self.where, kind, **costs):
                 self._guess = kind
                 return guess
-        return sure
+        return None
 
     def _guess_limits(self) -> tuple[int, ...]:
         """As if nearly nothing near were excluded; as if the excluded were spread over what passes a filter or not."""
@@ -156,6 +161,8 @@ class Pursuit:
         if fell_short or self.rounds >= MAX_ROUNDS - 1:
             return Fetch(EXACT, self.query.limit, exclude=True)
         sure = self._sure()
+        if guess := self._guessed(sure):
+            return guess
         needed = fetch.limit * self.query.limit * 3 // (2 * max(1, kept))
         limit = min(self._most, max(WIDEN * fetch.limit, needed))
         wider = self._best(limit, exclude=False)
