@@ -5,6 +5,7 @@ engine and is sent what it found. Widening in rounds is the expanding search of 
 """
 
 from collections.abc import Callable, Generator, Sequence
+from math import sqrt
 from time import perf_counter
 from typing import NamedTuple
 
@@ -17,10 +18,10 @@ from workers.stores.plan_guesses import Guesses
 from workers.stores.plan_trials import Trials
 from workers.stores.protocol import Answer, Scored, VectorQuery
 
-# A guess fetches so many more than asked, to have enough after the excluded are dropped; or so many times the excluded
-# that are expected among what passes a filter.
+# A guess fetches so many more than asked, to have enough after the excluded are dropped; and with a filter as many more
+# as are expected to pass it, with so many standard deviations to spare.
 SPARE = 64
-MARGIN = 1.25
+DEVIATIONS = 4
 WIDEN = 4
 MAX_ROUNDS = 4
 # Exact scans beside a graph plan, to learn its recall, may take so long.
@@ -134,8 +135,8 @@ class Pursuit:
         least = self.query.limit + max(SPARE, self.query.limit)
         if not self.where.narrowed:
             return (least,)
-        share = self.where.passing / max(1, self.where.points)
-        return least, least + int(MARGIN * share * self.where.excluded)
+        expected = self.where.excluded * self.where.passing / max(1, self.where.points)
+        return least, least + int(expected + DEVIATIONS * sqrt(expected))
 
     @property
     def _most(self) -> int:
