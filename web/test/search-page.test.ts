@@ -1,18 +1,19 @@
 import { expect, test } from "vitest";
 
-import type { Place } from "../src/search/address.ts";
-import { readPlace, writePlace } from "../src/search/address.ts";
+import { NOWHERE, readPlace, writePlace } from "../src/search/address.ts";
 import { filterOf } from "../src/search/facets.tsx";
 import { likelyOf } from "../src/search/grid.tsx";
 import { ABOVE, columnsOf, step } from "../src/search/grid-keys.ts";
-import { excluded, groupOf, markOf, NO_MARKS, toggled, toggledGroup, toggledValue } from "../src/search/marks.ts";
+import type { Change, Held } from "../src/search/held.ts";
+import { changed, changesOf, NOTHING } from "../src/search/held.ts";
+import { excluded, groupOf, markOf, sawAll, toggled, toggledGroup, toggledValue } from "../src/search/marks.ts";
+import { placeOf, wordsOf } from "../src/search/past.ts";
 import { base64Of } from "../src/search/picture-query.ts";
 import type { Collection } from "../src/client/contract.ts";
 import { choose } from "../src/search/use-collections.ts";
-import { queryOf } from "../src/search/use-finder.ts";
+import { queryOf, requestOf } from "../src/search/use-finder.ts";
 
 const NO_QUERY = { text: "", item: null, image: null, good: [], bad: [] };
-const NOWHERE: Place = { text: "", item: null, collection: null, good: [], bad: [], where: [], grouped: false };
 
 const collection = (name: string): Collection => ({
   name,
@@ -42,12 +43,18 @@ test("a filter in the address that is none is passed over", () => {
   expect(readPlace("?like=x,1,-2,9007199254740993").good).toEqual([1]);
 });
 
+/** What is held after changes, as a client makes them, of what a session holds. */
+const after = (held: Held, ...changes: Change[]): Held =>
+  changes.reduce((before, change) => changed(before, changesOf(before, change), null), held);
+
 test("a picture has one mark, and the same one again takes it away", () => {
-  const good = toggled(NO_MARKS, "good", 7);
-  expect([markOf(good, 7), markOf(good, 8)]).toEqual(["good", null]);
-  const hidden = toggled(good, "hidden", 7);
-  expect([hidden.good, hidden.hidden]).toEqual([[], [7]]);
-  expect(toggled(hidden, "hidden", 7)).toEqual(NO_MARKS);
+  const good = after(NOTHING, toggled(NOTHING, "good", 7));
+  expect([markOf(good, 7)?.mark, markOf(good, 8)]).toEqual(["good", null]);
+  const bad = after(good, toggled(good, "bad", 7));
+  expect([bad.positive.size, markOf(bad, 7)?.mark]).toEqual([0, "bad"]);
+  const hidden = after(bad, toggled(bad, "hidden", 7));
+  expect([hidden.negative.size, markOf(hidden, 7)?.mark]).toEqual([0, "hidden"]);
+  expect(after(hidden, toggled(hidden, "hidden", 7))).toEqual(NOTHING);
 });
 
 test("what scores less than the line is less likely; a line further on, or none, divides nothing", () => {
@@ -55,13 +62,36 @@ test("what scores less than the line is less likely; a line further on, or none,
   expect([0.5, 0.3, 0.25, 0.2, null].map((line) => likelyOf(hits, line))).toEqual([0, 2, 2, 3, 3]);
 });
 
-test("a hidden group hides its pictures, and both are left out", () => {
-  const marks = toggledGroup(toggled(NO_MARKS, "hidden", 1), "v1");
-  expect(markOf(marks, 2, "v1")).toBe("hidden");
-  expect(markOf(marks, 2, "v2")).toBeNull();
-  expect(excluded(marks)).toEqual({ ids: [1], groups: ["v1"] });
-  expect(excluded(NO_MARKS)).toEqual({});
+test("a hidden group hides its pictures, and both are left out with what was seen", () => {
+  const held = after(NOTHING, toggled(NOTHING, "hidden", 1), toggledGroup(NOTHING, "v1"), { seen: { add: [5] } });
+  expect(markOf(held, 2, "v1")).toEqual({ mark: "hidden", by: null });
+  expect(markOf(held, 2, "v2")).toBeNull();
+  expect(excluded(held)).toEqual({ ids: [5, 1], groups: ["v1"] });
+  expect(excluded(NOTHING)).toEqual({});
   expect(groupOf({ id: 1, score: 1, payload: { v: "v1" } }, "v")).toBe("v1");
+});
+
+test("what is seen is what is neither marked nor seen already", () => {
+  const held = after(NOTHING, { seen: { add: [1] }, positive: { add: [2] }, exclude: { add: [3] } });
+  expect(sawAll(held, [1, 2, 3, 4])).toEqual({ seen: { add: [4] } });
+  expect(sawAll(held, [1, 2])).toEqual({});
+  expect(after(held, { clear: ["positive", "seen"] })).toEqual({ ...held, positive: new Map(), seen: new Map() });
+});
+
+test.each([
+  { text: "a happy cat", good: [1], bad: [2], grouped: true, where: [["album", "a"], ["album", "b"], ["year", 1999]] as const },
+  { item: 7 },
+])("a query of the past leads to the place that asked it: %o", (part) => {
+  const place = { ...NOWHERE, collection: "pictograms", ...part };
+  const request = requestOf({ ...place, image: null, groupBy: place.grouped ? "album" : null });
+  const past = { at: "", job: "j", collection: "pictograms", by: null, slot: null, picture: false, search: { ...request } };
+  expect(placeOf(past)).toEqual(place);
+});
+
+test("a query of the past is told in words", () => {
+  const past = { at: "", job: "j", collection: "c", by: null, slot: null, picture: true, search: { query: { text: "sea", positive: [1, 2] } } };
+  expect(wordsOf(past)).toBe("sea · a picture of one's own · 2 examples");
+  expect(wordsOf({ ...past, picture: false, search: null })).toBe("a query too large to be kept");
 });
 
 test("values of one field are alternatives, those of several must all be met", () => {

@@ -92,9 +92,10 @@ export class Connection {
     return true;
   }
 
-  /** Forget the session, which the server no longer knows, and ask for another. */
-  renew(): void {
-    this.#session = this.#after = null;
+  /** Leave the session, which the server may no longer know, for another, or for a new one. */
+  renew(session: string | null = null): void {
+    this.#session = session;
+    this.#after = null;
     this.#drop();
     this.start();
   }

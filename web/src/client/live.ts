@@ -1,30 +1,19 @@
 /** Searches over one websocket: each a promise, and none lost when the connection is. */
 
 import { Connection, NOT_ALLOWED, TOO_LARGE } from "./connection.ts";
-import type { ConnectionOptions, ConnectionState } from "./connection.ts";
-import type { RefusedFrame, Search, SearchResult, ServerFrame, SessionFrame } from "./contract.ts";
+import type { ConnectionState } from "./connection.ts";
+import type { RefusedFrame, Search, SearchResult, ServerFrame } from "./contract.ts";
 import type { JobFrame } from "./feed.ts";
 import { Feed } from "./feed.ts";
+import type { JobListener, LiveOptions, SessionListener, StateListener, Watcher } from "./listeners.ts";
 import type { SearchOptions } from "./pending.ts";
 import { Pending } from "./pending.ts";
 import { connectionClosed, localProblem, ProblemError, superseded, takenBack, unauthorized } from "./problem.ts";
 import { Run } from "./run.ts";
+import { randomKey } from "./transport.ts";
 
+export type { JobListener, LiveOptions, SessionListener, StateListener } from "./listeners.ts";
 export type { SearchOptions } from "./pending.ts";
-export type JobListener = (frame: JobFrame) => void;
-/** Null: what became of the session meanwhile is not known, it is to be read. */
-export type SessionListener = (frame: SessionFrame | null) => void;
-export type StateListener = (state: ConnectionState) => void;
-
-export interface LiveOptions extends ConnectionOptions {
-  /** For how long a search that a busy server refuses is sent again; by default not at all. */
-  patienceMs?: number;
-}
-
-interface Watcher {
-  told: JobListener;
-  refused: (error: ProblemError) => void;
-}
 
 const MAX_PENDING = 64;
 const REPLAYED = "replayed";
@@ -39,6 +28,8 @@ export class LiveClient {
   readonly #listeners = new Set<StateListener>();
   readonly #sessions = new Set<SessionListener>();
   readonly #denied = new Set<() => void>();
+  /** Tells this client's frames from those of another one in the same session, such as another tab. */
+  readonly #name = randomKey().slice(0, 8);
   #count = 0;
 
   constructor({ patienceMs = 0, ...options }: LiveOptions) {
@@ -62,6 +53,11 @@ export class LiveClient {
   /** Open the connection, or try again at once. */
   connect(): void {
     this.#connection.start();
+  }
+
+  /** Go on in another session, or, without one, in a new one. */
+  enter(session: string | null): void {
+    this.#connection.renew(session);
   }
 
   close(): void {
@@ -130,7 +126,7 @@ export class LiveClient {
   /** Every sending has an id of its own: an answer to an earlier one cannot be mistaken for this one's. */
   #send(pending: Pending): void {
     this.#count += 1;
-    const id = `c${this.#count}`;
+    const id = `${this.#name}-${this.#count}`;
     this.#pending.set(id, pending);
     pending.job = null;
     const { slot } = pending.options;

@@ -13,9 +13,15 @@ export interface Place {
   where: Where;
   /** One picture of each group. */
   grouped: boolean;
+  /** What comes after it in the same group, in words, and within how many seconds. */
+  then: string;
+  withinS: number;
 }
 
+export const NOWHERE: Place = { text: "", item: null, collection: null, good: [], bad: [], where: [], grouped: false, then: "", withinS: 30 };
+
 export const MAX_TEXT = 1_000;
+export const MAX_WITHIN_S = 86_400;
 /** So many examples fit an address. */
 const MOST_IDS = 100;
 const MOST_VALUES = 50;
@@ -30,11 +36,13 @@ export function readPlace(search: string): Place {
     bad: idsIn(given.get("unlike")),
     where: given.getAll("f").slice(0, MOST_VALUES).flatMap(pairIn),
     grouped: given.has("groups"),
+    then: (given.get("then") ?? "").slice(0, MAX_TEXT),
+    withinS: secondsIn(given.get("within")),
   };
 }
 
 /** Relative, so that it works under any path. */
-export function writePlace({ text, item, collection, good, bad, where, grouped }: Place): string {
+export function writePlace({ text, item, collection, good, bad, where, grouped, then, withinS }: Place): string {
   const pairs: [string, string][] = [
     ["q", text.trim()],
     ["item", item === null ? "" : String(item)],
@@ -42,10 +50,18 @@ export function writePlace({ text, item, collection, good, bad, where, grouped }
     ["unlike", bad.slice(-MOST_IDS).join(",")],
     ...where.map(([field, value]): [string, string] => ["f", `${field}:${JSON.stringify(value)}`]),
     ["groups", grouped ? "1" : ""],
+    ["then", then.trim()],
+    ["within", then.trim() === "" || withinS === NOWHERE.withinS ? "" : String(withinS)],
     ["c", collection ?? ""],
   ];
   const search = new URLSearchParams(pairs.filter(([, value]) => value !== ""));
   return search.size === 0 ? "./" : `?${search.toString()}`;
+}
+
+/** A day at most, as the API has it. */
+export function secondsIn(text: string | null): number {
+  const seconds = Number(text ?? NaN);
+  return seconds > 0 && seconds <= MAX_WITHIN_S ? seconds : NOWHERE.withinS;
 }
 
 function idsIn(text: string | null): number[] {

@@ -1,6 +1,6 @@
 /** The state of one search as the page shows it, page after page of hits. */
 
-import type { Exclude, Filter, Hit, Problem, Query, Search, SearchResult, Took } from "../client/contract.ts";
+import type { Exclude, Filter, Group, Hit, Problem, Query, Search, SearchResult, Then, Took } from "../client/contract.ts";
 import { problemOf } from "../client/problem.ts";
 import { groupOf } from "./marks.ts";
 
@@ -10,7 +10,9 @@ export interface Request {
   collection: string;
   query: Query;
   filter?: Filter;
-  /** One picture of each group. */
+  /** What comes later in the same group. */
+  then?: Then[];
+  /** Of a sequence the groups in which it is looked for; else one picture of each group. */
   group_by?: string;
 }
 
@@ -18,6 +20,8 @@ export interface Findings {
   phase: Phase;
   request: Request | null;
   hits: Hit[];
+  /** Of a search for a sequence: each with its hits, in time; the hits stand above as well. */
+  sequences: Group[];
   exhausted: boolean;
   /** Hits that score less are less likely to be what was looked for; null where that is not known. */
   line: number | null;
@@ -34,12 +38,12 @@ export interface Searcher {
 export const PAGE = 48;
 /** Past this a grid is no longer looked at; a better query is. */
 export const MAX_SHOWN = 2_000;
-const SLOT = "main";
 const FORGOTTEN = "nothing-to-continue";
 const NOTHING: Findings = {
   phase: "idle",
   request: null,
   hits: [],
+  sequences: [],
   exhausted: false,
   line: null,
   truncated: false,
@@ -49,14 +53,17 @@ const NOTHING: Findings = {
 
 export class Finder {
   readonly #live: Searcher;
+  readonly #slot: string;
   /** What is left out beside what is shown; asked for at each search, since it changes without one. */
   excluding: () => Exclude = () => ({});
   readonly #listeners = new Set<(findings: Findings) => void>();
   #findings = NOTHING;
   #turn = 0;
 
-  constructor(live: Searcher) {
+  /** Others of the same session, such as another tab, have another `slot`. */
+  constructor(live: Searcher, slot = "main") {
     this.#live = live;
+    this.#slot = slot;
   }
 
   get findings(): Findings {
@@ -71,8 +78,9 @@ export class Finder {
   /** What was found before stays in sight until the answer is there. */
   async find(request: Request): Promise<void> {
     const kept = request.collection === this.#findings.request?.collection ? this.#findings.hits : [];
-    const { line } = this.#findings;
-    this.#show({ ...NOTHING, phase: "loading", request, hits: kept, line: kept.length > 0 ? line : null });
+    const { line, sequences } = this.#findings;
+    const before = kept.length > 0 ? { line, sequences } : {};
+    this.#show({ ...NOTHING, phase: "loading", request, hits: kept, ...before });
     await this.#ask(request, [], asked(request, [], this.excluding()));
   }
 
@@ -105,8 +113,8 @@ export class Finder {
     this.#turn += 1;
     const turn = this.#turn;
     try {
-      const result = await this.#live.search(search, { slot: SLOT });
-      if (turn === this.#turn) this.#show(withPage(request, shown, result));
+      const result = await this.#live.search(search, { slot: this.#slot });
+      if (turn === this.#turn) this.#show(withPage(request, shown, this.#sequencesOf(shown), result));
     } catch (error) {
       // A newer search has the floor: whatever became of this one is no longer of interest.
       if (turn !== this.#turn) return;
@@ -115,6 +123,10 @@ export class Finder {
       if (search.next && problem.type === FORGOTTEN) return this.#ask(request, shown, asked(request, shown, this.excluding()));
       this.#show({ ...this.#findings, phase: "failed", hits: shown, problem });
     }
+  }
+
+  #sequencesOf(shown: readonly Hit[]): Group[] {
+    return shown.length === 0 ? [] : this.#findings.sequences;
   }
 
   #show(findings: Findings): void {
@@ -138,7 +150,9 @@ function asked(request: Request, shown: readonly Hit[], excluding: Exclude): Sea
     ...request,
     ...(shown.length > 0 && { seen: shown.map(({ id }) => id) }),
     ...excludedBy(exclude),
-    ...(request.group_by !== undefined && { group_size: 1 }),
+    ...(request.group_by !== undefined && request.then === undefined && { group_size: 1 }),
+    // Examples are part of the request itself, so that its address asks the same of everybody.
+    marks: false,
     limit: PAGE,
   };
 }
@@ -147,7 +161,9 @@ function groupsOf(field: string, shown: readonly Hit[], { groups = [] }: Exclude
   return [...new Set([...groups, ...shown.flatMap((hit) => groupOf(hit, field) ?? [])])];
 }
 
-function withPage(request: Request, shown: Hit[], result: SearchResult): Findings {
+const sequencesIn = ({ then }: Request, { groups = [] }: SearchResult): Group[] => (then === undefined ? [] : groups);
+
+function withPage(request: Request, shown: Hit[], before: Group[], result: SearchResult): Findings {
   const known = new Set(shown.map(({ id }) => id));
   const found = result.hits ?? result.groups?.flatMap(({ hits }) => hits) ?? [];
   const fresh = found.filter(({ id }) => !known.has(id));
@@ -155,6 +171,7 @@ function withPage(request: Request, shown: Hit[], result: SearchResult): Finding
     phase: "done",
     request,
     hits: [...shown, ...fresh],
+    sequences: [...before, ...sequencesIn(request, result)],
     exhausted: result.exhausted || fresh.length === 0,
     line: result.line ?? null,
     truncated: result.truncated ?? false,

@@ -10,6 +10,7 @@ import type { Marked } from "./grid.tsx";
 import type { Where } from "./marks.ts";
 import { groupOf, markOf, toggledValue } from "./marks.ts";
 import { Results } from "./results.tsx";
+import { otherIn } from "./team.tsx";
 import { Keys, Toolbar } from "./toolbar.tsx";
 import { useKeys } from "./use-keys.ts";
 import type { Travel } from "./use-place.ts";
@@ -42,20 +43,19 @@ export function Found({ state, onSimilar, onAbove }: FoundProps): VNode {
   const onFilter = (): void => setFiltering(!filtering);
   const onGroups = (): void => (field === null ? undefined : go({ grouped: !place.grouped }));
   const more = (): void => void finder.more();
-  useKeys({ n: more, r: sitting.refine, u: sitting.undo, f: onFilter, o: onGroups });
+  const onSaw = (): void => sitting.saw(findings.hits);
+  useKeys({ n: more, r: sitting.refine, e: onSaw, f: onFilter, o: onGroups });
   return (
     <>
       <Toolbar
-        marks={sitting.marks}
-        last={sitting.last}
+        sitting={sitting}
         filtering={filtering}
         filters={place.where.length}
         grouped={place.grouped}
         groupField={field}
         onFilter={onFilter}
         onGroups={onGroups}
-        onRefine={sitting.refine}
-        onUndo={sitting.undo}
+        onSaw={onSaw}
       />
       {filtering && facts !== null && <Filtering facts={facts} travel={travel} sitting={sitting} />}
       <Results findings={findings} marked={marked} onOpen={setOpened} onAbove={onAbove} onMore={more} onRetry={() => void finder.retry()} />
@@ -65,9 +65,11 @@ export function Found({ state, onSimilar, onAbove }: FoundProps): VNode {
   );
 }
 
-function useMarked({ marks, mark, hideGroup }: Sitting, field: string | null, similar: (hit: Hit) => void): Marked {
+function useMarked({ kept: { held, view }, mark, hideGroup }: Sitting, field: string | null, similar: (hit: Hit) => void): Marked {
   return {
-    of: (hit) => markOf(marks, hit.id, groupOf(hit, field)),
+    of: (hit) => markOf(held, hit.id, groupOf(hit, field)),
+    seen: (hit) => held.seen.has(hit.id),
+    by: ({ by }) => otherIn(view, by),
     mark,
     hideGroup: (hit) => hideGroup(hit, field),
     similar,

@@ -4,19 +4,23 @@ import type { VNode } from "preact";
 import { Fragment } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 
-import type { Hit } from "../client/contract.ts";
+import type { Group, Hit, Payload } from "../client/contract.ts";
 import { nameOf, score } from "../ui/format.ts";
 import type { IconName } from "../ui/icons.tsx";
 import { Icon } from "../ui/icons.tsx";
 import { Picture } from "../ui/picture.tsx";
 import { ABOVE, columnsOf, step } from "./grid-keys.ts";
-import type { Mark } from "./marks.ts";
+import type { Mark, Told } from "./marks.ts";
+import { clock, momentOf } from "./moment.ts";
+import { Sequence } from "./sequence.tsx";
 import { isPlain } from "./use-keys.ts";
 
 export interface GridProps {
   collection: string;
   hits: readonly Hit[];
   line: number | null;
+  /** Where hits stand in sequences, each a row of its own. */
+  sequences: readonly Group[];
   stale: boolean;
   marked: Marked;
   onOpen: (index: number) => void;
@@ -25,7 +29,10 @@ export interface GridProps {
 
 /** What is said of pictures, and how to say it. */
 export interface Marked {
-  of: (hit: Hit) => Mark | null;
+  of: (hit: Hit) => Told | null;
+  seen: (hit: Hit) => boolean;
+  /** Another member of the team whose mark it is. */
+  by: (told: Told) => string | null;
   mark: (mark: Mark, hit: Hit) => void;
   hideGroup: (hit: Hit) => void;
   similar: (hit: Hit) => void;
@@ -44,7 +51,7 @@ export function keysOf({ mark, hideGroup, similar }: Marked, hit: Hit): Readonly
 
 export const GRID_ID = "hits";
 
-export function Grid({ collection, hits, line, stale, marked, onOpen, onAbove }: GridProps): VNode {
+export function Grid({ collection, hits, line, sequences, stale, marked, onOpen, onAbove }: GridProps): VNode {
   const list = useRef<HTMLUListElement>(null);
   const [current, setCurrent] = useState(0);
   const first = hits[0]?.id;
@@ -66,23 +73,30 @@ export function Grid({ collection, hits, line, stale, marked, onOpen, onAbove }:
     setCurrent(next);
     tiles[next]?.focus();
   };
+  const tile = (hit: Hit, index: number): VNode => (
+    <Tile
+      key={hit.id}
+      collection={collection}
+      hit={hit}
+      marked={marked}
+      reachable={index === Math.min(current, hits.length - 1)}
+      onFocus={() => setCurrent(index)}
+      onOpen={() => onOpen(index)}
+    />
+  );
+  const kind = sequences.length > 0 ? "grid sequences" : "grid";
   return (
     // The list only hears the arrow keys of the buttons inside it.
     // eslint-disable-next-line jsx-a11y/no-noninteractive-element-interactions
-    <ul ref={list} id={GRID_ID} role="list" class={stale ? "grid stale" : "grid"} onKeyDown={keys} data-testid="grid">
-      {hits.map((hit, index) => (
-        <Fragment key={hit.id}>
-          {index === likely && <Divider />}
-          <Tile
-            collection={collection}
-            hit={hit}
-            marked={marked}
-            reachable={index === Math.min(current, hits.length - 1)}
-            onFocus={() => setCurrent(index)}
-            onOpen={() => onOpen(index)}
-          />
-        </Fragment>
-      ))}
+    <ul ref={list} id={GRID_ID} role="list" class={stale ? `${kind} stale` : kind} onKeyDown={keys} data-testid="grid">
+      {sequences.length > 0
+        ? sequences.map((one) => <Sequence key={one.group} sequence={one} tile={(hit) => tile(hit, hits.findIndex(({ id }) => id === hit.id))} />)
+        : hits.map((hit, index) => (
+            <Fragment key={hit.id}>
+              {index === likely && <Divider />}
+              {tile(hit, index)}
+            </Fragment>
+          ))}
     </ul>
   );
 }
@@ -113,9 +127,10 @@ interface TileProps {
 
 function Tile({ collection, hit, marked, reachable, onFocus, onOpen }: TileProps): VNode {
   const name = nameOf(hit.id, hit.payload, hit.source);
-  const mark = marked.of(hit);
+  const told = marked.of(hit);
+  const seen = told === null && marked.seen(hit);
   return (
-    <li class="spot" data-mark={mark ?? undefined} onFocusIn={onFocus}>
+    <li class="spot" data-mark={told?.mark} data-seen={seen || undefined} onFocusIn={onFocus}>
       <button
         type="button"
         class="tile"
@@ -129,14 +144,33 @@ function Tile({ collection, hit, marked, reachable, onFocus, onOpen }: TileProps
           <span class="tile-name" aria-hidden="true">
             {name}
           </span>
+          <Stamp payload={hit.payload} />
           <span class="tile-score" title="Similarity">
             {score(hit.score)}
           </span>
-          {mark !== null && <span class="hidden">{mark}</span>}
+          <Said told={told} seen={seen} by={told === null ? null : marked.by(told)} />
         </span>
       </button>
-      <MarkButtons hit={hit} name={name} mark={mark} onMark={marked.mark} />
+      <MarkButtons hit={hit} name={name} mark={told?.mark ?? null} onMark={marked.mark} />
     </li>
+  );
+}
+
+/** Where in its video it is, where it is in one. */
+export function Stamp({ payload }: { payload: Payload | undefined }): VNode | null {
+  const moment = momentOf(payload);
+  return moment && <span class="stamp">{clock(moment.atS)}</span>;
+}
+
+/** For ears, but for the name of another member, which stands in a corner. */
+function Said({ told, seen, by }: { told: Told | null; seen: boolean; by: string | null }): VNode | null {
+  if (told === null) return seen ? <span class="hidden">seen</span> : null;
+  if (by === null) return <span class="hidden">{told.mark}</span>;
+  return (
+    <span class="tile-by" data-testid="marked-by">
+      <span class="hidden">{told.mark} by </span>
+      {by}
+    </span>
   );
 }
 

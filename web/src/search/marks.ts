@@ -1,38 +1,49 @@
-/** What a searcher has said of pictures in one sitting. */
+/** What a searcher says of pictures. */
 
-import type { Exclude, Hit, Scalar } from "../client/contract.ts";
+import type { Exclude as LeftOut, Hit, Scalar } from "../client/contract.ts";
+import type { By, Change, GroupKey, Held, SetName } from "./held.ts";
 
 export type Mark = "good" | "bad" | "hidden";
-export type GroupKey = string | number;
 
-export interface Marks {
-  /** Marked since the last refining; those before it are part of the query. */
-  good: readonly number[];
-  bad: readonly number[];
-  /** Never to be shown again. */
-  hidden: readonly number[];
-  groups: readonly GroupKey[];
+const MARKS: readonly (readonly [Mark, "positive" | "negative" | "exclude"])[] = [
+  ["good", "positive"],
+  ["bad", "negative"],
+  ["hidden", "exclude"],
+];
+
+export interface Told {
+  mark: Mark;
+  by: By;
 }
-
-export const NO_MARKS: Marks = { good: [], bad: [], hidden: [], groups: [] };
-const MARKS: readonly Mark[] = ["good", "bad", "hidden"];
 
 /** A picture has one mark; the same one again takes it away. */
-export function toggled(marks: Marks, mark: Mark, id: number): Marks {
-  const had = marks[mark].includes(id);
-  const without = Object.fromEntries(MARKS.map((name) => [name, marks[name].filter((one) => one !== id)]));
-  const next = { ...marks, ...without };
-  return had ? next : { ...next, [mark]: [...next[mark], id] };
+export function toggled(held: Held, mark: Mark, id: number): Change {
+  const change: Change = {};
+  for (const [name, set] of MARKS) {
+    if (name === mark && !held[set].has(id)) change[set] = { add: [id] };
+    else if (held[set].has(id)) change[set] = { remove: [id] };
+  }
+  return change;
 }
 
-export function toggledGroup(marks: Marks, group: GroupKey): Marks {
-  const groups = marks.groups.includes(group) ? marks.groups.filter((one) => one !== group) : [...marks.groups, group];
-  return { ...marks, groups };
+export function toggledGroup(held: Held, group: GroupKey): Change {
+  return { exclude_groups: held.exclude_groups.has(group) ? { remove: [group] } : { add: [group] } };
 }
 
-export function markOf(marks: Marks, id: number, group: GroupKey | null = null): Mark | null {
-  if (group !== null && marks.groups.includes(group)) return "hidden";
-  return MARKS.find((mark) => marks[mark].includes(id)) ?? null;
+/** These have been looked at: they come in no later search. What is marked stays as it is marked. */
+export function sawAll(held: Held, ids: readonly number[]): Change {
+  const fresh = ids.filter((id) => !held.seen.has(id) && !MARKS.some(([, set]) => held[set].has(id)));
+  return fresh.length > 0 ? { seen: { add: fresh } } : {};
+}
+
+export function markOf(held: Held, id: number, group: GroupKey | null = null): Told | null {
+  const whole = group === null ? undefined : held.exclude_groups.get(group);
+  if (whole !== undefined) return { mark: "hidden", by: whole };
+  for (const [mark, set] of MARKS) {
+    const by = held[set].get(id);
+    if (by !== undefined) return { mark, by };
+  }
+  return null;
 }
 
 /** The group that a hit belongs to, where its collection has a field for that. */
@@ -41,9 +52,15 @@ export function groupOf({ payload }: Hit, field: string | null): GroupKey | null
   return typeof value === "string" || typeof value === "number" ? value : null;
 }
 
-/** What the next search leaves out, beside what is shown. */
-export function excluded({ hidden, groups }: Marks): Exclude {
-  return { ...(hidden.length > 0 && { ids: [...hidden] }), ...(groups.length > 0 && { groups: [...groups] }) };
+type ItemSet = Exclude<SetName, "exclude_groups">;
+
+export const idsIn = (held: Held, set: ItemSet): number[] => [...held[set].keys()].filter((key) => typeof key === "number");
+
+/** What a search must leave out by itself: what the server does not know of yet. */
+export function excluded(held: Held): LeftOut {
+  const ids = [...idsIn(held, "seen"), ...idsIn(held, "exclude")];
+  const groups = [...held.exclude_groups.keys()];
+  return { ...(ids.length > 0 && { ids }), ...(groups.length > 0 && { groups }) };
 }
 
 /** A field of the payload and the values of which an item has one. */

@@ -22,7 +22,9 @@ import type { Finder, Findings } from "./finder.ts";
 import { Found } from "./found.tsx";
 import { enterGrid } from "./grid.tsx";
 import { SearchBox } from "./search-box.tsx";
+import { SittingBar } from "./sitting-bar.tsx";
 import { NoCollections, Start } from "./start.tsx";
+import { hasTimes, ThenLine } from "./then-line.tsx";
 import type { Collections } from "./use-collections.ts";
 import { choose, useCollections } from "./use-collections.ts";
 import type { Asked } from "./use-finder.ts";
@@ -34,6 +36,7 @@ import type { Travel } from "./use-place.ts";
 import { usePlace } from "./use-place.ts";
 import type { Sitting } from "./use-sitting.ts";
 import { useSitting } from "./use-sitting.ts";
+import { useKept } from "./use-kept.ts";
 
 const http = new HttpClient({ key: readKey });
 
@@ -54,18 +57,18 @@ export function SearchPage(): VNode {
 
 function SearchMain({ access, live }: { access: Access; live: LiveClient }): VNode {
   const state = useSearch(access, live);
-  const { collections, travel, own, collection, findings, problem, sitting } = state;
+  const { collections, travel, own, collection, facts, findings, problem, sitting } = state;
   const [known, setKnown] = useState<Hit | null>(null);
   const idle = findings.phase === "idle";
   const similar = (hit: Hit): void => {
     sitting.note(`similar to ${nameOf(hit.id, hit.payload, hit.source)}`);
     own.remove();
     setKnown(hit);
-    travel.go({ text: "", item: hit.id, good: [], bad: [] });
+    travel.go({ text: "", item: hit.id, good: [], bad: [], then: "" });
     scrollTo({ top: 0 });
     focusBox();
   };
-  const onChoose = (name: string): void => travel.go({ collection: name, item: null, good: [], bad: [], where: [], grouped: false });
+  const onChoose = (name: string): void => travel.go({ collection: name, item: null, good: [], bad: [], where: [], grouped: false, then: "" });
   return (
     <main class={idle ? "search idle" : "search"}>
       <h1 class={idle ? "" : "hidden"}>Find pictures by what they show</h1>
@@ -73,6 +76,8 @@ function SearchMain({ access, live }: { access: Access; live: LiveClient }): VNo
         <Ask travel={travel} own={own} known={known} collection={collection} busy={isBusy(findings)} />
         <CollectionChooser list={collections.list ?? []} chosen={collection} onChoose={onChoose} />
       </div>
+      <Then travel={travel} facts={facts} />
+      <SittingBar sitting={sitting} travel={travel} />
       {problem !== null && <Failure problem={problem} onRetry={collections.reload} />}
       {idle && problem === null && <Before collections={collections} chosen={collection} travel={travel} />}
       {!idle && <Found state={state} onSimilar={similar} onAbove={focusBox} />}
@@ -101,20 +106,22 @@ function useSearch(access: Access, live: LiveClient): SearchState {
   const own = useOwnPicture(useCallback(() => go({ text: "", item: null, good: [], bad: [] }), [go]));
   const collection = choose(collections.list, place.collection);
   const facts = collections.list?.find(({ name }) => name === collection) ?? null;
-  const sitting = useSitting(collection, travel);
+  const sitting = useSitting(useKept(http, live, collection), travel);
   const asked = { ...place, collection, groupBy: groupBy(place, facts), image: own.picture?.base64 ?? null };
   const early = isEarly(asked, collections, place.grouped);
-  const [finder, found] = useFinder(live, early ? { ...asked, collection: null } : asked, sitting.marks);
+  const [finder, found] = useFinder(live, early ? { ...asked, collection: null } : asked, sitting.kept.unsaved);
   useAsked(collections.problem, found.problem, access);
   const findings = early ? { ...found, phase: "loading" as const } : found;
   return { collections, travel, own, collection, facts, sitting, finder, findings, problem: own.problem ?? collections.problem };
 }
 
-const groupBy = ({ grouped }: Place, facts: Collection | null): string | null => (grouped && facts !== null ? facts.group_field : null);
+/** A sequence is one of a group's items. */
+const groupBy = ({ grouped, then }: Place, facts: Collection | null): string | null =>
+  (grouped || then.trim() !== "") && facts !== null ? facts.group_field : null;
 
 /** A shared address is a search from the first moment, even while the collections are still being asked for. */
 function isEarly(asked: Asked, { list, problem }: Collections, grouped: boolean): boolean {
-  const waits = asked.collection === null || grouped;
+  const waits = asked.collection === null || grouped || asked.then.trim() !== "";
   return waits && list === null && problem === null && queryOf(asked) !== null;
 }
 
@@ -159,6 +166,21 @@ function Ask({ travel: { place, drift, go, settle }, own, known, collection, bus
         <ItemChip collection={collection} id={place.item} known={known} onRemove={() => go({ item: null })} />
       )}
     </SearchBox>
+  );
+}
+
+/** Only where items have times. */
+function Then({ travel: { place, drift, settle }, facts }: { travel: Travel; facts: Collection | null }): VNode | null {
+  if (facts === null || !hasTimes(facts)) return null;
+  return (
+    <ThenLine
+      text={place.then}
+      withinS={place.withinS}
+      onType={(then) => drift({ then })}
+      onWithin={(withinS) => drift({ withinS })}
+      onLeave={settle}
+      onDown={enterGrid}
+    />
   );
 }
 

@@ -19,7 +19,7 @@ export interface ResultsProps {
 }
 
 export function Results({ findings, marked, onOpen, onAbove, onMore, onRetry }: ResultsProps): VNode {
-  const { phase, hits, request, problem } = findings;
+  const { phase, hits, sequences, request, problem } = findings;
   return (
     <section class="results" aria-label="Results" aria-busy={phase === "loading" || phase === "more"}>
       <StatusLine findings={findings} />
@@ -28,6 +28,7 @@ export function Results({ findings, marked, onOpen, onAbove, onMore, onRetry }: 
           collection={request.collection}
           hits={hits}
           line={findings.line}
+          sequences={sequences}
           stale={phase === "loading"}
           marked={marked}
           onOpen={onOpen}
@@ -65,12 +66,13 @@ function StatusLine({ findings }: { findings: Findings }): VNode {
   );
 }
 
-function summary({ phase, hits, exhausted }: Findings): string {
+function summary({ phase, hits, sequences, exhausted }: Findings): string {
+  const found = sequences.length > 0 ? plural(sequences.length, "sequence") : plural(hits.length, "picture");
   if (phase === "loading") return "Searching…";
-  if (phase === "more") return `${plural(hits.length, "picture")}, looking for more…`;
-  if (phase === "failed") return hits.length > 0 ? plural(hits.length, "picture") : "";
+  if (phase === "more") return `${found}, looking for more…`;
+  if (phase === "failed") return hits.length > 0 ? found : "";
   if (hits.length === 0) return "Nothing found";
-  return exhausted ? `All ${plural(hits.length, "picture")}` : `The nearest ${plural(hits.length, "picture")}`;
+  return exhausted ? `All ${found}` : `The nearest ${found}`;
 }
 
 function Skeleton(): VNode {

@@ -1,14 +1,13 @@
 /** Where one says what to look for: words, a stored picture, a picture of one's own, and in which collection. */
 
 import type { ComponentChildren, VNode } from "preact";
-import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 
 import { Icon } from "../ui/icons.tsx";
 import { MAX_TEXT } from "./address.ts";
 import { pictureIn } from "./picture-query.ts";
-
-/** Long enough to skip the letters of a fast typist, short enough to feel immediate. */
-const SETTLE_MS = 90;
+import { isElsewhere, isPlain } from "./use-keys.ts";
+import { useTyping } from "./use-typing.ts";
 
 export interface SearchBoxProps {
   text: string;
@@ -98,31 +97,11 @@ function ChoosePicture({ onPicture }: { onPicture: (file: File) => void }): VNod
   );
 }
 
-/** What stands in the box, told onwards once the typing pauses. */
-function useTyping(text: string, onType: (text: string) => void): [string, (text: string) => void, () => void] {
-  const [typed, setTyped] = useState(text);
-  const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
-  const tell = useRef(onType);
-  useEffect(() => void (tell.current = onType), [onType]);
-  useEffect(() => {
-    clearTimeout(timer.current);
-    // What came back trimmed is what was typed: leave the space for the next word.
-    setTyped((now) => (now.trim() === text.trim() ? now : text));
-  }, [text]);
-  useEffect(() => () => clearTimeout(timer.current), []);
-  const type = (next: string): void => {
-    setTyped(next);
-    clearTimeout(timer.current);
-    timer.current = setTimeout(() => tell.current(next), SETTLE_MS);
-  };
-  return [typed, type, () => clearTimeout(timer.current)];
-}
-
 /** "/" brings the focus here from anywhere but another field; before the first paint, so whoever sees the field has the key. */
 function useSlash(input: { current: HTMLInputElement | null }): void {
   useLayoutEffect(() => {
     const come = (event: KeyboardEvent): void => {
-      if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || isElsewhere(event.target)) return;
+      if (event.key !== "/" || !isPlain(event) || isElsewhere(event.target)) return;
       event.preventDefault();
       input.current?.focus();
       input.current?.select();
@@ -131,6 +110,3 @@ function useSlash(input: { current: HTMLInputElement | null }): void {
     return () => removeEventListener("keydown", come);
   }, [input]);
 }
-
-const isElsewhere = (target: EventTarget | null): boolean =>
-  target instanceof Element && target.closest("input, textarea, select, dialog") !== null;

@@ -6,6 +6,8 @@ import { useContext, useEffect, useState } from "preact/hooks";
 import type { Item, NeighboursResult } from "../client/contract.ts";
 import { nameOf } from "../ui/format.ts";
 import { Media, Picture } from "../ui/picture.tsx";
+import { Stamp } from "./grid.tsx";
+import { clock, momentOf } from "./moment.ts";
 
 const AROUND = { before: 3, after: 3 };
 
@@ -27,14 +29,20 @@ export function Strip({ collection, id, onSimilar }: StripProps): VNode {
             key={item.id}
             type="button"
             aria-current={item.id === id}
-            aria-label={`Similar to ${nameOf(item.id, item.payload, item.source)}`}
+            aria-label={`Similar to ${nameOf(item.id, item.payload, item.source)}${at(item)}`}
             onClick={() => onSimilar(item)}
           >
             <Picture collection={collection} id={item.id} size="thumb" alt="" />
+            <Stamp payload={item.payload} />
           </button>
         ))}
     </div>
   );
+}
+
+function at({ payload }: Item): string {
+  const moment = momentOf(payload);
+  return moment === null ? "" : ` at ${clock(moment.atS)}`;
 }
 
 function useNeighbours(collection: string, id: number): NeighboursResult | null {

@@ -3,11 +3,11 @@
 import type { VNode } from "preact";
 
 import { plural } from "../ui/format.ts";
-import type { Marks } from "./marks.ts";
+import type { Held } from "./held.ts";
+import type { Sitting } from "./use-sitting.ts";
 
 export interface ToolbarProps {
-  marks: Marks;
-  last: string | null;
+  sitting: Sitting;
   filtering: boolean;
   filters: number;
   grouped: boolean;
@@ -15,13 +15,12 @@ export interface ToolbarProps {
   groupField: string | null;
   onFilter: () => void;
   onGroups: () => void;
-  onRefine: () => void;
-  onUndo: () => void;
+  onSaw: () => void;
 }
 
 export function Toolbar(props: ToolbarProps): VNode {
-  const { marks, last, filtering, filters, grouped, groupField } = props;
-  const marked = marks.good.length + marks.bad.length;
+  const { sitting, filtering, filters, grouped, groupField } = props;
+  const { held } = sitting.kept;
   return (
     <div class="toolbar" role="toolbar" aria-label="This search" data-testid="toolbar">
       <button type="button" aria-expanded={filtering} onClick={props.onFilter} title="f" data-testid="filters">
@@ -32,26 +31,46 @@ export function Toolbar(props: ToolbarProps): VNode {
           By {groupField}
         </button>
       )}
-      <button type="button" disabled={marked === 0} onClick={props.onRefine} title="Search again with what is marked: r" data-testid="refine">
-        Refine: {marks.good.length} good, {marks.bad.length} bad
+      <button type="button" disabled={!sitting.refines} onClick={sitting.refine} title="Search again with what is marked: r" data-testid="refine">
+        Refine: {held.positive.size} good, {held.negative.size} bad
       </button>
-      <button type="button" disabled={last === null} onClick={props.onUndo} title={`Undo${last === null ? "" : `: ${last}`} (u)`} data-testid="undo">
-        Undo
+      <button type="button" onClick={props.onSaw} title="These have been seen: later searches leave them out (e)" data-testid="saw">
+        Seen
       </button>
-      <span class="soft toolbar-note" role="status" data-testid="last-step">
-        {last ?? hiddenIn(marks)}
-      </span>
+      <Note sitting={sitting} />
     </div>
   );
 }
 
-function hiddenIn({ hidden, groups }: Marks): string {
-  const some = hidden.length + groups.length;
-  return some === 0 ? "" : `${plural(some, "hidden one")} left out`;
+/** What happened last, or why marks are not kept. */
+function Note({ sitting: { kept, last } }: { sitting: Sitting }): VNode {
+  if (kept.problem !== null) {
+    return (
+      <span class="toolbar-note bad" role="alert" data-testid="not-kept">
+        Marks stay in this tab: {kept.problem.title}.{" "}
+        <button type="button" class="link" onClick={kept.retry}>
+          Try again
+        </button>
+      </span>
+    );
+  }
+  return (
+    <span class="soft toolbar-note" role="status" data-testid="last-step">
+      {last ?? leftOut(kept.held)}
+    </span>
+  );
+}
+
+function leftOut({ exclude, exclude_groups: groups, seen }: Held): string {
+  const hidden = exclude.size + groups.size;
+  const parts = [hidden > 0 && plural(hidden, "hidden one"), seen.size > 0 && plural(seen.size, "seen one")];
+  const told = parts.filter((part) => part !== false).join(" and ");
+  return told === "" ? "" : `${told} left out`;
 }
 
 const KEYS: readonly (readonly [string, string])[] = [
   ["/", "words"],
+  ["2", "what comes then (videos)"],
   ["← ↑ → ↓", "move"],
   ["g", "good"],
   ["b", "bad"],
@@ -59,9 +78,13 @@ const KEYS: readonly (readonly [string, string])[] = [
   ["v", "hide group"],
   ["s", "similar"],
   ["r", "refine"],
+  ["e", "seen"],
   ["n", "more"],
   ["u", "undo"],
+  ["y", "redo"],
   ["f", "filters"],
+  ["h", "history"],
+  ["t", "together"],
 ];
 
 export function Keys(): VNode {

@@ -4,10 +4,12 @@ import { useEffect, useMemo, useState } from "preact/hooks";
 
 import type { Query } from "../client/contract.ts";
 import type { LiveClient } from "../client/live.ts";
+import { randomKey } from "../client/transport.ts";
 import { filterOf } from "./facets.tsx";
 import type { Findings, Request } from "./finder.ts";
 import { Finder } from "./finder.ts";
-import type { Marks, Where } from "./marks.ts";
+import type { Held } from "./held.ts";
+import type { Where } from "./marks.ts";
 import { excluded } from "./marks.ts";
 
 export interface Asked {
@@ -19,17 +21,22 @@ export interface Asked {
   bad: readonly number[];
   where: Where;
   groupBy: string | null;
+  then: string;
+  withinS: number;
 }
 
+/** Each load of the page has its own: another tab's newer search does not end this one's. */
+const SLOT = `page-${randomKey().slice(0, 8)}`;
+
 /** What is marked meanwhile changes nothing that is shown; it counts from the next search on. */
-export function useFinder(live: LiveClient, asked: Asked, marks: Marks): [Finder, Findings] {
-  const finder = useMemo(() => new Finder(live), [live]);
+export function useFinder(live: LiveClient, asked: Asked, unsaved: Held): [Finder, Findings] {
+  const finder = useMemo(() => new Finder(live, SLOT), [live]);
   const [findings, setFindings] = useState(finder.findings);
   useEffect(() => {
     setFindings(finder.findings);
     return finder.subscribe(setFindings);
   }, [finder]);
-  useEffect(() => void (finder.excluding = () => excluded(marks)), [finder, marks]);
+  useEffect(() => void (finder.excluding = () => excluded(unsaved)), [finder, unsaved]);
   const question = JSON.stringify(requestOf(asked));
   useEffect(() => {
     const request = JSON.parse(question) as Request | null;
@@ -39,12 +46,17 @@ export function useFinder(live: LiveClient, asked: Asked, marks: Marks): [Finder
   return [finder, findings];
 }
 
-function requestOf(asked: Asked): Request | null {
+export function requestOf(asked: Asked): Request | null {
   const { collection, where, groupBy } = asked;
   const query = queryOf(asked);
   if (collection === null || query === null) return null;
   const filter = filterOf(where);
-  return { collection, query, ...(filter && { filter }), ...(groupBy !== null && { group_by: groupBy }) };
+  return { collection, query, ...thenOf(asked), ...(filter && { filter }), ...(groupBy !== null && { group_by: groupBy }) };
+}
+
+function thenOf({ then, withinS }: Pick<Asked, "then" | "withinS">): Pick<Request, "then"> {
+  const text = then.trim();
+  return text === "" ? {} : { then: [{ query: { text }, within_s: withinS }] };
 }
 
 /** Null where there is nothing to look for. */

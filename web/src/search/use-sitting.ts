@@ -1,86 +1,102 @@
-/** What is marked and hidden while one looks through a collection, each step to be undone. */
+/** What is marked, hidden and looked for while one looks through a collection, each step to be undone. */
 
-import { useCallback, useMemo, useState } from "preact/hooks";
+import { useCallback, useState } from "preact/hooks";
 
 import type { Hit } from "../client/contract.ts";
-import { nameOf } from "../ui/format.ts";
+import { nameOf, plural } from "../ui/format.ts";
 import type { Place } from "./address.ts";
-import type { Mark, Marks } from "./marks.ts";
-import { groupOf, markOf, NO_MARKS, toggled, toggledGroup } from "./marks.ts";
+import type { Change } from "./held.ts";
+import type { Mark } from "./marks.ts";
+import { groupOf, idsIn, markOf, sawAll, toggled, toggledGroup } from "./marks.ts";
+import type { Keeping } from "./use-kept.ts";
 import type { Travel } from "./use-place.ts";
 
 export interface Sitting {
-  marks: Marks;
+  kept: Keeping;
   /** A step of its own: what it was, in words, and the address before it. */
   note: (said: string) => void;
   mark: (mark: Mark, hit: Hit) => void;
   hideGroup: (hit: Hit, field: string | null) => void;
+  /** What is shown has been looked at. */
+  saw: (hits: readonly Hit[]) => void;
+  forget: () => void;
   refine: () => void;
+  /** Whether refining would ask something else. */
+  refines: boolean;
   undo: () => void;
-  /** What undo would take back. */
+  redo: () => void;
+  /** What was done last. */
   last: string | null;
 }
 
+/** A change of marks is the server's to take back; of any other step the page knows the address before it. */
 interface Step {
   said: string;
-  marks: Marks;
-  place: Place;
+  place: Place | null;
 }
 
 const MOST_STEPS = 200;
 const SAID: Record<Mark, string> = { good: "marked as good", bad: "marked as bad", hidden: "hidden" };
 
-export function useSitting(collection: string | null, { place, go }: Travel): Sitting {
-  const [marks, setMarks] = useKept(collection);
+export function useSitting(kept: Keeping, { place, go }: Travel): Sitting {
   const [steps, setSteps] = useState<readonly Step[]>([]);
-  const note = useCallback(
-    (said: string) => setSteps((before) => [...before.slice(1 - MOST_STEPS), { said, marks, place }]),
-    [marks, place],
-  );
+  const [undone, setUndone] = useState<readonly Step[]>([]);
+  const [last, setLast] = useState<string | null>(null);
+  const { held } = kept;
+  const add = useCallback((said: string, before: Place | null) => {
+    setSteps((some) => [...some.slice(1 - MOST_STEPS), { said, place: before }]);
+    setUndone([]);
+    setLast(said);
+  }, []);
+  const note = useCallback((said: string) => add(said, place), [add, place]);
+  const change = (what: Change, said: string): void => {
+    if (Object.keys(what).length === 0) return;
+    kept.mark(what);
+    add(said, null);
+  };
   const mark = (how: Mark, hit: Hit): void => {
-    const gone = markOf(marks, hit.id) === how;
-    note(`${nameOf(hit.id, hit.payload, hit.source)} ${gone ? "no longer " : ""}${SAID[how]}`);
-    setMarks(toggled(marks, how, hit.id));
+    const gone = markOf(held, hit.id)?.mark === how;
+    change(toggled(held, how, hit.id), `${nameOf(hit.id, hit.payload, hit.source)} ${gone ? "no longer " : ""}${SAID[how]}`);
   };
   const hideGroup = (hit: Hit, field: string | null): void => {
     const group = groupOf(hit, field);
     if (group === null) return;
-    note(`${group} ${marks.groups.includes(group) ? "no longer " : ""}hidden`);
-    setMarks(toggledGroup(marks, group));
+    change(toggledGroup(held, group), `${group} ${held.exclude_groups.has(group) ? "no longer " : ""}hidden`);
   };
+  const saw = (hits: readonly Hit[]): void => {
+    const what = sawAll(held, hits.map(({ id }) => id));
+    change(what, `${plural(what.seen?.add?.length ?? 0, "picture")} seen: later searches leave them out`);
+  };
+  const forget = (): void => {
+    if (held.positive.size + held.negative.size > 0) change({ clear: ["positive", "negative"] }, "examples forgotten");
+  };
+  const refined = { good: joined(place.good, idsIn(held, "positive")), bad: joined(place.bad, idsIn(held, "negative")) };
+  const refines = refined.good.length + refined.bad.length > place.good.length + place.bad.length;
   const refine = (): void => {
-    if (marks.good.length + marks.bad.length === 0) return;
+    if (!refines) return;
     note("refined");
-    go({ good: [...place.good, ...marks.good], bad: [...place.bad, ...marks.bad] });
-    setMarks({ ...marks, good: [], bad: [] });
+    go(refined);
   };
-  const undo = (): void => {
-    const step = steps.at(-1);
-    if (step === undefined) return;
-    setSteps(steps.slice(0, -1));
-    setMarks(step.marks);
-    go(step.place);
+  const walk = (from: readonly Step[], way: "undo" | "redo"): void => {
+    const step = from.at(-1) ?? { said: "a change", place: null };
+    const other = { ...step, place: step.place === null ? null : place };
+    (way === "undo" ? setSteps : setUndone)(from.slice(0, -1));
+    (way === "undo" ? setUndone : setSteps)((some) => [...some, other]);
+    setLast(`${way === "undo" ? "undone" : "done again"}: ${step.said}`);
+    if (step.place !== null) return go(step.place);
+    void kept.step(way).then((problem) => {
+      if (problem === null) return;
+      (way === "undo" ? setUndone : setSteps)((some) => some.filter((one) => one !== other));
+      setLast(nothingTo(way, problem.type, problem.title));
+    });
   };
-  return { marks, note, mark, hideGroup, refine, undo, last: steps.at(-1)?.said ?? null };
+  const undo = (): void => walk(steps, "undo");
+  const redo = (): void => walk(undone, "redo");
+  return { kept, note, mark, hideGroup, saw, forget, refine, refines, undo, redo, last };
 }
 
-/** Kept as long as the tab, of each collection apart. */
-function useKept(collection: string | null): [Marks, (marks: Marks) => void] {
-  const name = `clipline.marks.${collection ?? ""}`;
-  // Known before the first search of a collection goes out: what is hidden is left out of that one too.
-  const before = useMemo(() => read(name), [name]);
-  const [kept, setKept] = useState({ name, marks: before });
-  const keep = (marks: Marks): void => {
-    setKept({ name, marks });
-    sessionStorage.setItem(name, JSON.stringify(marks));
-  };
-  return [kept.name === name ? kept.marks : before, keep];
+function nothingTo(way: "undo" | "redo", type: string, title: string): string {
+  return type.endsWith("nothing-to-undo") ? `There is nothing to ${way}.` : title;
 }
 
-function read(name: string): Marks {
-  try {
-    return { ...NO_MARKS, ...(JSON.parse(sessionStorage.getItem(name) ?? "{}") as Partial<Marks>) };
-  } catch {
-    return NO_MARKS;
-  }
-}
+const joined = (one: readonly number[], other: readonly number[]): number[] => [...new Set([...one, ...other])];

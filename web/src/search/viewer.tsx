@@ -3,12 +3,13 @@
 import type { VNode } from "preact";
 
 import type { Hit, Payload } from "../client/contract.ts";
-import { nameOf, plain, score } from "../ui/format.ts";
+import { age, nameOf, plain, score } from "../ui/format.ts";
 import { Icon } from "../ui/icons.tsx";
 import { Modal } from "../ui/modal.tsx";
 import { Picture } from "../ui/picture.tsx";
 import type { Marked } from "./grid.tsx";
 import { keysOf, MarkButtons } from "./grid.tsx";
+import { clock, momentOf } from "./moment.ts";
 import { Strip } from "./strip.tsx";
 import { isPlain } from "./use-keys.ts";
 
@@ -50,13 +51,14 @@ export function Viewer({ collection, hit, grouped, marked, onPrevious, onNext, o
             <Icon name="similar" />
             Find similar
           </button>
-          <MarkButtons hit={hit} name={name} mark={marked.of(hit)} reachable onMark={marked.mark} />
+          <MarkButtons hit={hit} name={name} mark={marked.of(hit)?.mark ?? null} reachable onMark={marked.mark} />
           {grouped && (
             <button type="button" onClick={() => marked.hideGroup(hit)} data-testid="hide-group">
               Hide its group
             </button>
           )}
         </div>
+        <When payload={hit.payload} />
         {grouped && <Strip collection={collection} id={hit.id} onSimilar={(item) => marked.similar({ ...item, score: hit.score })} />}
         <Facts hit={hit} />
       </div>
@@ -70,6 +72,21 @@ function Step({ side, onStep }: { side: "previous" | "next"; onStep: (() => void
     <button type="button" class={`round step step-${side}`} aria-label={`The ${side} picture`} onClick={onStep}>
       <Icon name={side} />
     </button>
+  );
+}
+
+/** The piece of the video that it stands for. */
+function When({ payload }: { payload: Payload | undefined }): VNode | null {
+  const moment = momentOf(payload);
+  if (moment === null) return null;
+  const { startS, endS } = moment;
+  return (
+    <p class="moment" data-testid="moment">
+      <span class="stamp">
+        {clock(startS, { tenths: true })} – {clock(endS, { tenths: true })}
+      </span>
+      <span class="soft"> · {age(endS - startS)} long</span>
+    </p>
   );
 }
 

@@ -1,0 +1,50 @@
+/** A query of the past as a place to go to, and in words. */
+
+import type { Condition, Filter, PastSearch, Query, Scalar, Search, Then } from "../client/contract.ts";
+import { plural } from "../ui/format.ts";
+import type { Place } from "./address.ts";
+import { NOWHERE } from "./address.ts";
+import type { Where } from "./marks.ts";
+
+/** As much of it as an address holds: not a picture, nor a filter that the page would not make. */
+export function placeOf({ collection, search }: PastSearch): Place {
+  const { query = {}, filter, then = [], group_by: groupBy } = (search ?? {}) as Partial<Search>;
+  const grouped = typeof groupBy === "string" && then.length === 0;
+  return { ...NOWHERE, ...ofQuery(query), ...ofThen(then), collection, where: whereOf(filter), grouped };
+}
+
+function ofThen([first]: readonly Then[]): Partial<Place> {
+  return first === undefined ? {} : { then: first.query.text ?? "", withinS: first.within_s ?? NOWHERE.withinS };
+}
+
+/** What is not said is null, or is missing. */
+function ofQuery(query: Query): Pick<Place, "text" | "item" | "good" | "bad"> {
+  const { text, item, positive = [], negative = [] } = query;
+  return { text: text ?? "", item: item ?? null, good: positive, bad: negative };
+}
+
+function whereOf(filter: Filter | null | undefined): Where {
+  return (filter?.must ?? []).flatMap(valuesIn);
+}
+
+function valuesIn({ key, match }: Condition): Where {
+  if (key === undefined) return [];
+  const values: unknown[] = Array.isArray(match) ? match : [match];
+  return values.filter(isScalar).map((value) => [key, value] as const);
+}
+
+const isScalar = (value: unknown): value is Scalar => ["string", "number", "boolean"].includes(typeof value);
+
+export function wordsOf(one: PastSearch): string {
+  const { text, item, good, bad, where, then } = placeOf(one);
+  const parts = [
+    text,
+    item !== null && `like picture ${item}`,
+    one.picture && "a picture of one's own",
+    good.length + bad.length > 0 && plural(good.length + bad.length, "example"),
+    then !== "" && `then ${then}`,
+    ...where.map(([field, value]) => `${field}: ${value}`),
+  ];
+  const told = parts.filter((part) => part !== false && part !== "").join(" · ");
+  return told === "" ? "a query too large to be kept" : told;
+}

@@ -1,0 +1,39 @@
+/** The sitting as a whole: the way back, what was asked, and who else takes part. */
+
+import type { VNode } from "preact";
+import { useState } from "preact/hooks";
+
+import { HistoryDialog } from "./history.tsx";
+import { Joining } from "./joining.tsx";
+import { TeamDialog } from "./team.tsx";
+import { useKeys } from "./use-keys.ts";
+import type { Travel } from "./use-place.ts";
+import type { Sitting } from "./use-sitting.ts";
+
+type Opened = "history" | "team" | null;
+
+export function SittingBar({ sitting, travel }: { sitting: Sitting; travel: Travel }): VNode {
+  const [opened, setOpened] = useState<Opened>(null);
+  const close = (): void => setOpened(null);
+  useKeys({ u: sitting.undo, y: sitting.redo, h: () => setOpened("history"), t: () => setOpened("team") });
+  const members = sitting.kept.view?.members.length ?? 0;
+  return (
+    <div class="sitting-bar" role="toolbar" aria-label="This sitting">
+      <button type="button" class="quiet" onClick={sitting.undo} title="Take the last step back: u" data-testid="undo">
+        Undo
+      </button>
+      <button type="button" class="quiet" onClick={sitting.redo} title="Do it again: y" data-testid="redo">
+        Redo
+      </button>
+      <button type="button" class="quiet" onClick={() => setOpened("history")} title="What was asked: h" data-testid="history">
+        History
+      </button>
+      <button type="button" class="quiet" onClick={() => setOpened("team")} title={`Search together${members > 0 ? `: ${members + 1} people` : ""} (t)`} data-testid="team">
+        Together{members > 0 && ` (${members + 1})`}
+      </button>
+      {opened === "history" && <HistoryDialog sitting={sitting} travel={travel} onClose={close} />}
+      {opened === "team" && <TeamDialog kept={sitting.kept} onClose={close} />}
+      <Joining kept={sitting.kept} />
+    </div>
+  );
+}

@@ -1,0 +1,61 @@
+/** Keeps the page's marks in step with the server's session. */
+
+import { useCallback, useEffect, useMemo, useState } from "preact/hooks";
+
+import type { Problem } from "../client/contract.ts";
+import type { HttpClient } from "../client/http.ts";
+import type { LiveClient } from "../client/live.ts";
+import type { Change } from "./held.ts";
+import type { Kept } from "./kept-marks.ts";
+import { KeptMarks } from "./kept-marks.ts";
+import { keepSession } from "./session-name.ts";
+
+export interface Keeping extends Kept {
+  session: string | null;
+  mark: (change: Change) => void;
+  step: (way: "undo" | "redo") => Promise<Problem | null>;
+  retry: () => void;
+  /** Go on in another session, or, without one, in a new one. */
+  enter: (session: string | null) => void;
+}
+
+export function useKept(http: HttpClient, live: LiveClient, collection: string | null): Keeping {
+  const [, setRound] = useState(0);
+  const session = useSession(live);
+  const marks = useMemo(
+    () => new KeptMarks(http.sessions, { changed: () => setRound((before) => before + 1), lost: () => live.enter(null) }),
+    [http, live],
+  );
+  useEffect(() => {
+    marks.open(session, collection);
+    return () => marks.close();
+  }, [marks, session, collection]);
+  useEffect(() => live.onSession((frame) => {
+    if (frame !== null) marks.hear(frame);
+    // Of another session than before the effect above takes care.
+    else if (live.session === session) marks.retry();
+  }), [live, marks, session]);
+  return {
+    ...marks.kept,
+    session,
+    mark: useCallback((change) => marks.mark(change), [marks]),
+    step: useCallback((way) => marks.step(way), [marks]),
+    retry: useCallback(() => marks.retry(), [marks]),
+    enter: useCallback((wanted) => live.enter(wanted), [live]),
+  };
+}
+
+/** The one that the server granted; remembered for the next load and for other tabs. */
+function useSession(live: LiveClient): string | null {
+  const [session, setSession] = useState(live.state === "open" ? live.session : null);
+  useEffect(() => {
+    const look = (): void => {
+      if (live.session === null) return;
+      keepSession(live.session);
+      setSession(live.session);
+    };
+    if (live.state === "open") look();
+    return live.onSession((frame) => frame === null && look());
+  }, [live]);
+  return session;
+}
