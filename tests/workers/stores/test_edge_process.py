@@ -191,7 +191,7 @@ async def test_a_process_that_does_not_answer_gives_store_away(tmp_path: Path) -
 
 
 async def test_a_process_that_stays_stuck_is_replaced(tmp_path: Path) -> None:
-    store = QdrantEdgeStore(Settings(data_dir=str(tmp_path)), read_timeout_s=1.0, stuck_s=0.5)
+    store = QdrantEdgeStore(Settings(data_dir=str(tmp_path)), read_timeout_s=3.0, stuck_s=1.0)
     await store.start()
     try:
         await until(lambda: answers(store))
