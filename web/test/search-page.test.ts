@@ -3,7 +3,8 @@ import { expect, test } from "vitest";
 import { NOWHERE, readPlace, writePlace } from "../src/search/address.ts";
 import { filterOf } from "../src/search/facets.tsx";
 import { likelyOf } from "../src/search/grid.tsx";
-import { ABOVE, columnsOf, step } from "../src/search/grid-keys.ts";
+import type { Corner } from "../src/search/grid-keys.ts";
+import { ABOVE, step } from "../src/search/grid-keys.ts";
 import type { Change, Held } from "../src/search/held.ts";
 import { changed, changesOf, NOTHING } from "../src/search/held.ts";
 import { excluded, groupOf, markOf, sawAll, toggled, toggledGroup, toggledValue } from "../src/search/marks.ts";
@@ -113,11 +114,8 @@ test("a text in the address is cut where the API would refuse it", () => {
   expect(readPlace(`?q=${"x".repeat(2_000)}`).text).toHaveLength(1_000);
 });
 
-test("a grid's columns are the tiles of its first row", () => {
-  expect(columnsOf([10, 10, 10, 90, 90])).toBe(3);
-  expect(columnsOf([10, 10])).toBe(2);
-  expect(columnsOf([])).toBe(1);
-});
+const corners = (...rows: number[]): Corner[] =>
+  rows.flatMap((count, row) => Array.from({ length: count }, (_, column) => ({ left: 100 * column, top: 100 * row })));
 
 test.each([
   ["ArrowRight", 0, 1],
@@ -133,7 +131,19 @@ test.each([
   ["End", 0, 6],
   ["x", 0, null],
 ])("%s from %i of seven tiles in three columns leads to %o", (key, from, to) => {
-  expect(step(key, from, { total: 7, columns: 3 })).toBe(to);
+  expect(step(key, from, corners(3, 3, 1))).toBe(to);
+});
+
+test.each([
+  ["ArrowDown", 0, 3],
+  ["ArrowDown", 2, 4],
+  ["ArrowDown", 3, 5],
+  ["ArrowDown", 4, 6],
+  ["ArrowUp", 5, 3],
+  ["ArrowUp", 7, 4],
+  ["ArrowUp", 4, 1],
+])("%s from %i keeps its column where a line ends the second row of three after two tiles: %o", (key, from, to) => {
+  expect(step(key, from, corners(3, 2, 3))).toBe(to);
 });
 
 test("the sample collection is preferred, then the first, and the address before both", () => {

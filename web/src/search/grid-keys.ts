@@ -1,38 +1,43 @@
-/** Where an arrow key leads in a grid that wraps by itself. */
+/** Where an arrow key leads in a grid that wraps by itself, and in which a line may end a row early. */
 
-/** How many tiles share the first row, read from where they stand. */
-export function columnsOf(tops: readonly number[]): number {
-  const next = tops.findIndex((top) => top !== tops[0]);
-  return next === -1 ? Math.max(1, tops.length) : next;
+/** Where a tile's upper left corner stands, in pixels. */
+export interface Corner {
+  left: number;
+  top: number;
 }
 
-export interface Shape {
-  total: number;
-  columns: number;
-}
-
-type Move = (from: number, shape: Shape) => number | null;
+type Move = (from: number, corners: readonly Corner[]) => number | null;
 
 const MOVES: ReadonlyMap<string, Move> = new Map<string, Move>([
-  ["ArrowRight", (from, { total }) => (from + 1 < total ? from + 1 : null)],
+  ["ArrowRight", (from, { length }) => (from + 1 < length ? from + 1 : null)],
   ["ArrowLeft", (from) => (from > 0 ? from - 1 : null)],
   ["ArrowDown", below],
-  ["ArrowUp", (from, { columns }) => (from >= columns ? from - columns : ABOVE)],
+  ["ArrowUp", above],
   ["Home", () => 0],
-  ["End", (_, { total }) => total - 1],
+  ["End", (_, { length }) => length - 1],
 ]);
 
 /** Above the grid, where the box is. */
 export const ABOVE = -1;
 
 /** The index to go to, ABOVE, or null where the key leads nowhere. */
-export function step(key: string, from: number, shape: Shape): number | null {
-  return MOVES.get(key)?.(from, shape) ?? null;
+export function step(key: string, from: number, corners: readonly Corner[]): number | null {
+  return MOVES.get(key)?.(from, corners) ?? null;
 }
 
-/** From above a last row's gap, down leads to the last tile. */
-function below(from: number, { total, columns }: Shape): number | null {
-  if (from + columns < total) return from + columns;
-  const lastRow = Math.floor((total - 1) / columns);
-  return Math.floor(from / columns) < lastRow ? total - 1 : null;
+function below(from: number, corners: readonly Corner[]): number | null {
+  const here = corners[from];
+  const next = corners.find(({ top }) => here !== undefined && top > here.top);
+  return here === undefined || next === undefined ? null : nearest(corners, next.top, here.left);
+}
+
+function above(from: number, corners: readonly Corner[]): number {
+  const here = corners[from];
+  const next = corners.findLast(({ top }) => here !== undefined && top < here.top);
+  return here === undefined || next === undefined ? ABOVE : nearest(corners, next.top, here.left);
+}
+
+/** The tile of a row that stands in a column, or the row's last where it ends before. */
+function nearest(corners: readonly Corner[], top: number, left: number): number {
+  return corners.findLastIndex((corner) => corner.top === top && corner.left <= left);
 }

@@ -9,7 +9,7 @@ import { nameOf, score } from "../ui/format.ts";
 import type { IconName } from "../ui/icons.tsx";
 import { Icon } from "../ui/icons.tsx";
 import { Picture } from "../ui/picture.tsx";
-import { ABOVE, columnsOf, step } from "./grid-keys.ts";
+import { ABOVE, step } from "./grid-keys.ts";
 import type { Mark, Told } from "./marks.ts";
 import { clock, momentOf } from "./moment.ts";
 import { Sequence } from "./sequence.tsx";
@@ -65,8 +65,11 @@ export function Grid({ collection, hits, line, sequences, stale, marked, onOpen,
       return act();
     }
     const tiles = tilesIn(list.current);
-    const columns = columnsOf(tiles.map((tile) => tile.getBoundingClientRect().top));
-    const next = step(event.key, current, { total: tiles.length, columns });
+    const next = step(
+      event.key,
+      current,
+      tiles.map((tile) => tile.getBoundingClientRect()),
+    );
     if (next === null) return;
     event.preventDefault();
     if (next === ABOVE) return onAbove();
