@@ -108,6 +108,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     worker_models: Names = ""
     device: str = "auto"
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    compile: bool = False
     max_jobs: Measured = 0
     max_bulk_jobs: Positive = 2
     max_batch: Measured = 0

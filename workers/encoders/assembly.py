@@ -43,7 +43,10 @@ def assemble(settings: Settings) -> OpenClipEncoder:
     precision = device.choose_precision(settings, target)
     threads = device.size_threads()
     parts = _load(models.resolve(settings))
-    encoder = _checked(parts, target, precision)
+    exact = _encoder(parts, CPU, "fp32")
+    encoder = _checked(parts, target, precision, exact)
+    if settings.compile:
+        encoder = _compiled(parts, exact, encoder)
     info = encoder.info
     logger.info("%s on %s in %s, %d threads: %s", info.model, info.device, info.precision, threads, info.fingerprint)
     return encoder
@@ -64,18 +67,39 @@ def _load(source: models.Source) -> _Parts:
     )
 
 
-def _checked(parts: _Parts, target: torch.device, precision: str) -> OpenClipEncoder:
+def _checked(parts: _Parts, target: torch.device, precision: str, exact: OpenClipEncoder) -> OpenClipEncoder:
     """An encoder whose vectors are those of fp32 on the CPU, as near as its fingerprint promises."""
-    exact = _encoder(parts, CPU, "fp32")
     if target == CPU and precision == "fp32":
         _probe(exact)
         return exact
     encoder = _encoder(parts, target, precision)
-    cosine = float((_probe(encoder) * _probe(exact)).sum(axis=1).min())
+    cosine = _least_cosine(encoder, exact)
     if cosine >= LEAST_COSINE:
         return encoder
     logger.warning("%s is not exact enough for this model (cosine %.4f), using fp32", precision, cosine)
     return _encoder(parts, target, "fp32")
+
+
+def _compiled(parts: _Parts, exact: OpenClipEncoder, encoder: OpenClipEncoder) -> OpenClipEncoder:
+    """The encoder with its picture tower compiled; as it is where that fails or changes vectors."""
+    info = encoder.info
+    try:
+        compiled = _encoder(parts, torch.device(info.device), info.precision, compiled=True)
+        cosine = _least_cosine(compiled, exact)
+        # One alone is compiled apart from several.
+        compiled.encode_images([np.zeros((*info.image_size, 3), dtype=np.uint8)])
+    except Exception as error:  # noqa: BLE001 - a compiler calls others, and each fails in its own way
+        logger.warning("pictures are not compiled: %s", (str(error) or type(error).__name__).splitlines()[0])
+        return encoder
+    if cosine < LEAST_COSINE:
+        logger.warning("pictures are not compiled: that changes their vectors (cosine %.4f)", cosine)
+        return encoder
+    logger.info("pictures are compiled: cosine %.6f to fp32 vectors", cosine)
+    return compiled
+
+
+def _least_cosine(encoder: OpenClipEncoder, exact: OpenClipEncoder) -> float:
+    return float((_probe(encoder) * _probe(exact)).sum(axis=1).min())
 
 
 def _probe(encoder: OpenClipEncoder) -> Matrix:
@@ -86,7 +110,7 @@ def _probe(encoder: OpenClipEncoder) -> Matrix:
     return np.concatenate([texts, encoder.encode_images(list(noise))])
 
 
-def _encoder(parts: _Parts, target: torch.device, precision: str) -> OpenClipEncoder:
+def _encoder(parts: _Parts, target: torch.device, precision: str, *, compiled: bool = False) -> OpenClipEncoder:
     info = EncoderInfo(
         model=parts.label,
         fingerprint=parts.fingerprint,
@@ -96,7 +120,7 @@ def _encoder(parts: _Parts, target: torch.device, precision: str) -> OpenClipEnc
         device=str(target),
         precision=precision,
     )
-    towers = Towers(parts.model, device=target, dtype=device.DTYPES[precision])
+    towers = Towers(parts.model, device=target, dtype=device.DTYPES[precision], compiled=compiled)
     return OpenClipEncoder(
         info=info,
         texts=parts.texts,

@@ -47,10 +47,15 @@ def _prove_pictures(model: nn.Module, image_size: tuple[int, int]) -> Literal["l
 
 
 class Towers:
-    """Makes towers from a model in fp32 on the CPU, and at most one copy of it for a device and precision."""
+    """Makes towers from a model in fp32 on the CPU, and at most one copy of it for a device and precision.
 
-    def __init__(self, model: nn.Module, *, device: torch.device, dtype: torch.dtype) -> None:
+    `compiled`: the picture tower goes through torch.compile when it is first used. Texts are short, and on CUDA their
+    graphs have removed already what compiling would.
+    """
+
+    def __init__(self, model: nn.Module, *, device: torch.device, dtype: torch.dtype, compiled: bool = False) -> None:
         self._model = model
+        self._compiled = compiled
         self._device, self._dtype = device, dtype
         self._placed: Any = model if (device, dtype) == (CPU, EXACT) else None
 
@@ -65,9 +70,13 @@ class Towers:
 
     def pictures(self, shortcut: Literal["lean", "none"]) -> PictureTower:
         if shortcut == "lean":
-            return lean_pictures(self._model, device=self._device, dtype=self._dtype)
-        tower: PictureTower = self._copy().encode_image
-        return tower
+            # A compiler sees nothing of packed products.
+            may_pack = not self._compiled
+            tower: PictureTower = lean_pictures(self._model, device=self._device, dtype=self._dtype, may_pack=may_pack)
+        else:
+            tower = self._copy().encode_image
+        # Batches have many sizes, and each would be compiled apart.
+        return torch.compile(tower, dynamic=True) if self._compiled else tower
 
     def _copy(self) -> Any:
         if self._placed is None:

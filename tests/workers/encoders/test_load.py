@@ -2,10 +2,13 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import huggingface_hub.constants
 import numpy as np
+import numpy.typing as npt
 import pytest
+import torch
 
 from shared.settings import Settings, SettingsError
 from tests.workers.models import TEXT, VISION, save_model
@@ -95,3 +98,39 @@ def test_naming_the_loader_does_not_import_torch() -> None:
     probe = "import sys, workers.encoders.load, workers.batcher; print('torch' in sys.modules)"
     told = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True, timeout=60)
     assert told.stdout.strip() == "False"
+
+
+def embedded(folder: Path, **given: Any) -> npt.NDArray[np.float32]:
+    """Vectors of five pictures: together, then each alone."""
+    encoder = load_encoder(Settings(model=f"local-dir:{folder}", device="cpu", precision="fp32", **given))
+    noise = np.random.default_rng(0).integers(0, 256, (5, *encoder.info.image_size, 3), dtype=np.uint8)
+    return np.concatenate([encoder.encode_images(list(noise)), *(encoder.encode_images([one]) for one in noise)])
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch's own, on importing its compiler
+def test_compiled_pictures_have_the_same_vectors(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "compiled"))
+    caplog.set_level("INFO", logger="workers")
+    folder = save_model(tmp_path)
+    assert np.abs(embedded(folder, compile=True) - embedded(folder)).max() < 1e-5
+    if "pictures are not compiled" in caplog.text:
+        pytest.skip("this machine has no compiler, or no headers of Python")
+    assert "pictures are compiled" in caplog.text
+
+
+def test_a_compiler_that_fails_leaves_pictures_as_they_are(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    def broken(*_: object, **__: object) -> Any:
+        def call(_: object) -> None:
+            raise torch._dynamo.exc.InternalTorchDynamoError("no compiler")
+
+        return call
+
+    monkeypatch.setattr(torch, "compile", broken)
+    folder = save_model(tmp_path)
+    assert (embedded(folder, compile=True) == embedded(folder)).all()
+    assert "pictures are not compiled" in caplog.text
