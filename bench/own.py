@@ -45,7 +45,7 @@ def job(name: str) -> Search:
 
 
 class Clipline:
-    """Submits through `Queue` and learns of the end from the event stream, as the API does."""
+    """Submits through `Queue`, and learns of the end as `Queue.wait` does: from the events, with the result."""
 
     def __init__(self, queue: Queue, events: Events, offset: str) -> None:
         self.queue = queue
@@ -54,12 +54,13 @@ class Clipline:
 
     async def round_trip(self) -> None:
         sent = await self.queue.submit(job("noop"), tenant=TENANT)
-        ended = False
-        while not ended:
-            happened = await self.events.follow(self.offset)
+        ledger = self.queue.ledger
+        while True:
+            happened, answers = await self.events.follow_with(self.offset, *ledger.asks(sent.id))
             self.offset = happened[-1].offset if happened else self.offset
-            ended = any(event.job == sent.id and event.state in FINAL for event in of_jobs(happened))
-        view = await self.queue.result(TENANT, sent.id)
+            if any(event.job == sent.id and event.state in FINAL for event in of_jobs(happened)):
+                break
+        view = await ledger.told(TENANT, sent.id, answers)
         assert view.state == "succeeded", view
 
     async def enqueue(self, name: str) -> None:

@@ -3,7 +3,7 @@ reconnect."""
 
 import asyncio
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from sys import intern
 from typing import Any, cast
@@ -121,22 +121,33 @@ class Events:
 
         A hole before them is not told: whoever may have fallen behind asks `require`.
         """
+        return (await self.follow_with(after, block_s=block_s))[0]
+
+    async def follow_with(
+        self, after: str, *commands: Sequence[Any], block_s: float = BLOCK_S
+    ) -> tuple[list[News], list[Any]]:
+        """As `follow`, with the answers to commands that Redis runs when the wait is over.
+
+        All in one trip: what a blocked client sends is held back.
+        """
         block_ms = max(1, int(block_s * 1000))
         with redis_errors():
             if self._reader is None:
                 found = await self.redis.xread({keys.EVENTS: after}, count=BATCH, block=block_ms)
-                return [_news(entry) for entry in found[0][1]] if found else []
-            found = await self._read(self._reader, after, block_ms)
-        return [_news((offset, dict(zip(told[::2], told[1::2], strict=True)))) for offset, told in found]
+                answers = await self._pipe.calls(*commands) if commands else []
+                return [_news(entry) for entry in found[0][1]] if found else [], answers
+            read = ("XREAD", "COUNT", BATCH, "BLOCK", block_ms, "STREAMS", keys.EVENTS, after)
+            found, *answers = await self._read(self._reader, read, *commands)
+        told = cast(list[tuple[bytes, list[bytes]]], found[0][1]) if found else []
+        return [_news((offset, dict(zip(row[::2], row[1::2], strict=True)))) for offset, row in told], answers
 
-    async def _read(self, reader: Pipe, after: str, block_ms: int) -> list[tuple[bytes, list[bytes]]]:
+    async def _read(self, reader: Pipe, *commands: Sequence[Any]) -> list[Any]:
         try:
-            found = await reader.call("XREAD", "COUNT", BATCH, "BLOCK", block_ms, "STREAMS", keys.EVENTS, after)
+            return await reader.calls(*commands)
         except asyncio.CancelledError:
             # The next read must not wait behind this one.
             reader.close()
             raise
-        return cast(list[tuple[bytes, list[bytes]]], found[0][1]) if found else []
 
     async def between(self, after: str, until: str) -> list[News]:
         """Every event after `after`, up to and including `until`. Raises Gap when some were trimmed meanwhile."""

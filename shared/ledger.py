@@ -1,5 +1,6 @@
 """The record of every job, read in ranges; scripts write it together with the queue."""
 
+from collections.abc import Sequence
 from typing import Any, cast
 
 import msgspec
@@ -59,11 +60,24 @@ class Ledger:
             job_id: view(fields, result) for job_id, (fields, result) in found.items() if fields.get(b"tenant") == owner
         }
 
+    def asks(self, job_id: str) -> tuple[tuple[str, str], ...]:
+        """What to ask Redis for a job's record and result; `told` understands the answers."""
+        return ("HGETALL", keys.record(job_id)), ("GET", keys.ARQ_RESULT + job_id)
+
+    async def told(self, tenant: str, job_id: str, answers: Sequence[Any]) -> JobView:
+        """The job as the answers to `asks` say, or as it is now where they were given while it ended.
+
+        Raises JobNotFound.
+        """
+        row, result = answers
+        fields = dict(zip(row[::2], row[1::2], strict=True))
+        if fields.get(b"tenant") != tenant.encode() or (result is not None and not _is_final(fields)):
+            return await self.get(tenant, job_id)
+        return view(fields, result)
+
     async def _rows(self, job_ids: list[str]) -> dict[str, tuple[dict[bytes, bytes], bytes | None]]:
         """Record and result of each job."""
-        asked: list[tuple[str, str]] = []
-        for job_id in job_ids:
-            asked += [("HGETALL", keys.record(job_id)), ("GET", keys.ARQ_RESULT + job_id)]
+        asked = [command for job_id in job_ids for command in self.asks(job_id)]
         with redis_errors():
             rows = await self._pipe.calls(*asked)
         records = [dict(zip(row[::2], row[1::2], strict=True)) for row in rows[::2]]

@@ -183,11 +183,12 @@ class Queue:
         offset = await follower.last()
         view = await self.result(tenant, job_id)
         while view.state not in FINAL and (left := ends - monotonic()) > 0:
-            happened = await follower.follow(offset, block_s=min(left, BLOCK_S / 2))
+            asks = self.ledger.asks(job_id)
+            happened, answers = await follower.follow_with(offset, *asks, block_s=min(left, BLOCK_S / 2))
             if happened:
                 offset = happened[-1].offset
             if not happened or any(event.job == job_id for event in of_jobs(happened)):
-                view = await self.result(tenant, job_id)
+                view = await self.ledger.told(tenant, job_id, answers)
         return view
 
     async def depths(self) -> dict[str, int]:

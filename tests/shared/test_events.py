@@ -129,3 +129,21 @@ async def test_following_waits_for_the_next_event(redis: ArqRedis, settings: Set
         sent = await queue.submit(a_search(), tenant="t1")
         [event] = of_jobs(await reading)
     assert (event.job, event.state) == (sent.id, "queued")
+
+
+async def test_what_is_asked_with_the_events_is_answered_after_the_wait(
+    redis: ArqRedis, settings: Settings, queue: Queue
+) -> None:
+    async with connect(settings, blocking=True) as blocking:
+        for events in (Events(redis, blocking=blocking), Events(redis)):
+            after = await events.last()
+            asks = ("GET", "answer"), ("STRLEN", "answer")
+            assert await events.follow_with(after, *asks, block_s=0.01) == ([], [None, 0])
+            reading = asyncio.create_task(events.follow_with(after, *asks, block_s=10))
+            # As the scripts do: the change before its event.
+            await redis.set("answer", "yes")
+            sent = await queue.submit(a_search(), tenant="t1")
+            news, answers = await reading
+            assert [event.job for event in of_jobs(news)] == [sent.id]
+            assert answers == [b"yes", 3]
+            await redis.delete("answer")

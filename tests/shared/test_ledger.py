@@ -224,3 +224,18 @@ async def test_the_answer_outlives_its_result_as_a_record(queue: Queue, ledger: 
     await hand.redis.delete(keys.ARQ_RESULT + sent.id)
     view = await ledger.get("a", sent.id)
     assert (view.state, view.result, view.error) == ("succeeded", None, None)
+
+
+async def test_a_job_is_told_from_answers_unless_they_straddle_its_end(redis: ArqRedis, queue: Queue) -> None:
+    ledger = Ledger(redis)
+    hand = Hand(redis, queue.settings)
+    sent = await queue.submit(a_search(), tenant="t1")
+    [_] = await hand.claim()
+    record, _ = ledger.asks(sent.id)
+    fields = await redis.execute_command(*record)
+    running = [part for pair in fields.items() for part in pair]  # redis-py has made a dictionary of it
+    assert (await ledger.told("t1", sent.id, [running, None])).state == "running"
+    await hand.finish(sent.id)
+    assert (await ledger.told("t1", sent.id, [running, b"a result that came after the record"])).state == "succeeded"
+    with pytest.raises(JobNotFound):
+        await ledger.told("t2", sent.id, [running, None])
