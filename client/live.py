@@ -192,12 +192,14 @@ class Live:
         for pending in list(self._pending.values()):
             if self._is_unheard(pending, recovered=recovered):
                 if pending.said:
+                    pending.asked_again = True
                     self._rename(pending)
                 await self._ask(pending)
 
     def _is_unheard(self, pending: Pending, *, recovered: bool) -> bool:
         """Not told over this connection, and not known from before; one that was refused waits for its time."""
-        known = bool(recovered and pending.job)
+        # Of one that was asked again the replay may have told before, under its first name, which was not known then.
+        known = bool(recovered and pending.job and not pending.asked_again)
         told = pending.said == self._connection.welcomes
         return not (known or told or pending.ended.done()) and pending.id in self._pending
 

@@ -29,6 +29,7 @@ class Pending:
         self.key = uuid4().hex
         self.job: str | None = None
         self.said = 0
+        self.asked_again = False
         self.ended: Future[JobResult] = asyncio.get_running_loop().create_future()
 
     @property

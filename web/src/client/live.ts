@@ -154,7 +154,10 @@ export class LiveClient {
     for (const [id, pending] of this.#pending) if (pending.options.slot === slot) this.#fail(id, superseded());
   }
 
-  /** The answer to the ping comes after the replay, which tells of all that was accepted. */
+  /**
+   * The answer to the ping comes after the replay, which tells of all that was accepted. Of a search that was asked again
+   * it may have told before, under the first name, which was not known then.
+   */
   #resume(recovered: boolean): void {
     if (!recovered) this.#sessions.forEach((listener) => listener(null));
     for (const job of this.#watched.keys()) this.#connection.send({ op: "watch", job });
@@ -172,6 +175,7 @@ export class LiveClient {
   #again(id: string, pending: Pending): void {
     if (this.#pending.get(id) !== pending) return;
     this.#pending.delete(id);
+    pending.askedAgain ||= pending.said > 0;
     this.#send(pending);
   }
 
@@ -187,7 +191,7 @@ export class LiveClient {
       case "error":
         return this.#refused(frame);
       case "pong":
-        return frame.id === REPLAYED ? this.#sayAgain(({ job }) => job === null) : undefined;
+        return frame.id === REPLAYED ? this.#sayAgain(({ job, askedAgain }) => job === null || askedAgain) : undefined;
       default:
         return undefined;
     }

@@ -28,6 +28,7 @@ export class Pending {
   renewed = false;
   /** The welcome after which it was sent. */
   said = 0;
+  askedAgain = false;
   readonly #began = Date.now();
   readonly #timer: ReturnType<typeof setTimeout>;
   readonly #abort: () => void;
