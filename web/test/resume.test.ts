@@ -63,6 +63,25 @@ test("what was not accepted is asked again after a reconnect", async () => {
   expect((await searching).hits?.[0]?.id).toBe(7);
 });
 
+test("what was asked again and accepted, and then lost once more, is asked anew: its end may have gone by", async () => {
+  live.connect();
+  const searching = live.search(CAT);
+  const visit = await server.welcomed();
+  const first = await visit.heard.next();
+  visit.drop();
+  const again = await server.visit();
+  again.welcome("s1", { recovered: true });
+  await again.take();
+  await new Promise((done) => setTimeout(done, 50));
+  again.drop();
+  const third = await server.visit();
+  third.welcome("s1", { recovered: true });
+  const last = await third.take();
+  expect(last.key).toBe(first.key);
+  third.answer(last.id, found(7));
+  expect((await searching).hits?.[0]?.id).toBe(7);
+});
+
 test("what was accepted without our hearing of it is told by the replay, and not asked again", async () => {
   live.connect();
   const searching = live.search(CAT);
