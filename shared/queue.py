@@ -61,6 +61,7 @@ class Queue:
         self.redis = redis
         self.settings = settings
         self.ledger = Ledger(redis)
+        self._events = Events(redis)
         self._weights = settings.weights
         self._tenant_bounds = (settings.tenant_max_open, settings.tenant_rate, settings.tenant_burst)
         self._scripts: dict[str, AsyncScript] = {
@@ -178,7 +179,7 @@ class Queue:
 
     async def wait(self, tenant: str, job_id: str, *, timeout_s: float, events: Events | None = None) -> JobView:
         """The job when it ended, or as it is after `timeout_s`. Raises JobNotFound."""
-        follower = events or Events(self.redis)
+        follower = events or self._events
         ends = monotonic() + timeout_s
         offset = await follower.last()
         view = await self.result(tenant, job_id)

@@ -8,6 +8,7 @@ import pytest
 from arq.connections import ArqRedis
 
 from shared import keys
+from shared.connection import POOL_SIZE
 from shared.errors import JobFinished, JobNotFound, JobNotRetryable, KeyReused, QueueFull
 from shared.jobs import FINAL, CollectionTask, File, Ingest, Items, Query, Search
 from shared.queue import Queue, Submitted, lane_of
@@ -324,6 +325,13 @@ async def test_waiting_for_an_open_job_gives_it_as_it_is(queue: Queue) -> None:
     sent = await queue.submit(a_search(), tenant="t")
     view = await queue.wait("t", sent.id, timeout_s=0.05)
     assert view.state not in FINAL
+
+
+async def test_one_who_waits_again_and_again_takes_no_more_connections(queue: Queue) -> None:
+    sent = await queue.submit(a_search(), tenant="t")
+    for _ in range(POOL_SIZE + 1):
+        await queue.wait("t", sent.id, timeout_s=0.001)
+    assert len(queue.redis.connection_pool._in_use_connections) < 5
 
 
 # -- claiming

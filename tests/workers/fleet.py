@@ -41,9 +41,15 @@ async def running_worker(
         try:
             yield worker
         finally:
-            await worker.drain()
-            await asyncio.gather(taking, return_exceptions=True)
-            await worker.close()
+            try:
+                await worker.drain()
+            except BaseException:
+                # It must not take the jobs of the next test.
+                taking.cancel()
+                raise
+            finally:
+                await asyncio.gather(taking, return_exceptions=True)
+                await worker.close()
 
 
 async def eventually(condition: Callable[[], Any], *, within_s: float = 10.0) -> Any:
