@@ -12,9 +12,9 @@ from api.state import State
 from shared.errors import Invalid
 from shared.jobs import FINAL, Job, JobView, Kind, Lane, kind_of
 from shared.jobs import State as JobState
-from shared.lanes import lane_name
+from shared.lanes import lane_name, lane_of
 from shared.logs import about, current_trace
-from shared.queue import Submitted, lane_of
+from shared.queue import Submitted
 from shared.trace_context import carried, followed
 
 logger = logging.getLogger(__name__)

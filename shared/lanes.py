@@ -6,10 +6,17 @@ The default model's lanes are called `interactive` and `bulk`; another model's h
 
 from collections.abc import Iterable
 
-from shared.jobs import LANES, Lane
+from shared.jobs import LANES, Job, Lane, Search, kind_of
 from shared.model_names import DEFAULT_MODEL
 
 MARK = "@"
+
+
+def lane_of(job: Job) -> Lane:
+    """Searches say theirs; ingest and reindex are bulk; what a person waits for is interactive."""
+    if isinstance(job, Search):
+        return job.lane
+    return "bulk" if kind_of(job) in ("ingest", "reindex") else "interactive"
 
 
 def lane_name(lane: Lane, model: str = DEFAULT_MODEL) -> str:

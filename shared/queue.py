@@ -1,7 +1,6 @@
 """Submit, cancel, retry and wait for jobs; each change is one script."""
 
 import asyncio
-import hashlib
 from time import monotonic
 from typing import Any
 from uuid import uuid4
@@ -27,15 +26,14 @@ from shared.errors import (
 )
 from shared.events import Events, of_jobs
 from shared.jobs import FINAL, Job, JobView, Lane, Search, State, kind_of
-from shared.lanes import lane_name, lanes_of
+from shared.lanes import lane_name, lane_of, lanes_of
 from shared.ledger import Ledger
 from shared.model_names import DEFAULT_MODEL
+from shared.packed_jobs import digest, pack, record_fields, slot_of
 from shared.pipe import Pipe, Script
-from shared.sequences import text_of
 from shared.settings import Settings
 
 BODY_TTL_MS = 86_400_000  # as arq: a job that could not start within a day is given up
-TEXT_KEPT = 200
 
 
 class Submitted(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,13 +43,6 @@ class Submitted(msgspec.Struct, frozen=True, kw_only=True):
     state: State
     position: int | None = None
     known: bool = False
-
-
-def lane_of(job: Job) -> Lane:
-    """Searches say theirs; ingest and reindex are bulk; what a person waits for is interactive."""
-    if isinstance(job, Search):
-        return job.lane
-    return "bulk" if kind_of(job) in ("ingest", "reindex") else "interactive"
 
 
 class Queue:
@@ -87,7 +78,7 @@ class Queue:
         Raises QueueFull, TenantBusy, RateLimited, KeyReused, QueueAway.
         """
         job_id, lane = uuid4().hex, lane_name(lane_of(job), model_name)
-        body, blob = _pack(job)
+        body, blob = pack(job)
         trace = trace or job_id
         call = {"tenant": tenant, "trace": trace}
         search = job if isinstance(job, Search) else None
@@ -103,9 +94,9 @@ class Queue:
             (search and search.session) or "",
             client_id or "",
             search.deadline_ms if search and search.deadline_ms is not None else "",
-            _slot(job, tenant),
+            slot_of(job, tenant),
             keys.idempotency(tenant, idempotency_key) if idempotency_key else "",
-            _digest(job, any_session=any_session) if idempotency_key else "",
+            digest(job, any_session=any_session) if idempotency_key else "",
             blob,
             weight,
             *self._tenant_bounds,
@@ -203,32 +194,6 @@ class Queue:
         return self.settings.max_queued_interactive if lane == "interactive" else self.settings.max_queued_bulk
 
 
-def _pack(job: Job) -> tuple[dict[str, Any], bytes]:
-    """The body that arq carries, and the picture that travels beside it."""
-    blob = b""
-    if isinstance(job, Search) and job.query.image is not None:
-        blob = job.query.image
-        # One byte stands for the picture: a query without any part would not be valid.
-        job = msgspec.structs.replace(job, query=msgspec.structs.replace(job.query, image=b"\0"))
-    return msgspec.to_builtins(job, builtin_types=(bytes,)), blob
-
-
-def record_fields(job: Job, *, client_id: str | None, trace: str, weight: str) -> list[str]:
-    """What the ledger's record keeps of the request: names and values in turns."""
-    fields = ["kind", kind_of(job), "collection", job.collection, "trace", trace]
-    if client_id:
-        fields += ["client_id", client_id]
-    if weight != "1":
-        fields += ["weight", weight]
-    if isinstance(job, Search):
-        fields += ["text", text_of(job)[:TEXT_KEPT], "session", job.session or ""]
-        if job.deadline_ms is not None:
-            fields += ["deadline_ms", str(job.deadline_ms)]
-        if job.query.image is not None:
-            fields += ["picture", str(len(job.query.image))]
-    return fields
-
-
 def _decoded(answer: list[bytes | int]) -> list[str]:
     return [part.decode() if isinstance(part, bytes) else str(part) for part in answer]
 
@@ -244,16 +209,3 @@ def _refusal(answer: list[str]) -> CliplineError:
             return QueueFull(f"{depth} jobs are already waiting", retry_after_s=int(wait_s))
         case _:
             raise AssertionError(f"a script answered {answer}")
-
-
-def _slot(job: Job, tenant: str) -> str:
-    if isinstance(job, Search) and job.slot and job.session:
-        return keys.slot(tenant, job.session, job.slot)
-    return ""
-
-
-def _digest(job: Job, *, any_session: bool) -> str:
-    fields = msgspec.to_builtins(job, builtin_types=(bytes,))
-    if any_session:
-        fields.pop("session", None)
-    return hashlib.sha256(msgspec.msgpack.encode(fields)).hexdigest()

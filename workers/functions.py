@@ -13,8 +13,8 @@ from shared.clock import now_ms
 from shared.errors import CliplineError, Expired
 from shared.jobs import CollectionTask, Facets, Ingest, Items, Job, Kind, Neighbours, Reindex, Search, kind_of
 from shared.lanes import model_of
+from shared.packed_jobs import record_fields
 from shared.problems import from_validation
-from shared.queue import record_fields
 from shared.settings import Settings
 from shared.tenants import DEFAULT_TENANT
 from shared.trace_context import read

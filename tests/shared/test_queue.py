@@ -11,7 +11,8 @@ from shared import keys
 from shared.connection import POOL_SIZE
 from shared.errors import JobFinished, JobNotFound, JobNotRetryable, KeyReused, QueueFull
 from shared.jobs import FINAL, CollectionTask, File, Ingest, Items, Query, Search
-from shared.queue import Queue, Submitted, lane_of
+from shared.lanes import lane_of
+from shared.queue import Queue, Submitted
 from shared.requests import request_of
 from shared.settings import Settings
 from tests.shared.hand import Hand, a_search
