@@ -1,12 +1,11 @@
 """The micro-batcher: one thread owns a device and gives it, each time it is free, everything that waits.
 
 Greedy and continuous, as Text Embeddings Inference and Triton batch: there is no linger timer, because a batch that
-leaves at once lets the next one grow while the device works. Meanwhile a second thread tokenises what comes, one batch
-ahead at most; who belongs to a batch is decided when the device takes it.
+leaves at once lets the next one grow while the device works. Meanwhile a second thread tokenises what comes
+(`preparing.py`); who belongs to a batch is decided when the device takes it.
 """
 
 import asyncio
-import logging
 import threading
 import time
 from collections import deque
@@ -23,10 +22,9 @@ from workers.batches import Batched, BatcherStats, Budget, BulkLimit, Kind, Memo
 from workers.device_trouble import DeviceFailed
 from workers.device_turns import DeviceTurns
 from workers.encoders.protocol import Encoder, Pixels, Tokens
-from workers.encoding import Batch, Embedded, Encoding, Outcomes
+from workers.encoding import Batch, Embedded, Encoding, Outcomes, batched
 from workers.errands import Errand
-
-logger = logging.getLogger(__name__)
+from workers.preparing import Preparer
 
 T = TypeVar("T")
 
@@ -56,18 +54,17 @@ class Batcher:
         self._encoding = Encoding(encoder, bulk_limit, memory_limit)
         self._errands: deque[Errand[Any]] = deque()
         self._lock = threading.Lock()
-        self._wakes_owner, self._wakes_preparer = threading.Condition(self._lock), threading.Condition(self._lock)
-        self._busy = self._closing = False
+        self._wakes_owner = threading.Condition(self._lock)
+        self._preparer = Preparer(encoder, self._queue, self._lock)
+        self._closing = False
         self._failure: DeviceFailed | None = None
         self._when_failed: list[Callable[[], object]] = []
         self._tell = tell
         self._stats = BatcherStats()
         self._stats.make_room(budget.largest)
-        # Daemons: a device that hangs must not keep a process alive that was told to end.
+        # A daemon: a device that hangs must not keep a process alive that was told to end.
         self._owner = threading.Thread(target=self._own_device, name="device-owner", daemon=True)
-        self._preparer = threading.Thread(target=self._prepare, name="tokeniser", daemon=True)
         self._owner.start()
-        self._preparer.start()
 
     async def text(
         self,
@@ -135,7 +132,7 @@ class Batcher:
             self._closing = True
             left = [] if drain else self._queue.clear()
             self._wakes_owner.notify_all()
-            self._wakes_preparer.notify_all()
+            self._preparer.close()
         hand_back([(entry, EncoderAway("the worker is shutting down")) for entry in left])
         self._owner.join(timeout_s)
         self._preparer.join(timeout_s)
@@ -156,7 +153,7 @@ class Batcher:
             self._admit()
             self._queue.add(entry)
             # A free device takes it as it is; while it works there is time to prepare.
-            (self._wakes_preparer if self._busy else self._wakes_owner).notify()
+            (self._preparer.wake if self._preparer.busy else self._wakes_owner.notify)()
         embedded: Embedded = await entry.future
         return embedded
 
@@ -173,27 +170,6 @@ class Batcher:
         if self._closing:
             raise EncoderAway("the worker is shutting down")
 
-    # -- the thread that prepares
-
-    def _prepare(self) -> None:
-        while (entry := self._next_to_prepare()) is not None:
-            try:
-                tokens, truncated = self._encoder.tokenize(str(entry.content))
-            except Exception as error:  # noqa: BLE001 - raised again, and told to its caller, when the device takes it
-                logger.debug("a text cannot be tokenised: %s", error)
-            else:
-                with self._lock:
-                    self._queue.prepared(entry, tokens, truncated=truncated)
-
-    def _next_to_prepare(self) -> Entry | None:
-        """Wait for a text to tokenise; None when the batcher closes."""
-        with self._lock:
-            while not self._closing:
-                if self._busy and (entry := self._queue.next_to_prepare()) is not None:
-                    return entry
-                self._wakes_preparer.wait()
-        return None
-
     # -- the thread that owns the device
 
     def _own_device(self) -> None:
@@ -205,7 +181,7 @@ class Batcher:
                 self._turns.done()
             if self._encoding.failure is not None:
                 outcomes += self._take_out_of_service(self._encoding.failure)
-            done = _batched(batch, room=self._queue.budget.items(batch[0].kind), started=started)
+            done = batched(batch, room=self._queue.budget.items(batch[0].kind), started=started)
             self._count(outcomes, done)
             hand_back(outcomes)
             if self._tell is not None:
@@ -214,7 +190,7 @@ class Batcher:
     def _next_batch(self) -> Batch | None:
         """Wait for work and our turn; None when the batcher closes and nothing is left, or the device has failed."""
         with self._lock:
-            self._busy = False
+            self._preparer.pause()
             while self._failure is None:
                 if self._errands or len(self._queue):
                     self._take_turn()
@@ -234,14 +210,13 @@ class Batcher:
         """While another model has the device, texts can be prepared."""
         if self._turns.take_if_free():
             return
-        self._busy = True
-        self._wakes_preparer.notify()
+        self._preparer.begin()
         self._lock.release()
         try:
             self._turns.wait(self._queue.next_lane)
         finally:
             self._lock.acquire()
-            self._busy = False
+            self._preparer.pause()
 
     def _run_errand(self, errand: "Errand[Any]") -> None:
         self._lock.release()
@@ -251,8 +226,7 @@ class Batcher:
             self._lock.acquire()
 
     def _leave(self, batch: Batch) -> Batch:
-        self._busy = True
-        self._wakes_preparer.notify()
+        self._preparer.begin()
         for entry in batch:
             if entry.started is not None:
                 entry.started()
@@ -273,15 +247,3 @@ class Batcher:
         for errand in errands:
             errand.refuse(failure)
         return [(entry, DeviceFailed(str(failure))) for entry in left]
-
-
-def _batched(batch: Batch, *, room: int, started: float) -> Batched:
-    kind = batch[0].kind
-    return Batched(
-        kind=kind,
-        items=len(batch),
-        distinct=len({entry.content for entry in batch}) if kind == "text" else len(batch),
-        room=room,
-        waits_s=[started - entry.asked for entry in batch],
-        took_s=time.perf_counter() - started,
-    )

@@ -1,4 +1,4 @@
-"""One batch on the device: what it gives each request, and what is done when it fails.
+"""One batch on the device: what it gives each request, what is told of it, and what is done when it fails.
 
 What does not fit into memory runs in halves; a batch that fails otherwise runs one by one, so that only the culprit's
 caller sees the error. A device at which nothing works any more is out of service.
@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from shared.errors import EncoderAway
 from workers.batch_queue import Entry
-from workers.batches import BulkLimit, MemoryLimit
+from workers.batches import Batched, BulkLimit, MemoryLimit
 from workers.device_trouble import DeviceFailed, trouble
 from workers.encoders.protocol import Encoder, Matrix, Tokens
 
@@ -131,6 +131,19 @@ class Encoding:
             logger.exception("a text that always works fails too")
             return True
         return False
+
+
+def batched(batch: Batch, *, room: int, started: float) -> Batched:
+    """Told when the device is done with it; `started` as `time.perf_counter`."""
+    kind = batch[0].kind
+    return Batched(
+        kind=kind,
+        items=len(batch),
+        distinct=len({entry.content for entry in batch}) if kind == "text" else len(batch),
+        room=room,
+        waits_s=[started - entry.asked for entry in batch],
+        took_s=time.perf_counter() - started,
+    )
 
 
 def _told(entry: Entry, error: Exception) -> Exception:
