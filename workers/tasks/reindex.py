@@ -8,18 +8,15 @@ item, and encodes what is missing.
 import asyncio
 import logging
 from collections.abc import Sequence
-from time import monotonic
 
 import msgspec
 
-from shared.errors import CollectionNotFound, NotVisible, Unavailable
-from shared.jobs import Collection, Payload, Reindex, ReindexResult, Skipped, Took
-from workers.ingest.kept import Kept, kept_pixels
+from shared.errors import CollectionNotFound
+from shared.jobs import Collection, Reindex, ReindexResult, Took
 from workers.parts import Parts
-from workers.stores.protocol import Point, StoredPoint
 from workers.tasks.call import Call, Stopwatch
-from workers.tasks.names import DRAFT, INTERNAL, require_name, stored_name
-from workers.tasks.payloads import same_json
+from workers.tasks.names import DRAFT, require_name, stored_name
+from workers.tasks.reencoding import Reencoding
 
 logger = logging.getLogger(__name__)
 
@@ -28,19 +25,9 @@ PAGE = 64
 NAMED = 1_000
 SWITCH_PAUSE_S = 0.05
 CHASED_PAGES = 256
-AWAY_PAUSE_S = 1.0
 STILL_BUILDING_S = 30.0
 # What the store keeps with a collection: the job that reindexed it.
 MADE_BY = "made_by"
-
-
-class _Tally(msgspec.Struct):
-    """What happened so far."""
-
-    encoded: int = 0
-    from_copies: int = 0
-    kept: int = 0
-    unreadable: dict[int, Skipped] = msgspec.field(default_factory=dict)
 
 
 async def reindex(job: Reindex, call: Call, parts: Parts) -> ReindexResult:
@@ -76,7 +63,7 @@ class _Run:
         )
         self.old = stored_name(call.tenant, before)
         self.new = stored_name(call.tenant, self.after)
-        self.tally, self.done = _Tally(), 0
+        self.items, self.done = Reencoding(before, self.after, call, parts), 0
 
     async def has_switched(self) -> bool:
         described = await self.parts.store.describe(self.old)
@@ -137,7 +124,7 @@ class _Run:
         last, self.done = None, 0
         while page := await self.parts.store.scroll(self.old, after=last, limit=PAGE):
             last = page[-1].id
-            await self._bring(page)
+            await self.items.bring(page)
             self.done += len(page)
             self._tell()
             self.call.got_further()
@@ -162,7 +149,7 @@ class _Run:
         rebuilds, tenant, name = self.parts.rebuilds, self.call.tenant, self.before.name
         while True:
             await self._chase()
-            if self.tally.unreadable and not self.job.leave_out:
+            if self.items.tally.unreadable and not self.job.leave_out:
                 return "kept"
             count = (await self.parts.store.describe(self.new)).count
             after = msgspec.structs.replace(self.after, count=count)
@@ -190,65 +177,7 @@ class _Run:
         found = await self.parts.store.retrieve(self.old, ids)
         if gone := [one for one in ids if one not in found]:
             await self.parts.store.delete(self.new, gone)
-        await self._bring(list(found.values()))
-
-    async def _bring(self, points: Sequence[StoredPoint]) -> None:
-        """Make the new one hold these. After hours of work, a store that is away for a moment is waited for."""
-        ends = monotonic() + self.parts.settings.ingest_retry_s
-        while True:
-            try:
-                await self._bring_once(points)
-            except Unavailable as error:
-                if monotonic() > ends:
-                    raise
-                logger.info("reindex %s waits: %s", self.before.name, error.detail)
-                await asyncio.sleep(AWAY_PAUSE_S)
-            else:
-                return
-
-    async def _bring_once(self, points: Sequence[StoredPoint]) -> None:
-        """Encodes what the new one lacks or has with other content."""
-        there = await self.parts.store.retrieve(self.new, [point.id for point in points])
-        payloads: dict[int, Payload] = {}
-        wanted: list[StoredPoint] = []
-        for point in points:
-            self.tally.unreadable.pop(point.id, None)
-            known = there.get(point.id)
-            if known is None or _shown(known) != _shown(point):
-                wanted.append(point)
-            elif not same_json(known.payload, point.payload):
-                payloads[point.id] = point.payload
-        if payloads:
-            await self.parts.store.set_payloads(self.new, payloads)
-        encoded = [point for point in await asyncio.gather(*map(self._encoded, wanted)) if point is not None]
-        if encoded:
-            await self.parts.store.upsert(self.new, encoded)
-
-    async def _encoded(self, point: StoredPoint) -> Point | None:
-        try:
-            kept = await self.parts.decoding.run(self._pixels, point)
-        except NotVisible as error:
-            return await self._unreadable(point, error)
-        embedded = await self.parts.batcher.image(kept.pixels, lane="bulk")
-        self.tally.encoded += 1
-        self.tally.from_copies += kept.is_copy
-        return Point(id=point.id, vector=embedded.vector.tobytes(), payload=point.payload)
-
-    def _pixels(self, point: StoredPoint) -> Kept:
-        """Runs on a decoding thread; brought to the model's size."""
-        names = {"tenant": self.call.tenant, "collection": self.before.name}
-        kept = kept_pixels(point, **names, settings=self.parts.settings)
-        return Kept(self.parts.encoder.preprocess(kept.pixels), kept.is_copy)
-
-    async def _unreadable(self, point: StoredPoint, error: NotVisible) -> Point | None:
-        """Of the same model its vector stays; of another one there is nothing to keep."""
-        if self.before.model != self.after.model:
-            source = str(point.payload.get(INTERNAL, {}).get("source", point.id))
-            self.tally.unreadable[point.id] = Skipped(source=source, reason=error.detail, type=error.slug)
-            return None
-        found = await self.parts.store.retrieve(self.old, [point.id], vectors=True)
-        self.tally.kept += len(found)
-        return next((Point(id=one.id, vector=one.vector or b"", payload=one.payload) for one in found.values()), None)
+        await self.items.bring(list(found.values()))
 
     async def clean_up(self) -> None:
         """The new one is in its place: the old ones go. An attempt after this one may do it again."""
@@ -260,7 +189,7 @@ class _Run:
         self.parts.upkeep.optimize(stored_name(tenant, now))
 
     async def result(self, *, switched: bool, encode_ms: float) -> ReindexResult:
-        tally, now = self.tally, await self.parts.collections.get(self.call.tenant, self.before.name)
+        tally, now = self.items.tally, await self.parts.collections.get(self.call.tenant, self.before.name)
         logger.info("reindex %s ← %d encoded, %d unreadable", now.name, tally.encoded, len(tally.unreadable))
         return ReindexResult(
             collection=now.name,
@@ -274,9 +203,3 @@ class _Run:
             failed=list(tally.unreadable.values())[:NAMED],
             took=Took(queue_ms=self.call.queued_ms, encode_ms=encode_ms, total_ms=self.call.total_ms()),
         )
-
-
-def _shown(point: StoredPoint) -> tuple[object, object]:
-    """What the picture depends on: the file's content, and of a video the moment."""
-    ours = point.payload.get(INTERNAL, {})
-    return ours.get("hash"), point.payload.get("moment_s") if "video" in ours else None
