@@ -43,7 +43,8 @@ def of_marks(tenant: str, session: str) -> Topic:
 
 def _topics(event: News) -> Iterator[Topic]:
     if isinstance(event, SessionChange):
-        yield of_marks(event.tenant, event.session)
+        # Of the end of a member's session the others of the team need not hear.
+        yield (of_session if event.ended else of_marks)(event.tenant, event.session)
         return
     yield of_job(event.job)
     if event.session:

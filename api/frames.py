@@ -157,7 +157,8 @@ class SessionFrame(_FromServer, frozen=True, tag="session"):
 
     `session` is the one that holds the marks, the connection's own or its team's; `by` names the member, null is who
     uses the team's session itself. `changes` take the revision before to `revision`, in their order; null when they are
-    too many: read the session then. Without a collection a member joined.
+    too many: read the session then. Without a collection a member joined, or the connection's own session has `ended`:
+    nothing can be asked in it any more, and who connects again without it gets another.
     """
 
     session: str
@@ -167,6 +168,7 @@ class SessionFrame(_FromServer, frozen=True, tag="session"):
     revision: int | None = None
     by: str | None = None
     changes: list[SetChange] | None = None
+    ended: bool | msgspec.UnsetType = msgspec.UNSET
 
 
 ServerFrame = Welcome | Accepted | Happened | Result | Refused | Pong | Pulse | MarkedFrame | SessionFrame

@@ -89,6 +89,13 @@ class SessionParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     collection: Name | None = None
 
 
+class SessionsParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`before` is an earlier page's `next`."""
+
+    before: Annotated[str, msgspec.Meta(pattern=r"^[1-9]\d{0,15}(?!\n)$")] | None = None
+    limit: Annotated[int, msgspec.Meta(ge=1, le=200)] = 50
+
+
 class HistoryParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     limit: Annotated[int, msgspec.Meta(ge=1, le=200)] = 50
 

@@ -185,6 +185,7 @@ def changed(change: SessionChange, seq: str) -> frames.SessionFrame:
         revision=change.revision,
         by=change.by,
         changes=change.changes,
+        ended=change.ended or UNSET,
     )
 
 

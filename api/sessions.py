@@ -27,6 +27,19 @@ async def create(request: Request[State]) -> Response:
     return answer(NewSession(await request.state["sessions"].create(identity.tenant)), status=201)
 
 
+async def recent(request: Request[State]) -> Response:
+    identity, asked = auth.reader(request), params.read(request, params.SessionsParams)
+    return answer(await request.state["sessions"].recent(identity.tenant, before=asked.before, limit=asked.limit))
+
+
+async def drop(request: Request[State]) -> Response:
+    """Whoever may make sessions may end them, or would have no way back from their bound."""
+    identity = auth.reader(request)
+    params.read(request, params.NoParams)
+    await request.state["sessions"].drop(identity.tenant, session_in(request))
+    return Response(status_code=204)
+
+
 async def show(request: Request[State]) -> Response:
     identity = auth.reader(request)
     asked = params.read(request, params.SessionParams)

@@ -79,7 +79,7 @@ class Subscription:
         if event.tenant != self.tenant:
             return False
         if isinstance(event, SessionChange):
-            return event.session == self.marks
+            return event.session == (self.session if event.ended else self.marks)
         return event.job in self.labels or (self.session is not None and event.session == self.session)
 
     def tell(self, event: News) -> None:

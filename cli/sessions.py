@@ -11,14 +11,15 @@ import typer
 from cli import table
 from cli.collections import checked
 from cli.failures import Mistake
-from cli.options import DEFAULT_URL, AsJson, Key, Url, group, out
-from cli.remote import ask
+from cli.options import DEFAULT_URL, AsJson, Key, Url, err, group, out
+from cli.remote import ask, connect
 from client import calls
 from client.answers import NewSession
 from shared.archive import Archive
 from shared.history import SessionHistory
 from shared.jobs import Search
 from shared.marks import SET_NAMES, Marked, SessionView
+from shared.session_list import ListedSession, SessionPage
 
 app = group("What a searcher has seen and thinks of it: see, take back, keep. `clipline search --session` uses it.")
 
@@ -27,9 +28,13 @@ Name = Annotated[str, typer.Option("--collection", "-c", metavar="NAME", help="I
 Where = Annotated[
     str | None, typer.Option("--collection", "-c", metavar="NAME", help="Also what it holds in this collection.")
 ]
-Limit = Annotated[int, typer.Option("--limit", "-n", min=1, max=200, help="How many queries at most.")]
+Limit = Annotated[int, typer.Option("--limit", "-n", min=1, max=200, help="How many at most.")]
 Target = Annotated[Path | None, typer.Option("--to", metavar="FILE", help="Instead of standard output.")]
 Source = Annotated[Path, typer.Argument(metavar="FILE", help="What `export` wrote; - is standard input.")]
+Sessions = Annotated[list[str], typer.Argument(metavar="SESSION...", help="Their ids.")]
+Before = Annotated[
+    str | None, typer.Option("--before", metavar="PLACE", help="The next page: where the one before it ended.")
+]
 Into = Annotated[
     str | None, typer.Option("--into", metavar="SESSION", help="A session that there is, instead of a new one.")
 ]
@@ -48,14 +53,51 @@ def default(context: typer.Context) -> None:
         clipline search --session $S --next
 
         clipline sessions export $S --to sitting.json
+
+        clipline sessions drop $S
     """
     if context.invoked_subcommand is None:
-        raise Mistake("which of them? create, show, history, undo, redo, export, import")
+        raise Mistake("which of them? list, create, show, history, undo, redo, export, import, drop")
+
+
+@app.command("list")
+def list_(
+    limit: Limit = 20, before: Before = None, url: Url = DEFAULT_URL, key: Key = None, *, json: AsJson = False
+) -> None:
+    """All that there are, newest first."""
+    answer = asyncio.run(ask(calls.sessions(before=before, limit=limit), url, key))
+    if json:
+        table.show_json(answer)
+        return
+    page = msgspec.convert(answer, SessionPage)
+    if not page.sessions:
+        out.print("no sessions")
+    else:
+        table.show(("session", "made", "ends", "member", "collections"), [_row(one) for one in page.sessions])
+    if page.next:
+        err.print(f"more of them: --before {page.next}")
+
+
+def _row(one: ListedSession) -> tuple[object, ...]:
+    return (one.session, one.created_at, one.ends_at, one.member, ", ".join(one.collections))
+
+
+@app.command()
+def drop(sessions: Sessions, url: Url = DEFAULT_URL, key: Key = None) -> None:
+    """End sessions with all that they hold, at once; with a team's session its members' own too."""
+    asyncio.run(_drop(sessions, url, key))
+
+
+async def _drop(sessions: list[str], url: str, key: str | None) -> None:
+    async with connect(url, key) as http:
+        for session in sessions:
+            await http.send(calls.drop_session(session))
+            out.print(f"ended {session}", markup=False)
 
 
 @app.command()
 def create(url: Url = DEFAULT_URL, key: Key = None) -> None:
-    """Make a session and print its id; it ends when it has not been used for some hours."""
+    """Make a session and print its id; it ends when it has not been used for some hours, or by `drop`."""
     made = asyncio.run(ask(calls.create_session(), url, key))
     out.print(msgspec.convert(made, NewSession).session, markup=False)
 

@@ -41,6 +41,7 @@ from shared.jobs import (
     SearchResult,
 )
 from shared.marks import Marked, Marks, Seat, SessionView
+from shared.session_list import SessionPage
 
 SEARCH_S = 30.0
 # A batch of pictures may wait in a long queue.
@@ -121,6 +122,14 @@ class AsyncClipline:
 
     async def create_session(self) -> str:
         return (await self.http.read(calls.create_session(), NewSession)).session
+
+    async def sessions(self, *, before: str | None = None, limit: int = 50) -> SessionPage:
+        """The tenant's, newest first; `before` is an earlier page's `next`."""
+        return await self.http.read(calls.sessions(before=before, limit=limit), SessionPage)
+
+    async def drop_session(self, session: str) -> None:
+        """End it with all that it holds; of a team's session its members' own too."""
+        await self.http.send(calls.drop_session(session))
 
     async def session_view(self, session: str, collection: str | None = None) -> SessionView:
         """With a collection, also the sets that the session holds there."""

@@ -34,6 +34,7 @@ from shared.jobs import (
     SearchResult,
 )
 from shared.marks import Marked, Marks, Seat, SessionView
+from shared.session_list import SessionPage
 
 
 class BlockingTypeahead:
@@ -96,6 +97,12 @@ class Clipline:
 
     def create_session(self) -> str:
         return self._background.run(self._aio.create_session())
+
+    def sessions(self, *, before: str | None = None, limit: int = 50) -> SessionPage:
+        return self._background.run(self._aio.sessions(before=before, limit=limit))
+
+    def drop_session(self, session: str) -> None:
+        self._background.run(self._aio.drop_session(session))
 
     def session_view(self, session: str, collection: str | None = None) -> SessionView:
         return self._background.run(self._aio.session_view(session, collection))

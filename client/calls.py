@@ -113,6 +113,14 @@ def create_session() -> Call:
     return call("POST", "/v1/sessions")
 
 
+def sessions(*, before: str | None = None, limit: int | None = None) -> Call:
+    return call("GET", "/v1/sessions", before=before, limit=limit)
+
+
+def drop_session(session_id: str) -> Call:
+    return call("DELETE", session_path(session_id))
+
+
 def session(session_id: str, *, collection: str | None = None) -> Call:
     return call("GET", session_path(session_id), collection=collection)
 

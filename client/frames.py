@@ -68,7 +68,7 @@ class SessionChanged(_FromServer, frozen=True, tag="session"):
     """The sets that the session, or its team's `session`, holds in a collection have changed, through the member `by`.
 
     `changes` lead to `revision` from the one before, in their order; None when they are too many: read the session.
-    Without a collection a member joined.
+    Without a collection a member joined, or, where it says `ended`, the websocket's own session was ended.
     """
 
     session: str
@@ -78,6 +78,7 @@ class SessionChanged(_FromServer, frozen=True, tag="session"):
     revision: int | None = None
     by: str | None = None
     changes: list[SetChange] | None = None
+    ended: bool = False
 
 
 JobFrame = JobEvent | JobResult

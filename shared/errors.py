@@ -98,7 +98,7 @@ class ItemNotFound(NotFound):
 
 
 class SessionNotFound(NotFound):
-    slug, title = "session-not-found", "No such session, or it expired"
+    slug, title = "session-not-found", "No such session, or it has ended"
 
 
 class LaneNotFound(NotFound):

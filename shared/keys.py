@@ -118,6 +118,11 @@ def sessions(tenant_name: str) -> str:
     return tenant(tenant_name) + "sessions"
 
 
+def sessions_made(tenant_name: str) -> str:
+    """The same by when they were made, in microseconds."""
+    return sessions(tenant_name) + ":made"
+
+
 def collections(tenant_name: str) -> str:
     """Hash of a tenant's collections: name → record."""
     return tenant(tenant_name) + "collections"

@@ -14,12 +14,12 @@ from shared.history import SessionHistory
 from shared.marks import SET_NAMES, Counts, GroupMark, Mark, Marked, Marks, SessionView, SetName, Sets
 from shared.packed_sets import LETTERS, Fields, pack_groups, pack_ids
 from shared.pipe import Pipe, Script
+from shared.session_list import collections_in
 from shared.settings import Settings
 
 # So many ids change in one script, so that nobody else waits for Redis for more than a few milliseconds.
 STEP = 1_000
 ALL = b"*"
-IN = b":in:"
 
 
 class Marking:
@@ -94,7 +94,7 @@ class Marking:
             team=own[b"team"].decode() if b"team" in own else None,
             member=own[b"name"].decode() if b"name" in own else None,
             members=sorted(names_of(members).values()),
-            collections=sorted(name[len(IN) :].decode() for name in about if name.startswith(IN)),
+            collections=collections_in(about),
             sets=None if collection is None else _sets(collection, flat, names_of(members)),
         )
 

@@ -10,6 +10,7 @@ from shared.marks import SetName
 from shared.packed_sets import LETTERS, Fields
 
 OWNER = b"own"
+ENDED = b"end"
 TOO_MUCH = b"much"
 NAMES: dict[str, SetName] = {letter: name for name, letter in LETTERS.items()}
 
@@ -26,7 +27,8 @@ class SessionChange(msgspec.Struct, frozen=True, kw_only=True):
     """A session's sets in a collection changed, by its owner or by the member of the team whom `by` names.
 
     `session` is the one that holds the marks. `changes` take `revision - 1` to `revision`, in their order, and added
-    marks are `by`'s; None when they were too many or would not tell all. Without a collection a member joined.
+    marks are `by`'s; None when they were too many or would not tell all. Without a collection a member joined, or the
+    session itself, not the one that holds its marks, `ended` before its time.
     """
 
     offset: str
@@ -37,6 +39,7 @@ class SessionChange(msgspec.Struct, frozen=True, kw_only=True):
     revision: int | None = None
     by: str | None = None
     changes: list[SetChange] | None = None
+    ended: bool = False
 
     @property
     def is_passing(self) -> bool:
@@ -56,6 +59,7 @@ def read(offset: str, fields: Fields) -> SessionChange:
         revision=int(fields[b"rev"]) if collection else None,
         by=fields[b"by"].decode() or None,
         changes=None if untold else list(_changes(fields)),
+        ended=ENDED in fields,
     )
 
 

@@ -7,17 +7,20 @@ from collections.abc import Sequence
 import msgspec
 from arq.connections import ArqRedis
 
-from shared import keys, scripts
+from shared import keys, scripts, session_list
 from shared.clock import now_iso
 from shared.connection import redis_errors
 from shared.errors import NothingToContinue, SessionFull, SessionNotFound, TooManySessions
 from shared.jobs import MAIN_SLOT, Search
 from shared.marks import Seat
 from shared.pipe import Pipe, Script
+from shared.session_list import SessionPage
 from shared.settings import Settings
 
 # When to ask again for a session that there was no room for.
 RETRY_S = 60
+# So many are looked at for one page, some of which may have ended.
+LOOKED_AT = 256
 
 
 class Known(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,6 +41,8 @@ class Sessions:
         self._open = Script(pipe, scripts.source("open_session", settings))
         self._renew = Script(pipe, scripts.source("renew_session", settings))
         self._join = Script(pipe, scripts.source("join_session", settings))
+        self._list = Script(pipe, scripts.source("list_sessions", settings))
+        self._drop = Script(pipe, scripts.source("drop_session", settings))
         self.ttl_s = int(settings.session_ttl_s)
         self._most = settings.tenant_max_sessions
 
@@ -51,7 +56,11 @@ class Sessions:
         return session_id
 
     def _too_many(self) -> TooManySessions:
-        detail = f"{self._most:,} sessions are open; each ends when it has not been used for {self.ttl_s:,} s"
+        # The remedy first: of a close frame's reason the end is cut off.
+        detail = (
+            f"{self._most:,} sessions are open: end one by DELETE /v1/sessions/ID, GET /v1/sessions lists them; "
+            f"each ends by itself when it has not been used for {self.ttl_s:,} s"
+        )
         return TooManySessions(detail, retry_after_s=RETRY_S)
 
     async def join(self, tenant: str, session_id: str, name: str) -> tuple[Seat, bool]:
@@ -73,6 +82,23 @@ class Sessions:
                 return Seat(session=own.decode(), team=team.decode(), member=name), how == b"joined"
             case _:
                 raise AssertionError(f"a script answered {answer}")
+
+    async def recent(self, tenant: str, *, before: str | None = None, limit: int = 50) -> SessionPage:
+        """A page of the tenant's sessions, newest first; `before` is an earlier page's `next`.
+
+        It may have fewer than `limit`, or none, and still a `next`: what one page looks at is bounded.
+        """
+        args = [tenant, before or "", limit, LOOKED_AT]
+        with redis_errors():
+            place, rows = await self._list(keys=[keys.sessions_made(tenant)], args=args)
+        return session_list.page(place, rows)
+
+    async def drop(self, tenant: str, session_id: str) -> None:
+        """End a session at once; with a team's session its members' own end too. Raises SessionNotFound."""
+        with redis_errors():
+            ended: int = await self._drop(keys=[keys.session(tenant, session_id)], args=[tenant, session_id])
+        if not ended:
+            raise SessionNotFound(f"no session {session_id!r}")
 
     async def touch(self, tenant: str, session_id: str) -> bool:
         """Whether the session exists; if so its life starts anew."""

@@ -14,8 +14,18 @@ from shared import errors
 from shared.archive import Archive
 from shared.history import SessionHistory
 from shared.marks import Joining, Marked, Marks, Seat, SessionView, Step
+from shared.session_list import SessionPage
 
 SESSIONS: tuple[Operation, ...] = (
+    Operation(
+        method="get",
+        path="/v1/sessions",
+        summary="The tenant's sessions, newest first",
+        tag="sessions",
+        params=params.SessionsParams,
+        answers={200: SessionPage},
+        errors=READING,
+    ),
     Operation(
         method="post",
         path="/v1/sessions",
@@ -41,6 +51,14 @@ SESSIONS: tuple[Operation, ...] = (
         body={JSON: Archive},
         answers={200: SessionView},
         errors=(*OF_SESSION, *BODY, errors.CollectionNotFound, errors.SessionFull),
+    ),
+    Operation(
+        method="delete",
+        path="/v1/sessions/{session}",
+        summary="End a session with all that it holds; of a team's session its members' own too",
+        tag="sessions",
+        answers={204: None},
+        errors=OF_SESSION,
     ),
     Operation(
         method="get",

@@ -17,18 +17,27 @@ local function seat_of(tenant, session)
   return found[2] or session, string.char(tonumber(found[3] or 0)), found[4] or ''
 end
 
--- Notes when a session ends, in the set by which a tenant's sessions are counted.
+-- Notes when a session ends, in the set by which a tenant's sessions are counted, and, once, when it was made, in the
+-- set by which they are listed: in microseconds, of which no two have the same.
 local function note_session(tenant, session)
-  local key = tenant_key(tenant, 'sessions')
-  redis.call('ZADD', key, now_ms() + SESSION_S * 1000, session)
-  redis.call('EXPIRE', key, SESSION_S)
+  local ends, made, t = tenant_key(tenant, 'sessions'), tenant_key(tenant, 'sessions:made'), redis.call('TIME')
+  redis.call('ZADD', ends, now_ms() + SESSION_S * 1000, session)
+  redis.call('ZADD', made, 'NX', t[1] * 1000000 + t[2], session)
+  redis.call('EXPIRE', ends, SESSION_S)
+  redis.call('EXPIRE', made, SESSION_S)
+end
+
+-- Takes sessions that have ended out of the sets that count and list them.
+local function forget_sessions(tenant, ended)
+  if not ended[1] then return end
+  redis.call('ZREM', tenant_key(tenant, 'sessions'), unpack(ended))
+  redis.call('ZREM', tenant_key(tenant, 'sessions:made'), unpack(ended))
 end
 
 -- Whether a tenant has as many sessions as it may. What has ended is forgotten in small portions, so that no call is long.
 local function too_many_sessions(tenant)
   local key, now = tenant_key(tenant, 'sessions'), now_ms()
-  local ended = redis.call('ZRANGEBYSCORE', key, '-inf', now, 'LIMIT', 0, 100)
-  if ended[1] then redis.call('ZREM', key, unpack(ended)) end
+  forget_sessions(tenant, redis.call('ZRANGEBYSCORE', key, '-inf', now, 'LIMIT', 0, 100))
   return redis.call('ZCOUNT', key, '(' .. now, '+inf') >= MAX_SESSIONS
 end
 
@@ -103,8 +112,21 @@ local function keep_history(tenant, owner, by, last, entry, words)
   return entry
 end
 
--- An event of a session, in the stream of all: a revision of a collection's sets, or, of no collection, a new member.
+-- An event of a session, in the stream of all: a revision of a collection's sets, or, of no collection, a new member or
+-- the session's end.
 local function tell_session(tenant, owner, collection, name, revision, fields)
   redis.call('XADD', P .. 'events', 'MAXLEN', '~', KEEP_EVENTS, '*', 't', tenant, 'own', owner, 'in', collection,
     'by', name, 'rev', revision, 'at', now_ms(), unpack(fields))
+end
+
+-- Ends a session with all that belongs to it, and tells whoever listens to it.
+local function end_session(tenant, session)
+  local key = session_key(tenant, session)
+  for _, name in ipairs(redis.call('HKEYS', key)) do
+    -- Large sets are freed beside the commands of others.
+    if string.sub(name, 1, 1) == ':' then redis.call('UNLINK', key .. name) end
+  end
+  redis.call('UNLINK', key)
+  forget_sessions(tenant, {session})
+  tell_session(tenant, session, '', '', 0, {'end', 1})
 end

@@ -66,6 +66,23 @@ def test_a_session_is_taken_along_in_a_file(stack: RunningStack, filled: str, se
     assert NAME in shown
 
 
+def test_sessions_are_listed_and_ended(stack: RunningStack, filled: str, session: str) -> None:
+    searched(stack, "red", "--session", session, "--remember", "-n", "1")
+    other = clipline("sessions", "create", url=stack.url).stdout.strip()
+    page = json.loads(clipline("sessions", "list", "-n", "2", "--json", url=stack.url).stdout)
+    assert [(one["session"], one["collections"]) for one in page["sessions"]] == [(other, []), (session, [NAME])]
+    shown = clipline("sessions", "list", "-n", "1", url=stack.url)
+    assert other in shown.stdout
+    assert session not in shown.stdout
+    place = shown.stderr.strip().removeprefix("more of them: ").split()
+    assert session in clipline("sessions", "list", *place, url=stack.url).stdout
+    done = clipline("sessions", "drop", other, session, url=stack.url)
+    assert (done.returncode, done.stdout.split()) == (0, ["ended", other, "ended", session])
+    assert session not in clipline("sessions", "list", url=stack.url).stdout
+    gone = clipline("search", "red", "--session", session, "-c", NAME, url=stack.url)
+    assert (gone.returncode, "it has ended" in gone.stderr) == (1, True), gone.stderr
+
+
 def test_what_cannot_be_is_said_before_anybody_is_asked(tmp_path: Path) -> None:
     broken = tmp_path / "broken.json"
     broken.write_text('{"version": 2}')

@@ -6,7 +6,7 @@ import pytest
 
 from client import Archive, AsyncClipline, Clipline, IdChange, MarkChange, Marks, SetChange
 from shared.archive import ArchivedSets
-from shared.errors import CollectionNotFound, NothingToContinue, NothingToUndo
+from shared.errors import CollectionNotFound, NothingToContinue, NothingToUndo, SessionNotFound
 from tests.api.serving import Api
 from tests.api.stand_in import StandIn
 from tests.client.conftest import SOON
@@ -89,6 +89,28 @@ async def test_changes_go_on_after_a_connection_was_lost(
     assert [change.revision for change in missed if change is not None] == [1, 2]
 
 
+async def test_sessions_are_listed_and_ended_and_a_search_goes_on_in_a_new_one(
+    clipline: AsyncClipline, api: Api, things: str, worker: StandIn
+) -> None:
+    older = await clipline.create_session()
+    heard = clipline.changes()
+    assert await anext(heard) is None
+    session = clipline.session
+    assert session is not None
+    page = await clipline.sessions(limit=1)
+    assert [one.session for one in page.sessions] == [session]
+    assert [one.session for one in (await clipline.sessions(before=page.next)).sessions] == [older]
+    await clipline.drop_session(session)
+    told = await anext(heard)
+    assert told is not None
+    assert (told.ended, told.session) == (True, session)
+    with pytest.raises(SessionNotFound):
+        await clipline.session_view(session)
+    assert (await clipline.search(things, "a cat", limit=1)).hits
+    assert clipline.session not in {None, session}
+    assert await anext(heard) is None
+
+
 async def test_the_blocking_client_has_the_same_verbs(api: Api, things: str, worker: StandIn) -> None:
     def sit() -> int:
         with Clipline(api.url) as blocking:
@@ -104,6 +126,10 @@ async def test_the_blocking_client_has_the_same_verbs(api: Api, things: str, wor
                 assert next(heard.changes()) is None
             view = blocking.session_view(blocking.join(session, "Ben").session, things)
             assert view.sets is not None
+            before = len(blocking.sessions().sessions)
+            blocking.drop_session(session)
+            # Ben's goes with it.
+            assert len(blocking.sessions().sessions) == before - 2
             return view.sets.counts.seen
 
     assert await asyncio.to_thread(sit) == 1

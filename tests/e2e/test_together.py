@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 
+import httpx
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
@@ -165,6 +166,20 @@ def test_a_team_has_one_sitting_and_sees_who_marked_what(
         ann.goto("/?q=cat")
         answered(ann)
         expect(ann.locator("[data-mark]")).to_have_count(0)
+
+
+def test_a_page_whose_sitting_was_ended_goes_on_in_another(page: Page, demo_stack: RunningStack) -> None:
+    go(page, "/?q=cat")
+    with page.expect_response(lambda answer: answer.url.endswith("/marks")):
+        [good] = marked(page, "g")
+    kept = "() => localStorage.getItem('clipline.session')"
+    session = page.evaluate(kept)
+    httpx.delete(f"{demo_stack.url}/v1/sessions/{session}", trust_env=False).raise_for_status()
+    expect(page.locator("[data-mark]")).to_have_count(0)
+    assert page.evaluate(kept) != session
+    with page.expect_response(lambda answer: answer.url.endswith("/marks") and answer.ok):
+        marked(page, "g")
+    shows(page, good, "good")
 
 
 def test_a_sitting_that_is_over_is_told(page: Page) -> None:

@@ -181,3 +181,20 @@ test("everything else goes over HTTP: collections, pictures, jobs, queues", asyn
   await http.dropCollection("films");
   expect(await typeOf(http.collection("films"))).toBe("collection-not-found");
 });
+
+test("sessions are listed and ended; whoever uses one hears of it, and goes on in a new one", async () => {
+  const { http, live } = clipline;
+  const own = await http.sessions.create();
+  const heard: unknown[] = [];
+  live.onSession((frame) => heard.push(frame?.ended === true ? frame.session : frame));
+  await clipline.search(about("a cat"));
+  const session = live.session;
+  const page = await http.sessions.list({ limit: 1 });
+  expect(page.sessions.map((one) => one.session)).toEqual([session]);
+  expect((await http.sessions.list({ limit: 1, before: page.next })).sessions[0]?.session).toBe(own);
+  await http.sessions.drop(session ?? "");
+  await expect.poll(() => heard).toEqual([null, session]);
+  expect(await typeOf(http.sessions.show(session ?? ""))).toBe("session-not-found");
+  expect(labelOf(await clipline.search(about("a dog")))).toBe("a dog");
+  expect(live.session).not.toBe(session);
+});

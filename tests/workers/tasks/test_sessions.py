@@ -219,6 +219,17 @@ async def test_what_cannot_be_is_told(
     assert (problem.type, problem.field) == (slug, field)
 
 
+async def test_a_session_that_ends_while_a_search_waits_or_runs(stack: Stack, filled: str, session: str) -> None:
+    sittings, redis = stack.parts.sittings, stack.parts.redis
+    search = Search(collection=filled, query=Query(text="e"), session=session)
+    await sittings.recall("t", search, job_id="j1")
+    await Sessions(redis, stack.parts.settings).drop("t", session)
+    asked = Asked(search=search, vector=b"", model="m", named=[])
+    await sittings.keep("t", search, job_id="j1", asked=asked, shown=[1], groups=[], remember=True)
+    assert await redis.keys(f"*{session}*") == []
+    assert (await stack.problem(search)).type == "session-not-found"
+
+
 async def test_many_people_at_once_each_get_their_own_pages(stack: Stack, filled: str, marking: Marking) -> None:
     sessions = Sessions(stack.parts.redis, stack.parts.settings)
 

@@ -367,6 +367,22 @@ export interface FacetValue {
   count: number;
 }
 
+/** Sessions newest first; `next` is the cursor of the page after. */
+export interface SessionPage {
+  sessions: ListedSession[];
+  next: string | null;
+}
+
+/** A session: when it was made, when it ends if nobody uses it, and in which collections it holds something. */
+export interface ListedSession {
+  session: string;
+  created_at: string;
+  ends_at: string;
+  collections: string[];
+  team: string | null;
+  member: string | null;
+}
+
 export interface NewSession {
   session: string;
 }
@@ -894,6 +910,7 @@ export interface SessionFrame {
   revision: number | null;
   by: string | null;
   changes: SetChange[] | null;
+  ended?: boolean;
 }
 
 /** What really came into a set and what really left it: ids of items, or, of `exclude_groups`, groups. */

@@ -1,6 +1,6 @@
 /** What sessions hold for their searchers: marks, and the way back. */
 
-import type { Archive, Marked, Marks, NewSession, Seat, SessionHistory, SessionView } from "./contract.ts";
+import type { Archive, Marked, Marks, NewSession, Seat, SessionHistory, SessionPage, SessionView } from "./contract.ts";
 import type { Transport } from "./transport.ts";
 import { randomKey } from "./transport.ts";
 
@@ -14,6 +14,17 @@ export class SessionCalls {
   /** The id of a new one; a websocket has its own. */
   async create(): Promise<string> {
     return (await this.#transport.json<NewSession>("v1/sessions", { method: "POST" })).session;
+  }
+
+  /** The tenant's, newest first; `before` is an earlier page's `next`. */
+  list({ before, limit = 50 }: { before?: string | null; limit?: number } = {}, signal?: AbortSignal): Promise<SessionPage> {
+    const query = new URLSearchParams({ limit: String(limit), ...(before != null && { before }) });
+    return this.#transport.json<SessionPage>(`v1/sessions?${query.toString()}`, { signal });
+  }
+
+  /** End it with all that it holds; of a team's session its members' own too. */
+  async drop(session: string): Promise<void> {
+    await this.#transport.send(place(session), { method: "DELETE" });
   }
 
   /** With a collection, also the sets that the session has there. */

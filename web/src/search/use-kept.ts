@@ -8,7 +8,7 @@ import type { LiveClient } from "../client/live.ts";
 import type { Change } from "./held.ts";
 import type { Kept } from "./kept-marks.ts";
 import { KeptMarks } from "./kept-marks.ts";
-import { keepSession } from "./session-name.ts";
+import { keepSession, readSession } from "./session-name.ts";
 
 export interface Keeping extends Kept {
   session: string | null;
@@ -31,7 +31,8 @@ export function useKept(http: HttpClient, live: LiveClient, collection: string |
     return () => marks.close();
   }, [marks, session, collection]);
   useEffect(() => live.onSession((frame) => {
-    if (frame !== null) marks.hear(frame);
+    if (frame?.ended) live.enter(anotherThan(frame.session));
+    else if (frame !== null) marks.hear(frame);
     // Of another session than before the effect above takes care.
     else if (live.session === session) marks.retry();
   }), [live, marks, session]);
@@ -58,4 +59,10 @@ function useSession(live: LiveClient): string | null {
     return live.onSession((frame) => frame === null && look());
   }, [live]);
   return session;
+}
+
+/** The one that another tab has got meanwhile, where there is one, instead of a session that was ended. */
+function anotherThan(ended: string): string | null {
+  const kept = readSession();
+  return kept === ended ? null : kept;
 }
