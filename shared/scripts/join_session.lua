@@ -4,9 +4,8 @@
 -- KEYS: team's session
 -- ARGV: tenant, session, name, id of a new session, when
 local tenant, name = ARGV[1], ARGV[3]
-if not renew_session(tenant, ARGV[2]) then return {'missing'} end
-local team = seat_of(tenant, ARGV[2])
-renew_session(tenant, team)
+local team = use_session(tenant, ARGV[2])
+if not team then return {'missing'} end
 local key = session_key(tenant, team)
 local known = redis.call('HGET', key .. ':seats', name)
 if known and renew_session(tenant, known) then return {'known', known, team} end

@@ -5,7 +5,7 @@
 -- ARGV: tenant, session, collection, call, '1' when it goes on with the change before, then for each set its letter,
 --       entries to add (their member's place left open), entries to remove or '*'
 local tenant, collection = ARGV[1], ARGV[3]
-local owner, by, name = seat_of(tenant, ARGV[2])
+local owner, by, name = use_session(tenant, ARGV[2])
 if not owner then return {'missing'} end
 local rest = ':in:' .. collection
 local sets = open_sets(session_key(tenant, owner, rest))

@@ -2,7 +2,7 @@
 -- KEYS: session
 -- ARGV: tenant, session, how many
 local tenant, session = ARGV[1], ARGV[2]
-if not renew_session(tenant, session) then return false end
-local owner = seat_of(tenant, session)
+local owner = use_session(tenant, session)
+if not owner then return false end
 local kept = redis.call('LRANGE', session_key(tenant, owner, ':history'), 0, ARGV[3] - 1)
 return {kept, redis.call('HGETALL', session_key(tenant, owner, ':members'))}

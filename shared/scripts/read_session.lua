@@ -2,8 +2,7 @@
 -- KEYS: session
 -- ARGV: tenant, session, collection or ''
 local tenant, session = ARGV[1], ARGV[2]
-if not renew_session(tenant, session) then return false end
-local owner = seat_of(tenant, session)
-if owner ~= session then renew_session(tenant, owner) end
+local owner = use_session(tenant, session)
+if not owner then return false end
 local sets = ARGV[3] ~= '' and redis.call('HGETALL', session_key(tenant, owner, ':in:' .. ARGV[3])) or {}
 return {redis.call('HGETALL', session_key(tenant, owner)), redis.call('HGETALL', session_key(tenant, session)), sets, redis.call('HGETALL', session_key(tenant, owner, ':members'))}

@@ -5,9 +5,8 @@
 -- KEYS: session
 -- ARGV: tenant, session, collection or '', slot or ''
 local tenant, session = ARGV[1], ARGV[2]
-if not renew_session(tenant, session) then return {0} end
-local owner = seat_of(tenant, session)
-if owner ~= session then renew_session(tenant, owner) end
+local owner = use_session(tenant, session)
+if not owner then return {0} end
 if ARGV[3] == '' then return {1, owner} end
 local marks = redis.call('HGET', session_key(tenant, owner, ':in:' .. ARGV[3]), 'np') or 0
 return {1, owner, tonumber(marks), redis.call('HGET', session_key(tenant, session, ':last:' .. ARGV[4]), 'collection')}

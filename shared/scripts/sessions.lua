@@ -55,6 +55,14 @@ local function renew_session(tenant, session)
   return true
 end
 
+-- The same, for whoever uses a session, and with its team's: `seat_of` it, or nothing when one of them is not there.
+local function use_session(tenant, session)
+  if not renew_session(tenant, session) then return nil end
+  local owner, by, name = seat_of(tenant, session)
+  if owner ~= session and not renew_session(tenant, owner) then return nil end
+  return owner, by, name
+end
+
 -- Notes a key that lives and ends with a session; `rest` is what its name has beyond the session's own.
 local function belongs_to(tenant, session, rest)
   local key = session_key(tenant, session)

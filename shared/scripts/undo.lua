@@ -4,7 +4,7 @@
 -- KEYS: session
 -- ARGV: tenant, session, collection, call, 'undo' or 'redo', which part of the call this is
 local tenant, collection, back = ARGV[1], ARGV[3], ARGV[5] == 'undo'
-local owner, by, name = seat_of(tenant, ARGV[2])
+local owner, by, name = use_session(tenant, ARGV[2])
 if not owner then return {'missing'} end
 local rest, logs = ':in:' .. collection, ':log:' .. collection .. ':'
 local sets, log = open_sets(session_key(tenant, owner, rest)), session_key(tenant, owner, logs)

@@ -178,6 +178,34 @@ async def test_marks_live_as_long_as_their_session(redis: ArqRedis, settings: Se
     assert all([await redis.ttl(name) > 20 for name in names])
 
 
+@pytest.mark.parametrize("verb", ["mark", "undo"])
+async def test_who_only_marks_uses_the_session_and_the_team_s(
+    redis: ArqRedis, sessions: Sessions, marking: Marking, verb: str
+) -> None:
+    team = await sessions.create("t")
+    ann = (await sessions.join("t", team, "Ann"))[0].session
+    await marking.mark("t", ann, Marks(collection="c", seen=IdChange(add=[1])))
+    for one in (team, ann):
+        await redis.expire(keys.session("t", one), 10)
+    if verb == "mark":
+        await marking.mark("t", ann, Marks(collection="c", seen=IdChange(add=[2])))
+    else:
+        await marking.undo("t", ann, "c")
+    for one in (team, ann):
+        assert await redis.ttl(keys.session("t", one)) > 10
+
+
+async def test_a_member_whose_team_has_ended_changes_nothing(
+    redis: ArqRedis, sessions: Sessions, marking: Marking
+) -> None:
+    team = await sessions.create("t")
+    ann = (await sessions.join("t", team, "Ann"))[0].session
+    await redis.delete(keys.session("t", team))
+    with pytest.raises(SessionNotFound):
+        await marking.mark("t", ann, Marks(collection="c", seen=IdChange(add=[1])))
+    assert not await redis.exists(keys.session("t", team))
+
+
 async def test_members_of_a_crowd_do_not_lose_each_other_s_marks(sessions: Sessions, marking: Marking) -> None:
     session = await sessions.create("t")
     changes = [
