@@ -32,6 +32,9 @@ def redis_url(redis_server: RedisServer) -> str:
 
 @pytest.fixture
 def settings(redis_server: RedisServer, tmp_path: Path) -> Settings:
-    """Settings of one test: an empty Redis, an empty data folder, any free port."""
+    """Settings of one test: an empty Redis, an empty data folder, any free port.
+
+    A machine that stands still for seconds does not use up a search's time for another try.
+    """
     redis_server.flush()
-    return Settings(redis_url=redis_server.url, data_dir=str(tmp_path / "data"), port=0)
+    return Settings(redis_url=redis_server.url, data_dir=str(tmp_path / "data"), port=0, search_retry_s=60.0)

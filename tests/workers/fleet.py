@@ -16,6 +16,9 @@ from shared.jobs import Lane
 from shared.settings import Settings
 from workers.worker import Worker
 
+# Bounds waiting only: a machine that is busy, or stands still for seconds, is no failure.
+WITHIN_S = 60.0
+
 
 @asynccontextmanager
 async def running_worker(
@@ -52,7 +55,7 @@ async def running_worker(
                 await worker.close()
 
 
-async def eventually(condition: Callable[[], Any], *, within_s: float = 10.0) -> Any:
+async def eventually(condition: Callable[[], Any], *, within_s: float = WITHIN_S) -> Any:
     """Wait until `condition()`, plain or awaitable, is truthy; returns it. Fails after `within_s`."""
     async with asyncio.timeout(within_s):
         while True:

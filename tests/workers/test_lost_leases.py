@@ -14,7 +14,7 @@ from shared.jobs import Query, Search
 from shared.queue import Queue
 from shared.settings import Settings
 from tests.sim.hands import Hands
-from tests.workers.fleet import eventually, running_worker
+from tests.workers.fleet import WITHIN_S, eventually, running_worker
 from workers.outcome import Running
 
 pytestmark = pytest.mark.anyio
@@ -61,7 +61,7 @@ async def test_a_stopped_run_does_not_end_a_job_that_its_worker_took_again(setti
 
         await eventually(lambda: _held_by(redis, sent.id, b"w1"))
         job.may_leave.set()
-        view = await queue.wait("default", sent.id, timeout_s=10)
+        view = await queue.wait("default", sent.id, timeout_s=WITHIN_S)
 
     assert view.state == "succeeded"
     assert view.result == {"run": 2}

@@ -19,7 +19,7 @@ from shared.jobs import File, Ingest, Query, Search
 from shared.pipe import Pipe
 from shared.queue import Queue
 from shared.settings import Settings
-from tests.workers.fleet import eventually, lapse, running_worker
+from tests.workers.fleet import WITHIN_S, eventually, lapse, running_worker
 from workers.claiming import Claims
 from workers.outcome import Running, backoff_s, retry_in_s
 
@@ -70,7 +70,7 @@ def failing(errors: list[Exception]) -> Any:
 async def test_what_may_pass_is_tried_again(queue: Queue, settings: Settings, error: Exception) -> None:
     async with running_worker(settings, [func(failing([error]), name="search")]):
         sent = await queue.submit(a_search(), tenant="t1")
-        job = await queue.wait("t1", sent.id, timeout_s=10)
+        job = await queue.wait("t1", sent.id, timeout_s=WITHIN_S)
     assert (job.state, job.attempts, len(job.history)) == ("succeeded", 2, 1)
     assert job.history[0].problem.retryable
 
@@ -87,14 +87,14 @@ async def test_a_job_that_runs_too_long_is_tried_again(queue: Queue, settings: S
     hasty = msgspec.structs.replace(settings, search_timeout_s=0.05)
     async with running_worker(hasty, [func(run, name="search")]):
         sent = await queue.submit(a_search(), tenant="t1")
-        job = await queue.wait("t1", sent.id, timeout_s=10)
+        job = await queue.wait("t1", sent.id, timeout_s=WITHIN_S)
     assert (job.state, job.history[0].problem.type) == ("succeeded", "timed-out")
 
 
 async def test_a_mistake_fails_at_once(queue: Queue, settings: Settings) -> None:
     async with running_worker(settings, [func(failing([BadPicture("cut off")]), name="search")]):
         sent = await queue.submit(a_search(), tenant="t1")
-        job = await queue.wait("t1", sent.id, timeout_s=10)
+        job = await queue.wait("t1", sent.id, timeout_s=WITHIN_S)
     assert (job.state, job.attempts, job.history[0].problem.type) == ("failed", 1, "bad-picture")
 
 
@@ -105,12 +105,12 @@ async def test_a_used_up_budget_ends_dead_with_every_reason_and_can_be_replayed(
     twice = msgspec.structs.replace(settings, max_tries=3)
     async with running_worker(twice, [func(failing(errors), name="search")]):
         sent = await queue.submit(a_search(), tenant="t1")
-        job = await queue.wait("t1", sent.id, timeout_s=10)
+        job = await queue.wait("t1", sent.id, timeout_s=WITHIN_S)
         assert (job.state, [one.problem.detail for one in job.history]) == ("dead", ["one", "two", "three"])
         dead = await queue.ledger.recent("t1", where=JobFilter(state="dead"))
         assert [one.id for one in dead.jobs] == [sent.id]
         await queue.retry("t1", sent.id)
-        again = await queue.wait("t1", sent.id, timeout_s=10)
+        again = await queue.wait("t1", sent.id, timeout_s=WITHIN_S)
     assert (again.state, again.attempts, len(again.history)) == ("succeeded", 1, 3)
 
 
@@ -163,7 +163,7 @@ async def test_a_job_that_took_its_worker_down_once_runs_again(
     await Claims(Pipe(redis), settings, worker_id="gone").take({"interactive": 1})
     await lapse(redis, sent.id)
     async with running_worker(settings, [func(fine, name="search")]):
-        job = await queue.wait("t1", sent.id, timeout_s=10)
+        job = await queue.wait("t1", sent.id, timeout_s=WITHIN_S)
     assert (job.state, job.attempts, job.history[0].problem.type) == ("succeeded", 2, "worker-lost")
 
 
@@ -173,7 +173,7 @@ async def test_a_killed_workers_job_runs_again_when_its_lease_ends(queue: Queue,
         sent = await queue.submit(a_search(), tenant="t1")
         await Claims(Pipe(other), short, worker_id="gone").take({"interactive": 1})
     async with running_worker(settings, [func(fine, name="search")]):
-        job = await queue.wait("t1", sent.id, timeout_s=10)
+        job = await queue.wait("t1", sent.id, timeout_s=WITHIN_S)
     assert (job.state, job.worker) == ("succeeded", "w1")
 
 
@@ -192,7 +192,7 @@ async def test_a_result_is_kept_when_the_lease_lapsed_but_nobody_took_the_job(
         await started.wait()
         await redis.delete(keys.ARQ_LEASE + sent.id)
         may_end.set()
-        job = await queue.wait("t1", sent.id, timeout_s=10)
+        job = await queue.wait("t1", sent.id, timeout_s=WITHIN_S)
     assert job.state == "succeeded"
 
 
@@ -200,7 +200,7 @@ async def test_ingest_is_tried_again_for_minutes(queue: Queue, settings: Setting
     errors: list[Exception] = [StoreAway("one")]
     async with running_worker(settings, [func(failing(errors), name="ingest")]):
         sent = await queue.submit(Ingest(collection="p", files=[File(source="a")]), tenant="t1")
-        job = await queue.wait("t1", sent.id, timeout_s=10)
+        job = await queue.wait("t1", sent.id, timeout_s=WITHIN_S)
     assert (job.state, job.attempts) == ("succeeded", 2)
 
 

@@ -20,12 +20,13 @@ from redis.exceptions import ResponseError
 from shared import keys, sentinel
 from shared.connection import connect, known, redis_errors, refuse_eviction, thread_client
 from shared.errors import QueueAway, QueueFull
+from shared.events import START, Events
 from shared.jobs import Query, Search
 from shared.pipe import Pipe
 from shared.queue import Queue
 from shared.settings import Settings, SettingsError
 from tests.redis_server import RedisServer, binary
-from tests.workers.fleet import eventually, running_worker
+from tests.workers.fleet import WITHIN_S, eventually, running_worker
 from workers.claiming import Claims
 from workers.lease import LeaseKeeper
 
@@ -68,7 +69,7 @@ async def test_without_memory_new_jobs_are_refused_and_the_others_run(redis: Arq
         await queue.submit(a_search(), tenant="t")
     assert await redis.dbsize() == before
     async with running_worker(own, [func(fine, name="search")]):
-        job = await queue.wait("t", sent.id, timeout_s=10)
+        job = await queue.wait("t", sent.id, timeout_s=WITHIN_S)
     await redis.config_set("maxmemory", 0)
     assert (job.state, job.attempts) == ("succeeded", 1)
 
@@ -87,7 +88,7 @@ async def test_a_running_job_ends_although_redis_has_no_memory(redis: ArqRedis, 
         await started.wait()
         await redis.config_set("maxmemory", 1)
         may_end.set()
-        job = await queue.wait("t", sent.id, timeout_s=10)
+        job = await queue.wait("t", sent.id, timeout_s=WITHIN_S)
     assert job.state == "succeeded"
 
 
@@ -99,8 +100,37 @@ async def test_a_replica_takes_no_jobs_and_a_worker_goes_on_when_it_is_promoted(
         await queue.submit(a_search(), tenant="t")
     async with running_worker(own, [func(fine, name="search")]):
         await redis.replicaof("NO", "ONE")
-        job = await queue.wait("t", sent.id, timeout_s=10)
+        job = await queue.wait("t", sent.id, timeout_s=WITHIN_S)
     assert job.state == "succeeded"
+
+
+async def test_a_worker_that_waits_for_jobs_goes_on_when_its_redis_is_a_replica_for_a_while(
+    redis: ArqRedis, own: Settings
+) -> None:
+    queue = Queue(redis, own)
+    async with running_worker(own, [func(fine, name="search")]):
+        await eventually(lambda: _waiting(redis, 2))
+        await redis.replicaof("127.0.0.1", "1")
+        await redis.replicaof("NO", "ONE")
+        sent = await queue.submit(a_search(), tenant="t")
+        job = await queue.wait("t", sent.id, timeout_s=WITHIN_S)
+    assert job.state == "succeeded"
+
+
+async def test_who_follows_the_events_of_a_redis_that_becomes_a_replica_is_told_that_it_is_away(
+    redis: ArqRedis, own: Settings
+) -> None:
+    async with connect(own, blocking=True) as blocking:
+        following = asyncio.create_task(Events(redis, blocking=blocking).follow(START))
+        await eventually(lambda: _waiting(redis, 1))
+        await redis.replicaof("127.0.0.1", "1")
+        with pytest.raises(QueueAway):
+            await following
+
+
+async def _waiting(redis: ArqRedis, count: int) -> bool:
+    """Whether so many connections wait in Redis for news."""
+    return int((await redis.info("clients"))["blocked_clients"]) >= count
 
 
 async def test_forgotten_scripts_are_sent_again(redis: ArqRedis, own: Settings) -> None:
@@ -108,7 +138,7 @@ async def test_forgotten_scripts_are_sent_again(redis: ArqRedis, own: Settings) 
     async with running_worker(own, [func(fine, name="search")]):
         for _ in range(2):
             sent = await queue.submit(a_search(), tenant="t")
-            assert (await queue.wait("t", sent.id, timeout_s=10)).state == "succeeded"
+            assert (await queue.wait("t", sent.id, timeout_s=WITHIN_S)).state == "succeeded"
             await redis.script_flush()
 
 
@@ -150,6 +180,7 @@ async def test_the_policy_is_found_where_config_is_forbidden(redis: ArqRedis) ->
 def test_a_mistake_of_ours_is_no_outage() -> None:
     assert known(ResponseError("WRONGTYPE Operation against a key")) is None
     assert isinstance(known(ResponseError("Error running script: -OOM command not allowed when …")), QueueFull)
+    assert isinstance(known(ResponseError("UNBLOCKED force unblock from blocking operation, …")), QueueAway)
     assert isinstance(known(ResponseError("-READONLY You can't write against a read only replica")), QueueAway)
 
 
@@ -237,7 +268,7 @@ async def test_a_master_found_by_sentinels_serves_queue_worker_and_leases_also_a
             await eventually(lambda: _has_replica(ports[0]), within_s=20)
             async with running_worker(there, [func(fine, name="search")]):
                 sent = await queue.submit(a_search(), tenant="t")
-                assert (await queue.wait("t", sent.id, timeout_s=10)).state == "succeeded"
+                assert (await queue.wait("t", sent.id, timeout_s=WITHIN_S)).state == "succeeded"
                 client = thread_client(url, timeout_s=2.0)
                 assert client.ping()
                 sentinel.close_sync(client)
@@ -276,7 +307,7 @@ async def _submitted(queue: Queue) -> bool:
         sent = await queue.submit(a_search(), tenant="t")
     except QueueAway:
         return False
-    return (await queue.wait("t", sent.id, timeout_s=10)).state == "succeeded"
+    return (await queue.wait("t", sent.id, timeout_s=WITHIN_S)).state == "succeeded"
 
 
 @pytest.mark.parametrize(
@@ -301,7 +332,7 @@ def test_a_bad_address_of_sentinels_is_named(url: str) -> None:
 async def test_a_worker_drains_while_redis_is_away(server: RedisServer, redis: ArqRedis, own: Settings) -> None:
     async with running_worker(own, [func(fine, name="search")]) as worker:
         sent = await Queue(redis, own).submit(a_search(), tenant="t")
-        await Queue(redis, own).wait("t", sent.id, timeout_s=10)
+        await Queue(redis, own).wait("t", sent.id, timeout_s=WITHIN_S)
         server.stop()
         await worker.drain()
         assert worker.main_task is not None

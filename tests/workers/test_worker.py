@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -17,7 +18,8 @@ from shared.events import Events, of_jobs
 from shared.jobs import File, Ingest, Query, Search
 from shared.queue import Queue
 from shared.settings import Settings
-from tests.workers.fleet import eventually, lapse, running_worker
+from tests.workers.fleet import WITHIN_S, eventually, lapse, running_worker
+from workers.lease import RENEWALS_PER_LEASE
 
 pytestmark = pytest.mark.anyio
 
@@ -73,7 +75,7 @@ async def test_a_job_runs_and_its_result_record_and_events_agree(queue: Queue, s
     before = await Events(queue.redis).last()
     async with running_worker(settings, [func(echo, name="search")]):
         sent = await queue.submit(a_search("red fruit"), tenant="t1")
-        job = await queue.wait("t1", sent.id, timeout_s=10)
+        job = await queue.wait("t1", sent.id, timeout_s=WITHIN_S)
     assert (job.state, job.result, job.attempts, job.worker) == ("succeeded", {"text": "red fruit", "try": 1}, 1, "w1")
     assert job.text == "red fruit"
     events = Events(queue.redis)
@@ -120,7 +122,7 @@ async def test_a_running_job_is_cancelled_and_its_code_stopped(queue: Queue, set
         sent = await queue.submit(a_search(), tenant="t1")
         await gate.started.wait()
         assert await queue.cancel("t1", sent.id) == "cancelling"
-        job = await queue.wait("t1", sent.id, timeout_s=10)
+        job = await queue.wait("t1", sent.id, timeout_s=WITHIN_S)
     assert (job.state, gate.cancelled) == ("cancelled", 1)
 
 
@@ -134,12 +136,12 @@ async def test_a_newer_search_takes_the_slot(queue: Queue, settings: Settings) -
     async with running_worker(settings, [gate.function()]):
         await gate.started.wait()
         newest = await queue.submit(a_search("cat", session="s", slot="main"), tenant="t1")
-        job = await queue.wait("t1", newer.id, timeout_s=10)
+        job = await queue.wait("t1", newer.id, timeout_s=WITHIN_S)
         assert job.state == "superseded"
         assert job.error is not None
         assert job.error.type == "superseded"
         gate.may_end.set()
-        assert (await queue.wait("t1", newest.id, timeout_s=10)).state == "succeeded"
+        assert (await queue.wait("t1", newest.id, timeout_s=WITHIN_S)).state == "succeeded"
 
 
 async def test_a_newer_search_does_not_waste_what_the_device_has_taken(queue: Queue, settings: Settings) -> None:
@@ -156,7 +158,7 @@ async def test_a_newer_search_does_not_waste_what_the_device_has_taken(queue: Qu
         await eventually(lambda: gate.runs == 2)
         gate.may_end.set()
         for sent in (older, newer):
-            view = await queue.wait("t1", sent.id, timeout_s=10)
+            view = await queue.wait("t1", sent.id, timeout_s=WITHIN_S)
             assert view.state == "succeeded"
     assert gate.cancelled == 0
 
@@ -166,7 +168,7 @@ async def test_a_job_past_its_deadline_never_starts(queue: Queue, settings: Sett
     await asyncio.sleep(0.01)
     gate = Gate()
     async with running_worker(settings, [gate.function()]):
-        job = await queue.wait("t1", sent.id, timeout_s=10)
+        job = await queue.wait("t1", sent.id, timeout_s=WITHIN_S)
     assert (job.state, gate.runs) == ("expired", 0)
 
 
@@ -187,12 +189,12 @@ async def test_a_failed_job_tells_why_and_runs_again_when_asked(queue: Queue, se
 
     async with running_worker(settings, [func(fails_once, name="search")]):
         sent = await queue.submit(a_search(), tenant="t1")
-        failed = await queue.wait("t1", sent.id, timeout_s=10)
+        failed = await queue.wait("t1", sent.id, timeout_s=WITHIN_S)
         assert failed.state == "failed"
         assert failed.error is not None
         assert (failed.error.type, failed.error.detail) == ("bad-picture", "cut off after 12 bytes")
         await queue.retry("t1", sent.id)
-        again = await queue.wait("t1", sent.id, timeout_s=10)
+        again = await queue.wait("t1", sent.id, timeout_s=WITHIN_S)
     assert again.state == "succeeded"
     assert again.error is None
     with pytest.raises(JobNotRetryable):
@@ -205,7 +207,7 @@ async def test_an_unexpected_error_is_told_without_its_secrets(queue: Queue, set
 
     async with running_worker(settings, [func(broken, name="search")]):
         sent = await queue.submit(a_search(), tenant="t1")
-        job = await queue.wait("t1", sent.id, timeout_s=10)
+        job = await queue.wait("t1", sent.id, timeout_s=WITHIN_S)
     assert job.state == "failed"
     assert job.error is not None
     assert job.error.type == "internal-error"
@@ -221,7 +223,7 @@ async def test_a_retry_waits_and_counts_an_attempt(queue: Queue, settings: Setti
     async with running_worker(settings, [func(second_time, name="ingest")]):
         job_to_do = Ingest(collection="pictures", files=[File(source="a")])
         sent = await queue.submit(job_to_do, tenant="t1")
-        job = await queue.wait("t1", sent.id, timeout_s=10)
+        job = await queue.wait("t1", sent.id, timeout_s=WITHIN_S)
     assert (job.state, job.result, job.attempts) == ("succeeded", {"try": 2}, 2)
 
 
@@ -236,7 +238,7 @@ async def test_a_drained_worker_hands_its_jobs_back_without_costing_an_attempt(
     handed_back = await queue.result("t1", sent.id)
     assert (handed_back.state, handed_back.attempts) == ("queued", 0)
     async with running_worker(settings, [func(echo, name="search")], worker_id="w2"):
-        job = await queue.wait("t1", sent.id, timeout_s=10)
+        job = await queue.wait("t1", sent.id, timeout_s=WITHIN_S)
     assert (job.state, job.worker, job.attempts) == ("succeeded", "w2", 1)
 
 
@@ -257,7 +259,7 @@ async def test_a_lapsed_lease_lets_another_worker_run_the_job_and_fences_the_fir
             await eventually(lambda: not slow.running)
             assert (await queue.result("t1", sent.id)).state == "running"
             results.may_end.set()
-            job = await queue.wait("t1", sent.id, timeout_s=10)
+            job = await queue.wait("t1", sent.id, timeout_s=WITHIN_S)
     assert (job.state, job.worker) == ("succeeded", "fast")
 
 
@@ -271,7 +273,7 @@ async def test_a_worker_that_claims_its_own_lapsed_job_does_not_run_it_twice(
         await lapse(redis, sent.id)
         await eventually(lambda: redis.exists(keys.ARQ_LEASE + sent.id))
         gate.may_end.set()
-        job = await queue.wait("t1", sent.id, timeout_s=10)
+        job = await queue.wait("t1", sent.id, timeout_s=WITHIN_S)
     assert (job.state, gate.runs) == ("succeeded", 1)
 
 
@@ -281,15 +283,16 @@ async def test_a_long_job_keeps_its_lease(queue: Queue, redis: ArqRedis, setting
     async with running_worker(short, [gate.function()]):
         sent = await queue.submit(a_search(), tenant="t1")
         await gate.started.wait()
-        seen = set()
+        left: list[int] = [await redis.pttl(keys.ARQ_LEASE + sent.id)]
 
         async def renewed() -> bool:
-            seen.add(await redis.pttl(keys.ARQ_LEASE + sent.id))
-            return any(later > earlier for earlier in seen for later in seen if later - earlier > 100)
+            """For longer than one lease lasts."""
+            left.append(await redis.pttl(keys.ARQ_LEASE + sent.id))
+            return sum(now > before for before, now in pairwise(left)) > RENEWALS_PER_LEASE
 
         await eventually(renewed)
         gate.may_end.set()
-        job = await queue.wait("t1", sent.id, timeout_s=10)
+        job = await queue.wait("t1", sent.id, timeout_s=WITHIN_S)
     assert (job.state, gate.runs) == ("succeeded", 1)
 
 
@@ -300,7 +303,7 @@ async def test_a_job_that_outlives_its_workers_each_time_ends_dead(
     # Each start counts before the job runs: that many workers took it and were never heard of again.
     await redis.set(keys.ARQ_RETRY + sent.id, settings.max_tries + settings.max_crashes)
     async with running_worker(settings, [func(echo, name="search")]):
-        job = await queue.wait("t1", sent.id, timeout_s=10)
+        job = await queue.wait("t1", sent.id, timeout_s=WITHIN_S)
     assert job.state == "dead"
     assert job.error is not None
     assert job.error.type == "worker-lost"
@@ -346,7 +349,7 @@ async def test_nothing_is_left_in_redis_but_the_record_the_request_the_result_an
 ) -> None:
     async with running_worker(settings, [func(echo, name="search")]):
         sent = await queue.submit(a_search(image_free := "cat"), tenant="t1")
-        await queue.wait("t1", sent.id, timeout_s=10)
+        await queue.wait("t1", sent.id, timeout_s=WITHIN_S)
     left = {key.decode() for key in await redis.keys(f"*{sent.id}*")}
     assert image_free
     assert left == {keys.record(sent.id), keys.ARQ_RESULT + sent.id, keys.kept_body(sent.id)}
@@ -400,7 +403,7 @@ async def test_a_store_that_stays_away_is_told_to_who_waits_when_the_budget_is_u
     impatient = msgspec.structs.replace(settings, max_tries=2)
     async with running_worker(impatient, [func(away, name="search")]):
         sent = await queue.submit(a_search(), tenant="t1")
-        job = await queue.wait("t1", sent.id, timeout_s=10)
+        job = await queue.wait("t1", sent.id, timeout_s=WITHIN_S)
     assert (job.state, job.attempts) == ("dead", 2)
     assert job.error is not None
     assert (job.error.status, job.error.retryable) == (503, True)
