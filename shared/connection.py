@@ -29,7 +29,8 @@ AWAY = (
 )
 
 OUT_OF_MEMORY = "OOM command not allowed"
-NOT_READY = ("READONLY", "MASTERDOWN", "NOREPLICAS", "UNKILLABLE", "BUSY Redis", "LOADING")
+# UNBLOCKED: it was demoted while somebody waited in it.
+NOT_READY = ("READONLY", "MASTERDOWN", "NOREPLICAS", "UNBLOCKED", "UNKILLABLE", "BUSY Redis", "LOADING")
 FULL_RETRY_S = 5
 
 
