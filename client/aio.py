@@ -10,20 +10,19 @@ import msgspec
 
 from client import calls, uploads
 from client.address import DEFAULT_URL, Address
-from client.answers import CollectionList, JobPage, NewSession, added
+from client.answers import CollectionList, JobPage, added
 from client.asking import Options, Where, asked
 from client.backoff import Backoff
 from client.calls import MediaSize
-from client.frames import JobFrame, SessionChanged
+from client.frames import JobFrame
 from client.http import PATIENCE_S, Http
 from client.live import Live
 from client.problems import succeeded
 from client.run import Run
+from client.sessions import Sessions
 from client.typeahead import Typeahead
 from client.uploads import Upload
-from shared.archive import Archive
 from shared.filters import Filter
-from shared.history import PastSearch, SessionHistory
 from shared.jobs import (
     MAIN_SLOT,
     Collection,
@@ -40,8 +39,6 @@ from shared.jobs import (
     Search,
     SearchResult,
 )
-from shared.marks import Marked, Marks, Seat, SessionView
-from shared.session_list import SessionPage
 
 SEARCH_S = 30.0
 # A batch of pictures may wait in a long queue.
@@ -52,7 +49,7 @@ REINDEX_S = 86_400.0
 _slots = count(1)
 
 
-class AsyncClipline:
+class AsyncClipline(Sessions):
     """One server. Searches and jobs come over one websocket, opened when it is first needed.
 
     `patience_s` bounds how long a server that is busy or away is asked again; its `Retry-After` is kept to.
@@ -114,65 +111,6 @@ class AsyncClipline:
         """
         search = Search(collection=collection, next=True, limit=limit, remember=remember)
         return await self.live.search(search, slot=slot, timeout_s=timeout_s)
-
-    @property
-    def session(self) -> str | None:
-        """The session of the searches, known once the first one was asked; others are made by `create_session`."""
-        return self.live.session
-
-    async def create_session(self) -> str:
-        return (await self.http.read(calls.create_session(), NewSession)).session
-
-    async def sessions(self, *, before: str | None = None, limit: int = 50) -> SessionPage:
-        """The tenant's, newest first; `before` is an earlier page's `next`."""
-        return await self.http.read(calls.sessions(before=before, limit=limit), SessionPage)
-
-    async def drop_session(self, session: str) -> None:
-        """End it with all that it holds; of a team's session its members' own too."""
-        await self.http.send(calls.drop_session(session))
-
-    async def session_view(self, session: str, collection: str | None = None) -> SessionView:
-        """With a collection, also the sets that the session holds there."""
-        return await self.http.read(calls.session(session, collection=collection), SessionView)
-
-    async def mark(self, session: str, marks: Marks) -> Marked:
-        """Change what a session holds; what is there already, or not there, changes nothing."""
-        return await self.http.read(calls.mark(session, marks), Marked)
-
-    async def undo(self, session: str, collection: str) -> Marked:
-        """Take the last change back. Raises NothingToUndo."""
-        return await self.http.read(calls.undo(session, collection), Marked)
-
-    async def redo(self, session: str, collection: str) -> Marked:
-        """Do again what was taken back last. Raises NothingToUndo."""
-        return await self.http.read(calls.redo(session, collection), Marked)
-
-    async def join(self, session: str, name: str) -> Seat:
-        """A session of a member's own, which shares its marks with the team's."""
-        return await self.http.read(calls.join(session, name), Seat)
-
-    def changes(self) -> AsyncIterator[SessionChanged | None]:
-        """What becomes of the marks of `session`, also through others of its team.
-
-        None, which comes first, says that `session` is known and is to be read: what happened before is not told.
-        """
-        return self.live.changes()
-
-    async def export_session(self, session: str) -> Archive:
-        """Everything that a session holds."""
-        return await self.http.read(calls.export_session(session), Archive)
-
-    async def import_session(self, archive: Archive, session: str | None = None) -> str:
-        """Into a new session, whose id comes back, or into one that there is: in the collections that the document
-        names it then holds what the document says.
-        """
-        if session is None:
-            return (await self.http.read(calls.import_session(archive), NewSession)).session
-        return (await self.http.read(calls.replace_session(session, archive), SessionView)).session
-
-    async def history(self, session: str, *, limit: int = 50) -> list[PastSearch]:
-        """What a session asked, newest first."""
-        return (await self.http.read(calls.history(session, limit=limit), SessionHistory)).history
 
     def submit(
         self,

@@ -50,6 +50,40 @@ class Feed:
             await self._news.wait()
 
 
+class Feeds:
+    """Of each job that is followed, those of its followers."""
+
+    def __init__(self) -> None:
+        self._of: dict[str, set[Feed]] = {}
+
+    @property
+    def jobs(self) -> list[str]:
+        return list(self._of)
+
+    def open(self, job: str) -> Feed:
+        feed = Feed()
+        self._of.setdefault(job, set()).add(feed)
+        return feed
+
+    def close(self, job: str, feed: Feed) -> None:
+        feeds = self._of.get(job, set())
+        feeds.discard(feed)
+        if not feeds:
+            self._of.pop(job, None)
+
+    def put(self, frame: JobFrame) -> None:
+        for feed in self._of.get(frame.job, ()):
+            feed.put(frame)
+
+    def fail(self, job: str, error: CliplineError) -> None:
+        for feed in self._of.get(job, ()):
+            feed.fail(error)
+
+    def fail_all(self, error: CliplineError) -> None:
+        for job in self._of:
+            self.fail(job, error)
+
+
 def _is_old(frame: JobFrame, last: JobFrame) -> bool:
     """After a reconnect a job's state is told again; a result is news in any case."""
     return isinstance(frame, JobEvent) and (frame.seq < last.seq or _placeless(frame) == _placeless(last))

@@ -11,7 +11,7 @@ from client.address import Address
 from client.backoff import Backoff
 from client.changes import Changes
 from client.connection import TOO_LARGE, Connection, Handlers
-from client.feed import Feed
+from client.feed import Feeds
 from client.frames import JobFrame, JobResult, SessionChanged
 from client.patience import Patience
 from client.pending import Hear, Pending, result_of
@@ -43,7 +43,7 @@ class Live:
         self._running: Task[None] | None = None
         self._chores: set[Task[None]] = set()
         self._pending: dict[str, Pending] = {}
-        self._followed: dict[str, set[Feed]] = {}
+        self._feeds = Feeds()
         self._changes = Changes()
         self._left: deque[str] = deque(maxlen=MAX_PENDING)
         self._replayed = asyncio.Event()
@@ -87,26 +87,19 @@ class Live:
 
     async def follow(self, job: str) -> AsyncIterator[JobFrame]:
         """The job's state now, what happens to it, then its result."""
-        feed = Feed()
-        self._followed.setdefault(job, set()).add(feed)
+        feed = self._feeds.open(job)
         self._start()
         try:
             await self._connection.say("watch", job=job)
             async for frame in feed.frames():
                 yield frame
         finally:
-            self._unfollow(job, feed)
+            self._feeds.close(job, feed)
 
     def changes(self) -> AsyncIterator[SessionChanged | None]:
         """What becomes of the marks of the websocket's session, also through others of its team; None: read it now."""
         self._start()
         return self._changes.listen(known=self.is_open)
-
-    def _unfollow(self, job: str, feed: Feed) -> None:
-        feeds = self._followed.get(job, set())
-        feeds.discard(feed)
-        if not feeds:
-            self._followed.pop(job, None)
 
     def _start(self) -> None:
         if self._running is None or self._running.done():
@@ -182,7 +175,7 @@ class Live:
     async def _resume(self, *, recovered: bool) -> None:
         if not recovered:
             self._changes.put(None)
-        for job in list(self._followed):
+        for job in self._feeds.jobs:
             await self._connection.say("watch", job=job)
         if recovered:
             # Its answer comes after the replay, which tells of all that was accepted.
@@ -223,8 +216,7 @@ class Live:
                 return
 
     def _told(self, frame: JobFrame) -> None:
-        for feed in list(self._followed.get(frame.job, ())):
-            feed.put(frame)
+        self._feeds.put(frame)
         pending = self._pending.get(frame.id or "")
         if pending is None:
             return
@@ -236,8 +228,7 @@ class Live:
 
     def _refused(self, frame: frames.Refused) -> None:
         error = error_of(frame.error)
-        for feed in list(self._followed.get(frame.job or "", ())):
-            feed.fail(error)
+        self._feeds.fail(frame.job or "", error)
         if pending := self._pending.get(frame.id or ""):
             pending.fail(error)
 
@@ -252,5 +243,4 @@ class Live:
         for pending in list(self._pending.values()):
             pending.fail(error)
         self._changes.fail(error)
-        for feed in [feed for feeds in self._followed.values() for feed in feeds]:
-            feed.fail(error)
+        self._feeds.fail_all(error)

@@ -1,6 +1,6 @@
 """What one worker counts: jobs and their stages, batches, caches, calls of the store; shown on its metrics port."""
 
-from prometheus_client import Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from shared.jobs import Kind, Took
 from shared.metrics import STAGE_BUCKETS_S, WAIT_BUCKETS_S, Labelled, LoopMeters, new_registry
@@ -10,13 +10,11 @@ ITEM_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 FILL_BUCKETS = (0.1, 0.25, 0.5, 0.75, 0.9, 1.0)
 
 
-class Metrics:
-    """Counts since the process started. Labels are few: kinds, lanes, stages, problems; never a tenant."""
+class JobMeters:
+    """Runs of jobs and their stages."""
 
-    def __init__(self) -> None:
-        registry = self.registry = new_registry()
-        self.loop = LoopMeters(registry)
-        self._wait = Labelled(
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.wait = Labelled(
             Histogram(
                 "clipline_job_wait_seconds",
                 "From when a job was due to its start.",
@@ -25,7 +23,7 @@ class Metrics:
                 buckets=WAIT_BUCKETS_S,
             )
         )
-        self._run = Labelled(
+        self.run = Labelled(
             Histogram(
                 "clipline_job_run_seconds",
                 "Runs of jobs, by how they ended: succeeded, stopped, or the problem's type.",
@@ -34,7 +32,7 @@ class Metrics:
                 buckets=WAIT_BUCKETS_S,
             )
         )
-        self._stage = Labelled(
+        self.stage = Labelled(
             Histogram(
                 "clipline_job_stage_seconds",
                 "Stages of jobs that succeeded: encode, search, and in total since they were due.",
@@ -43,10 +41,16 @@ class Metrics:
                 buckets=STAGE_BUCKETS_S,
             )
         )
-        self._items = Labelled(
+
+
+class BatchMeters:
+    """What goes to the device together."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.items = Labelled(
             Histogram("clipline_batch_items", "Requests in a batch.", ["kind"], registry=registry, buckets=ITEM_BUCKETS)
         )
-        self._fill = Labelled(
+        self.fill = Labelled(
             Histogram(
                 "clipline_batch_fill_ratio",
                 "Share of the largest batch allowed.",
@@ -55,7 +59,7 @@ class Metrics:
                 buckets=FILL_BUCKETS,
             )
         )
-        self._batch_wait = Labelled(
+        self.wait = Labelled(
             Histogram(
                 "clipline_batch_wait_seconds",
                 "How long requests waited for the device.",
@@ -64,7 +68,7 @@ class Metrics:
                 buckets=STAGE_BUCKETS_S,
             )
         )
-        self._batch_run = Labelled(
+        self.run = Labelled(
             Histogram(
                 "clipline_batch_run_seconds",
                 "How long batches held the device.",
@@ -73,6 +77,24 @@ class Metrics:
                 buckets=STAGE_BUCKETS_S,
             )
         )
+
+    def count(self, batch: Batched) -> None:
+        self.items.of(batch.kind).observe(batch.items)
+        self.fill.of(batch.kind).observe(batch.items / batch.room)
+        self.run.of(batch.kind).observe(batch.took_s)
+        waits = self.wait.of(batch.kind)
+        for waited_s in batch.waits_s:
+            waits.observe(waited_s)
+
+
+class Metrics:
+    """Counts since the process started. Labels are few: kinds, lanes, stages, problems; never a tenant."""
+
+    def __init__(self) -> None:
+        registry = self.registry = new_registry()
+        self.loop = LoopMeters(registry)
+        self._jobs = JobMeters(registry)
+        self._batches = BatchMeters(registry)
         self._cache = Labelled(
             Counter(
                 "clipline_cache_requests",
@@ -93,25 +115,20 @@ class Metrics:
         )
 
     def waited(self, kind: Kind, lane: str, waited_s: float) -> None:
-        self._wait.of(kind, lane).observe(waited_s)
+        self._jobs.wait.of(kind, lane).observe(waited_s)
 
     def ran(self, kind: Kind, outcome: str, took_s: float) -> None:
-        self._run.of(kind, outcome).observe(took_s)
+        self._jobs.run.of(kind, outcome).observe(took_s)
 
     def took(self, kind: Kind, took: Took) -> None:
         """The stages of a job that succeeded; one that it did not have is left out."""
         for stage, ms in (("encode", took.encode_ms), ("search", took.search_ms), ("total", took.total_ms)):
             if ms:
-                self._stage.of(kind, stage).observe(ms / 1000)
+                self._jobs.stage.of(kind, stage).observe(ms / 1000)
 
     def batched(self, batch: Batched) -> None:
         """Called by the thread that owns the device, when the batch is handed back."""
-        self._items.of(batch.kind).observe(batch.items)
-        self._fill.of(batch.kind).observe(batch.items / batch.room)
-        self._batch_run.of(batch.kind).observe(batch.took_s)
-        waits = self._batch_wait.of(batch.kind)
-        for waited_s in batch.waits_s:
-            waits.observe(waited_s)
+        self._batches.count(batch)
         if batch.kind == "text":
             self._cache.of("text", "miss").inc(batch.distinct)
             self._cache.of("text", "shared").inc(batch.items - batch.distinct)

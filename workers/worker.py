@@ -68,28 +68,11 @@ class Worker(arq.worker.Worker):
         self._serving: list[asyncio.Task[None]] = []
         self._drained = asyncio.Event()
         self._pipe = Pipe(redis)
-        self._execution = Execution(
-            {function.name: function for function in functions},
-            self.ctx,
-            timeout_s=settings.search_timeout_s,
-            # A backstop: retries and crashes are counted apart, in the job's record.
-            max_tries=settings.max_tries + settings.max_crashes,
-        )
+        self._execution = self._executing(functions)
         self._finishing = Finishing(self._pipe, settings, worker_id=worker_id)
         self._takings = {lane: self._taking(lane, Pipe(blocking, timeout_s=3 * BLOCK_S)) for lane in self.places}
-        self._control = Control(
-            blocking=blocking,
-            worker_id=worker_id,
-            stop=self.stop_job,
-            drain=self.drain_asked.set,
-        )
-        self._lease = LeaseKeeper(
-            settings,
-            worker_id=worker_id,
-            running=self.running.values,
-            stop=lambda job_id, why: self._from_thread(partial(self.stop_job, job_id, why)),
-            ask_loop=self._from_thread,
-        )
+        self._control = Control(blocking=blocking, worker_id=worker_id, stop=self.stop_job, drain=self.drain_asked.set)
+        self._lease = self._leasing()
 
     async def main(self) -> None:
         """Run until drained or cancelled. Raises what broke the taking of jobs."""
@@ -135,6 +118,15 @@ class Worker(arq.worker.Worker):
         await asyncio.to_thread(self._lease.close)
 
     # -- taking jobs
+
+    def _executing(self, functions: Sequence[Function]) -> Execution:
+        return Execution(
+            {function.name: function for function in functions},
+            self.ctx,
+            timeout_s=self.settings.search_timeout_s,
+            # A backstop: retries and crashes are counted apart, in the job's record.
+            max_tries=self.settings.max_tries + self.settings.max_crashes,
+        )
 
     def _taking(self, lane: str, pipe: Pipe) -> Taking:
         return Taking(
@@ -188,6 +180,16 @@ class Worker(arq.worker.Worker):
         self._takings[ended.lane].give_back(ended)
 
     # -- being told to stop
+
+    def _leasing(self) -> LeaseKeeper:
+        """It has a thread of its own, from which nothing of the loop's may be touched."""
+        return LeaseKeeper(
+            self.settings,
+            worker_id=self.worker_id,
+            running=self.running.values,
+            stop=lambda job_id, why: self._from_thread(partial(self.stop_job, job_id, why)),
+            ask_loop=self._from_thread,
+        )
 
     def _from_thread(self, call: Callable[[], None]) -> None:
         if not self.loop.is_closed():
