@@ -9,8 +9,7 @@ from api.answers import answer
 from api.scope import scope_of
 from api.state import State
 from api.submission import place_of, taken_again
-from shared.clock import ms_of
-from shared.job_filter import JobFilter
+from shared.job_filter import filter_of
 from shared.jobs import FINAL
 
 
@@ -29,7 +28,8 @@ async def recent(request: Request[State]) -> Response:
     identity = auth.reader(request)
     wanted = params.read(request, params.JobsParams)
     scope = scope_of(request, identity, wanted.tenant)
-    where = _where(wanted, by_words=not scope.redacted)
+    # Hidden words cannot be looked for either: hits would tell them.
+    where = filter_of(wanted, state=wanted.state, by_words=not scope.redacted)
     page = await request.state["ledger"].recent(scope.tenant, where=where, before=wanted.before, limit=wanted.limit)
     return answer(msgspec.structs.replace(page, jobs=[scope.shown(job) for job in page.jobs]))
 
@@ -54,18 +54,3 @@ async def retry(request: Request[State]) -> Response:
     if wait_s and view.state in FINAL:
         return answer(view, headers=place_of(job_id))
     return answer(taken_again(view), status=202, headers=place_of(job_id))
-
-
-def _where(wanted: params.JobsParams, *, by_words: bool) -> JobFilter:
-    """Hidden words cannot be looked for either: hits would tell them."""
-    return JobFilter(
-        state=wanted.state,
-        kind=wanted.kind,
-        collection=wanted.collection,
-        worker=wanted.worker,
-        error=wanted.error,
-        q=wanted.q,
-        since_ms=ms_of(wanted.since),
-        until_ms=ms_of(wanted.until),
-        by_words=by_words,
-    )

@@ -6,10 +6,9 @@ import msgspec
 from starlette.requests import Request
 
 from shared.errors import BadRequest, Invalid
-from shared.jobs import Around, Kind, Name, StepS
-from shared.jobs import State as JobState
+from shared.jobs import Around, Name, StepS
 from shared.problems import from_validation
-from shared.selection import Moment, Words
+from shared.selection import Criteria, Cursor
 from shared.steps import Span
 
 MAX_IDEMPOTENCY_KEY = 128
@@ -65,21 +64,13 @@ class SpanParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     span: Span = "1h"
 
 
-class JobsParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class JobsParams(Criteria, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`q` is the beginning of a job's id, or words of its query; `error` the type of the problem that it ended with;
     `before` is an earlier page's `next`; `tenant` is for operators, `*` are all tenants.
     """
 
-    state: JobState | None = None
-    kind: Kind | None = None
-    collection: Words | None = None
-    worker: Words | None = None
-    error: Words | None = None
-    q: Words | None = None
-    since: Moment | None = None
-    until: Moment | None = None
     tenant: Tenants | None = None
-    before: Annotated[str, msgspec.Meta(pattern=r"^\d{1,15}-[^\x00-\x1f]{1,200}$")] | None = None
+    before: Cursor | None = None
     limit: Annotated[int, msgspec.Meta(ge=1, le=200)] = 50
 
 

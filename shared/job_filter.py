@@ -5,7 +5,9 @@ from datetime import datetime
 import msgspec
 
 from shared import terms
+from shared.clock import ms_of
 from shared.jobs import JobView, Kind, State
+from shared.selection import Criteria
 
 
 class JobFilter(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,3 +106,17 @@ def _id_terms(prefix: str) -> tuple[str, ...]:
     if len(prefix) >= terms.ID_CHARS:
         return (terms.of_id(prefix),)
     return tuple(terms.of_id(prefix + digit) for digit in "0123456789abcdef")
+
+
+def filter_of(wanted: Criteria, *, state: State | None, by_words: bool) -> JobFilter:
+    return JobFilter(
+        state=state,
+        kind=wanted.kind,
+        collection=wanted.collection,
+        worker=wanted.worker,
+        error=wanted.error,
+        q=wanted.q,
+        since_ms=ms_of(wanted.since),
+        until_ms=ms_of(wanted.until),
+        by_words=by_words,
+    )

@@ -14,11 +14,8 @@ Moment = Annotated[datetime, msgspec.Meta(tz=True, description="of a job's creat
 Cursor = Annotated[str, msgspec.Meta(pattern=r"^\d{1,15}-[^\x00-\x1f]{1,200}$")]
 
 
-class Sweep(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Which jobs: those of one state that pass all the rest, newest first, or those of `ids` alone.
-
-    `before` is an earlier answer's `next`; `tenant` is the caller's own when it is left out.
-    """
+class Criteria(msgspec.Struct, frozen=True, kw_only=True):
+    """What a job must be, and when it came."""
 
     state: State | None = None
     kind: Kind | None = None
@@ -28,6 +25,14 @@ class Sweep(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     q: Words | None = None
     since: Moment | None = None
     until: Moment | None = None
+
+
+class Sweep(Criteria, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Which jobs: those of one state that pass all the rest, newest first, or those of `ids` alone.
+
+    `before` is an earlier answer's `next`; `tenant` is the caller's own when it is left out.
+    """
+
     tenant: Name | None = None
     ids: Annotated[list[Chosen], msgspec.Meta(min_length=1, max_length=500)] | None = None
     before: Cursor | None = None

@@ -2,9 +2,8 @@
 
 from collections.abc import Awaitable, Callable
 
-from shared.clock import ms_of
 from shared.errors import Conflict, Invalid, JobNotFound, QueueFull
-from shared.job_filter import JobFilter
+from shared.job_filter import filter_of
 from shared.jobs import FINAL, RETRYABLE, State
 from shared.queue import Queue
 from shared.selection import Sweep, Swept, Verb
@@ -76,17 +75,3 @@ class Sweeps:
             except QueueFull:
                 return done, True
         return done, False
-
-
-def filter_of(wanted: Sweep, *, state: State, by_words: bool) -> JobFilter:
-    return JobFilter(
-        state=state,
-        kind=wanted.kind,
-        collection=wanted.collection,
-        worker=wanted.worker,
-        error=wanted.error,
-        q=wanted.q,
-        since_ms=ms_of(wanted.since),
-        until_ms=ms_of(wanted.until),
-        by_words=by_words,
-    )
