@@ -1,9 +1,11 @@
-"""The embedded stack as a user starts it, with the sample collection; one that is observed; each once a session."""
+"""The embedded stack as a user starts it, with the sample collection, and a page of it; a stack that is observed."""
 
 from collections.abc import Iterator
 
 import pytest
+from playwright.sync_api import Browser, Page
 
+from tests.e2e.browser import chromium, new_page
 from tests.e2e.observed import Observed, observing
 from tests.e2e.running import RunningStack, up
 
@@ -27,3 +29,15 @@ def observed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Observed]:
     """An API and a worker, with their metrics and traces."""
     with observing(tmp_path_factory.mktemp("observed")) as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as one:
+        yield one
+
+
+@pytest.fixture
+def page(browser: Browser, demo_stack: RunningStack) -> Iterator[Page]:
+    with new_page(browser, demo_stack.url) as one:
+        yield one

@@ -21,7 +21,7 @@ from shared.queue import Queue
 from shared.settings import Settings
 from tests.api.serving import Api, serving
 from tests.api.stand_in import heartbeat
-from tests.e2e.browser import chromium, new_page
+from tests.e2e.browser import new_page
 from tests.e2e.running import RunningStack, ready, until
 from tests.shared.hand import Hand, a_search
 
@@ -30,12 +30,6 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 AXE = Path(__file__).parents[2] / "web" / "node_modules" / "axe-core" / "axe.min.js"
 TABS = ("overview", "jobs", "dead", "workers", "collections", "tenants", "trail")
 RESTART_S = 120.0
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as one:
-        yield one
 
 
 class Backstage:

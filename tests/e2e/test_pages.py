@@ -7,18 +7,12 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
-from tests.e2e.browser import chromium, new_page
+from tests.e2e.browser import new_page
 from tests.e2e.conftest import RunningStack
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 FRUIT = {"tomato", "red apple", "strawberry", "cherries", "peach", "watermelon", "grapes", "kiwi fruit", "mango"}
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as one:
-        yield one
 
 
 @pytest.fixture

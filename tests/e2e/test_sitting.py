@@ -10,7 +10,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.e2e.browser import chromium, new_page
+from tests.e2e.browser import new_page
 from tests.e2e.conftest import RunningStack
 from tests.e2e.running import until
 
@@ -20,12 +20,6 @@ AXE = Path(__file__).parents[2] / "web" / "node_modules" / "axe-core" / "axe.min
 ALBUMS = 4
 PER_ALBUM = 8
 INDEXED_S = 120.0
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as one:
-        yield one
 
 
 @pytest.fixture(scope="module")

@@ -1,29 +1,16 @@
 """A sitting that the server keeps: the same after a reload, in another tab, and for a team; and when it is refused."""
 
 import re
-from collections.abc import Iterator
 
 import httpx
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
-from tests.e2e.browser import chromium, new_page
+from tests.e2e.browser import new_page
 from tests.e2e.conftest import RunningStack
 from tests.e2e.test_sitting import LOOKS, answered, go, ids, places, sound, spot
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as one:
-        yield one
-
-
-@pytest.fixture
-def page(browser: Browser, demo_stack: RunningStack) -> Iterator[Page]:
-    with new_page(browser, demo_stack.url) as one:
-        yield one
 
 
 def marked(page: Page, keys: str = "gbx") -> list[str]:

@@ -1,7 +1,6 @@
 """Videos on the search page: time stamps, a shot's moment with its neighbours, and one thing after another."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +8,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
-from tests.e2e.browser import chromium, new_page
+from tests.e2e.browser import new_page
 from tests.e2e.conftest import RunningStack
 from tests.e2e.running import clipline
 from tests.e2e.test_sitting import LOOKS, answered, go, sound
@@ -26,18 +25,6 @@ VIDEOS = {
     "street.mp4": ("bus", "guitar", "cat"),
 }
 FILES = {"cat": "cat", "red apple": "red-apple", "guitar": "guitar", "bus": "bus"}
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as one:
-        yield one
-
-
-@pytest.fixture
-def page(browser: Browser, demo_stack: RunningStack) -> Iterator[Page]:
-    with new_page(browser, demo_stack.url) as one:
-        yield one
 
 
 def picture(path: Path) -> Picture:

@@ -10,10 +10,11 @@ from collections.abc import Sequence
 
 from shared.connection import connect
 from shared.settings import Settings
+from tests.workers.wrapped import Wrapped
 from workers.batcher import Batcher
 from workers.batches import Budget
 from workers.encoders.load import load_encoder
-from workers.encoders.protocol import Encoder, EncoderInfo, Matrix, Pixels, Tokens
+from workers.encoders.protocol import Encoder, Matrix, Tokens
 from workers.text_vectors import TextVectors
 from workers.vector_cache import VectorCache
 
@@ -23,31 +24,18 @@ def say(*words: object) -> None:
     sys.stdout.flush()
 
 
-class Held:
+class Held(Wrapped):
     """The real encoder, which works when it is told to."""
 
     def __init__(self, encoder: Encoder) -> None:
-        self._encoder = encoder
-        self.info: EncoderInfo = encoder.info
+        super().__init__(encoder)
         self.encoded = 0
-
-    def tokenize(self, text: str) -> tuple[Tokens, bool]:
-        return self._encoder.tokenize(text)
-
-    def preprocess(self, pixels: Pixels) -> Pixels:
-        return self._encoder.preprocess(pixels)
-
-    def memory_bytes(self) -> dict[str, int]:
-        return self._encoder.memory_bytes()
 
     def encode_texts(self, tokens: Sequence[Tokens]) -> Matrix:
         say("encoding")
         sys.stdin.readline()
         self.encoded += len(tokens)
         return self._encoder.encode_texts(tokens)
-
-    def encode_images(self, images: Sequence[Pixels]) -> Matrix:
-        return self._encoder.encode_images(images)
 
 
 async def main(redis_url: str, model: str, text: str, patience_s: float) -> None:

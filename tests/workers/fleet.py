@@ -67,10 +67,6 @@ async def eventually(condition: Callable[[], Any], *, within_s: float = WITHIN_S
             await asyncio.sleep(0.005)
 
 
-async def keys_of(redis: ArqRedis) -> list[str]:
-    return sorted(key.decode() for key in await redis.keys("*"))
-
-
 async def lapse(redis: ArqRedis, job_id: str, lane: Lane = "interactive") -> None:
     """As if the worker that runs the job had been stopped for longer than its lease."""
     async with redis.pipeline(transaction=True) as pipe:

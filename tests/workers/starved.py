@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-from workers.encoders.protocol import Encoder, EncoderInfo, Matrix, Pixels, Tokens
+from tests.workers.wrapped import Wrapped
+from workers.encoders.protocol import Encoder, Matrix, Pixels, Tokens
 
 # What no machine has: torch's own allocator refuses it.
 TOO_MUCH = 2**60
@@ -34,23 +35,13 @@ def cublas_breaks() -> None:
     raise RuntimeError("CUDA error: CUBLAS_STATUS_EXECUTION_FAILED when calling `cublasGemmEx`")
 
 
-class Device:
+class Device(Wrapped):
     """The encoder that it is given, on a device that `check` may refuse a batch of so many items."""
 
     def __init__(self, encoder: Encoder, check: Callable[[int], None]) -> None:
-        self._encoder = encoder
+        super().__init__(encoder)
         self._check = check
-        self.info: EncoderInfo = encoder.info
         self.sizes: list[int] = []
-
-    def tokenize(self, text: str) -> tuple[Tokens, bool]:
-        return self._encoder.tokenize(text)
-
-    def preprocess(self, pixels: Pixels) -> Pixels:
-        return self._encoder.preprocess(pixels)
-
-    def memory_bytes(self) -> dict[str, int]:
-        return self._encoder.memory_bytes()
 
     def encode_texts(self, tokens: Sequence[Tokens]) -> Matrix:
         self._pass(len(tokens))

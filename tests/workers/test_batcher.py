@@ -13,41 +13,32 @@ from hypothesis import strategies as st
 from shared.errors import EncoderAway
 from shared.jobs import Lane
 from tests.workers.fleet import eventually
+from tests.workers.wrapped import Wrapped
 from workers.batch_queue import BULK_SHARE
 from workers.batcher import Batcher
 from workers.batches import Budget
-from workers.encoders.protocol import Encoder, EncoderInfo, Matrix, Pixels, Tokens
+from workers.encoders.protocol import Encoder, Matrix, Pixels, Tokens
 from workers.encoding import Embedded
 
 pytestmark = pytest.mark.anyio
 DEADLINE_S = 30.0
 
 
-class Gated:
+class Gated(Wrapped):
     """The real encoder behind a gate: it tells what reaches the device, and holds it there until the gate opens."""
 
     def __init__(self, encoder: Encoder) -> None:
-        self._encoder = encoder
-        self.info: EncoderInfo = encoder.info
+        super().__init__(encoder)
         self.gate = threading.Event()
         self.entered = threading.Event()
         self.batches: list[tuple[str, int]] = []
         self.poison: Tokens | None = None
-
-    def tokenize(self, text: str) -> tuple[Tokens, bool]:
-        return self._encoder.tokenize(text)
-
-    def preprocess(self, pixels: Pixels) -> Pixels:
-        return self._encoder.preprocess(pixels)
 
     def encode_texts(self, tokens: Sequence[Tokens]) -> Matrix:
         self._pass("text", len(tokens))
         if self.poison is not None and any(np.array_equal(self.poison, ids) for ids in tokens):
             raise ArithmeticError("poisoned")
         return self._encoder.encode_texts(tokens)
-
-    def memory_bytes(self) -> dict[str, int]:
-        return self._encoder.memory_bytes()
 
     def encode_images(self, images: Sequence[Pixels]) -> Matrix:
         self._pass("image", len(images))

@@ -9,11 +9,12 @@ import pytest
 
 from shared.jobs import Lane
 from tests.workers.fleet import eventually
+from tests.workers.wrapped import Wrapped
 from workers.batch_queue import BULK_SHARE
 from workers.batcher import Batcher
 from workers.batches import Budget
 from workers.device_turns import DeviceTurns
-from workers.encoders.protocol import Encoder, EncoderInfo, Matrix, Pixels, Tokens
+from workers.encoders.protocol import Encoder, Matrix, Pixels, Tokens
 
 pytestmark = pytest.mark.anyio
 
@@ -40,21 +41,12 @@ class Device:
         return found
 
 
-class On:
+class On(Wrapped):
     """A real encoder whose work the device sees."""
 
     def __init__(self, name: str, encoder: Encoder, device: Device) -> None:
-        self._name, self._encoder, self._device = name, encoder, device
-        self.info: EncoderInfo = encoder.info
-
-    def tokenize(self, text: str) -> tuple[Tokens, bool]:
-        return self._encoder.tokenize(text)
-
-    def preprocess(self, pixels: Pixels) -> Pixels:
-        return self._encoder.preprocess(pixels)
-
-    def memory_bytes(self) -> dict[str, int]:
-        return {}
+        super().__init__(encoder)
+        self._name, self._device = name, device
 
     def encode_texts(self, tokens: Sequence[Tokens]) -> Matrix:
         return self._device.work(self._name, lambda: self._encoder.encode_texts(tokens))

@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
 from functools import partial
 from typing import Any
 
@@ -15,10 +14,11 @@ from shared import keys
 from shared.connection import connect
 from shared.errors import BadPicture, JobNotFound, JobStillOpen, StoreAway
 from shared.job_filter import JobFilter
-from shared.jobs import File, Ingest, Query, Search
+from shared.jobs import File, Ingest
 from shared.pipe import Pipe
 from shared.queue import Queue
 from shared.settings import Settings
+from tests.shared.hand import a_search
 from tests.workers.fleet import WITHIN_S, eventually, lapse, running_worker
 from workers.claiming import Claims
 from workers.outcome import Running, backoff_s, retry_in_s
@@ -26,21 +26,6 @@ from workers.outcome import Running, backoff_s, retry_in_s
 pytestmark = pytest.mark.anyio
 
 Context = dict[Any, Any]
-
-
-@pytest.fixture
-async def redis(settings: Settings) -> AsyncIterator[ArqRedis]:
-    async with connect(settings) as client:
-        yield client
-
-
-@pytest.fixture
-def queue(redis: ArqRedis, settings: Settings) -> Queue:
-    return Queue(redis, settings)
-
-
-def a_search(text: str = "cat", **more: Any) -> Search:
-    return Search(collection="pictures", query=Query(text=text), **more)
 
 
 class OutOfMemoryError(RuntimeError):

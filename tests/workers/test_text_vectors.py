@@ -19,10 +19,11 @@ from shared.settings import Settings
 from tests.redis_server import RedisServer
 from tests.workers.fleet import eventually
 from tests.workers.models import save_model
+from tests.workers.wrapped import Wrapped
 from workers.batcher import Batcher
 from workers.batches import Budget
 from workers.encoders.load import load_encoder
-from workers.encoders.protocol import Encoder, EncoderInfo, Matrix, Pixels, Tokens
+from workers.encoders.protocol import Encoder, Matrix, Tokens
 from workers.text_vectors import LONG_CHARS, TextVectors
 from workers.vector_cache import VectorCache
 
@@ -45,32 +46,19 @@ TEXTS = (
 )
 
 
-class Watched:
+class Watched(Wrapped):
     """The real encoder; it remembers what reached it, and holds it while the gate is shut."""
 
     def __init__(self, encoder: Encoder) -> None:
-        self._encoder = encoder
-        self.info: EncoderInfo = encoder.info
+        super().__init__(encoder)
         self.gate = threading.Event()
         self.gate.set()
         self.encoded: list[int] = []
-
-    def tokenize(self, text: str) -> tuple[Tokens, bool]:
-        return self._encoder.tokenize(text)
-
-    def preprocess(self, pixels: Pixels) -> Pixels:
-        return self._encoder.preprocess(pixels)
-
-    def memory_bytes(self) -> dict[str, int]:
-        return self._encoder.memory_bytes()
 
     def encode_texts(self, tokens: Sequence[Tokens]) -> Matrix:
         self.encoded.append(len(tokens))
         assert self.gate.wait(WITHIN_S)
         return self._encoder.encode_texts(tokens)
-
-    def encode_images(self, images: Sequence[Pixels]) -> Matrix:
-        return self._encoder.encode_images(images)
 
 
 class Desk:

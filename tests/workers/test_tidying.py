@@ -1,6 +1,5 @@
 """Idle tenants, old events and what stock workers ended are looked after by one worker for all."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import msgspec
@@ -10,23 +9,13 @@ from arq.worker import Worker as StockWorker
 from arq.worker import func
 
 from shared import keys, wire
-from shared.connection import connect
 from shared.jobs import Query, Search
 from shared.queue import Queue
 from shared.settings import Settings
+from tests.shared.hand import a_search
 from workers.tidying import Tidying
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-async def redis(settings: Settings) -> AsyncIterator[ArqRedis]:
-    async with connect(settings) as client:
-        yield client
-
-
-def a_search() -> Search:
-    return Search(collection="pictures", query=Query(text="cat"))
 
 
 async def test_an_idle_tenants_ledger_is_trimmed(redis: ArqRedis, settings: Settings) -> None:

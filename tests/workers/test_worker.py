@@ -1,8 +1,5 @@
-"""The worker's promises, on a real Redis: woken at once, leases, fencing, cancelling, handing back."""
+"""The worker's promises, on a real Redis: woken at once, told apart, tried again, and nothing left behind."""
 
-import asyncio
-from collections.abc import AsyncIterator
-from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -12,63 +9,16 @@ from arq.worker import Retry, func
 from arq.worker import Worker as StockWorker
 
 from shared import keys, wire
-from shared.connection import connect
-from shared.errors import BadPicture, JobFinished, JobNotFound, JobNotRetryable, QueueFull, StoreAway
+from shared.errors import BadPicture, JobNotFound, JobNotRetryable, QueueFull, StoreAway
 from shared.events import Events, of_jobs
 from shared.jobs import File, Ingest, Query, Search
 from shared.queue import Queue
 from shared.settings import Settings
-from tests.workers.fleet import WITHIN_S, eventually, lapse, running_worker
-from workers.lease import RENEWALS_PER_LEASE
+from tests.shared.hand import a_search
+from tests.workers.fleet import WITHIN_S, eventually, running_worker
+from tests.workers.work import Context, Gate, echo
 
 pytestmark = pytest.mark.anyio
-
-Context = dict[Any, Any]
-
-
-@pytest.fixture
-async def redis(settings: Settings) -> AsyncIterator[ArqRedis]:
-    async with connect(settings) as client:
-        yield client
-
-
-@pytest.fixture
-def queue(redis: ArqRedis, settings: Settings) -> Queue:
-    return Queue(redis, settings)
-
-
-def a_search(text: str = "cat", **more: Any) -> Search:
-    return Search(collection="pictures", query=Query(text=text), **more)
-
-
-async def echo(ctx: Context, payload: dict[str, Any], **_: Any) -> dict[str, Any]:
-    return {"text": payload["query"]["text"], "try": ctx["job_try"]}
-
-
-class Gate:
-    """A job that says when it has started and goes on when it may."""
-
-    def __init__(self) -> None:
-        self.started = asyncio.Event()
-        self.may_end = asyncio.Event()
-        self.runs = 0
-        self.cancelled = 0
-
-    async def __call__(self, ctx: Context, payload: dict[str, Any], **_: Any) -> str:
-        self.runs += 1
-        self.started.set()
-        try:
-            await self.may_end.wait()
-        except asyncio.CancelledError:
-            self.cancelled += 1
-            raise
-        return "through"
-
-    def function(self, name: str = "search") -> Any:
-        async def run(ctx: Context, payload: dict[str, Any], **more: Any) -> str:
-            return await self(ctx, payload, **more)
-
-        return func(run, name=name)
 
 
 async def test_a_job_runs_and_its_result_record_and_events_agree(queue: Queue, settings: Settings) -> None:
@@ -102,74 +52,6 @@ async def test_a_full_lane_refuses_and_leaves_nothing_behind(redis: ArqRedis, se
         await small.submit(a_search(), tenant="t1", idempotency_key="k")
     assert refused.value.retry_after_s is not None
     assert await redis.dbsize() == before
-
-
-async def test_a_waiting_job_is_cancelled_at_once(queue: Queue, redis: ArqRedis) -> None:
-    sent = await queue.submit(a_search(), tenant="t1")
-    assert await queue.cancel("t1", sent.id) == "cancelled"
-    job = await queue.result("t1", sent.id)
-    assert job.state == "cancelled"
-    assert job.error is not None
-    assert job.error.type == "cancelled"
-    assert await redis.zcard(keys.queue("interactive")) == 0
-    with pytest.raises(JobFinished):
-        await queue.cancel("t1", sent.id)
-
-
-async def test_a_running_job_is_cancelled_and_its_code_stopped(queue: Queue, settings: Settings) -> None:
-    gate = Gate()
-    async with running_worker(settings, [gate.function()]):
-        sent = await queue.submit(a_search(), tenant="t1")
-        await gate.started.wait()
-        assert await queue.cancel("t1", sent.id) == "cancelling"
-        job = await queue.wait("t1", sent.id, timeout_s=WITHIN_S)
-    assert (job.state, gate.cancelled) == ("cancelled", 1)
-
-
-async def test_a_newer_search_takes_the_slot(queue: Queue, settings: Settings) -> None:
-    older = await queue.submit(a_search("c", session="s", slot="main"), tenant="t1")
-    newer = await queue.submit(a_search("ca", session="s", slot="main"), tenant="t1")
-    other = await queue.submit(a_search("c", session="s", slot="side"), tenant="t1")
-    states = [(await queue.result("t1", one.id)).state for one in (older, newer, other)]
-    assert states == ["superseded", "queued", "queued"]
-    gate = Gate()
-    async with running_worker(settings, [gate.function()]):
-        await gate.started.wait()
-        newest = await queue.submit(a_search("cat", session="s", slot="main"), tenant="t1")
-        job = await queue.wait("t1", newer.id, timeout_s=WITHIN_S)
-        assert job.state == "superseded"
-        assert job.error is not None
-        assert job.error.type == "superseded"
-        gate.may_end.set()
-        assert (await queue.wait("t1", newest.id, timeout_s=WITHIN_S)).state == "succeeded"
-
-
-async def test_a_newer_search_does_not_waste_what_the_device_has_taken(queue: Queue, settings: Settings) -> None:
-    gate = Gate()
-
-    async def on_device(ctx: Context, payload: dict[str, Any], **more: Any) -> str:
-        ctx["running"][ctx["job_id"]].taken_by_device()
-        return await gate(ctx, payload, **more)
-
-    async with running_worker(settings, [func(on_device, name="search")]):
-        older = await queue.submit(a_search("ca", session="s", slot="main"), tenant="t1")
-        await gate.started.wait()
-        newer = await queue.submit(a_search("cat", session="s", slot="main"), tenant="t1")
-        await eventually(lambda: gate.runs == 2)
-        gate.may_end.set()
-        for sent in (older, newer):
-            view = await queue.wait("t1", sent.id, timeout_s=WITHIN_S)
-            assert view.state == "succeeded"
-    assert gate.cancelled == 0
-
-
-async def test_a_job_past_its_deadline_never_starts(queue: Queue, settings: Settings) -> None:
-    sent = await queue.submit(a_search(deadline_ms=1), tenant="t1")
-    await asyncio.sleep(0.01)
-    gate = Gate()
-    async with running_worker(settings, [gate.function()]):
-        job = await queue.wait("t1", sent.id, timeout_s=WITHIN_S)
-    assert (job.state, gate.runs) == ("expired", 0)
 
 
 async def test_the_same_idempotency_key_and_body_is_the_same_job(queue: Queue) -> None:
@@ -225,88 +107,6 @@ async def test_a_retry_waits_and_counts_an_attempt(queue: Queue, settings: Setti
         sent = await queue.submit(job_to_do, tenant="t1")
         job = await queue.wait("t1", sent.id, timeout_s=WITHIN_S)
     assert (job.state, job.result, job.attempts) == ("succeeded", {"try": 2}, 2)
-
-
-async def test_a_drained_worker_hands_its_jobs_back_without_costing_an_attempt(
-    queue: Queue, settings: Settings
-) -> None:
-    hasty = msgspec.structs.replace(settings, drain_s=0.01)
-    gate = Gate()
-    async with running_worker(hasty, [gate.function()]):
-        sent = await queue.submit(a_search(), tenant="t1")
-        await gate.started.wait()
-    handed_back = await queue.result("t1", sent.id)
-    assert (handed_back.state, handed_back.attempts) == ("queued", 0)
-    async with running_worker(settings, [func(echo, name="search")], worker_id="w2"):
-        job = await queue.wait("t1", sent.id, timeout_s=WITHIN_S)
-    assert (job.state, job.worker, job.attempts) == ("succeeded", "w2", 1)
-
-
-async def test_a_lapsed_lease_lets_another_worker_run_the_job_and_fences_the_first(
-    queue: Queue, redis: ArqRedis, settings: Settings
-) -> None:
-    gate, results = Gate(), Gate()
-    # Renewals, a third of a lease apart, do not come between.
-    lasting = msgspec.structs.replace(settings, lease_s=60.0)
-    async with running_worker(lasting, [gate.function()], worker_id="slow") as slow:
-        sent = await queue.submit(a_search(), tenant="t1")
-        await gate.started.wait()
-        slow.allow_pick_jobs = False
-        await lapse(redis, sent.id)
-        async with running_worker(settings, [results.function()], worker_id="fast"):
-            await results.started.wait()
-            gate.may_end.set()
-            await eventually(lambda: not slow.running)
-            assert (await queue.result("t1", sent.id)).state == "running"
-            results.may_end.set()
-            job = await queue.wait("t1", sent.id, timeout_s=WITHIN_S)
-    assert (job.state, job.worker) == ("succeeded", "fast")
-
-
-async def test_a_worker_that_claims_its_own_lapsed_job_does_not_run_it_twice(
-    queue: Queue, redis: ArqRedis, settings: Settings
-) -> None:
-    gate = Gate()
-    async with running_worker(settings, [gate.function()]):
-        sent = await queue.submit(a_search(), tenant="t1")
-        await gate.started.wait()
-        await lapse(redis, sent.id)
-        await eventually(lambda: redis.exists(keys.ARQ_LEASE + sent.id))
-        gate.may_end.set()
-        job = await queue.wait("t1", sent.id, timeout_s=WITHIN_S)
-    assert (job.state, gate.runs) == ("succeeded", 1)
-
-
-async def test_a_long_job_keeps_its_lease(queue: Queue, redis: ArqRedis, settings: Settings) -> None:
-    short = msgspec.structs.replace(settings, lease_s=0.3)
-    gate = Gate()
-    async with running_worker(short, [gate.function()]):
-        sent = await queue.submit(a_search(), tenant="t1")
-        await gate.started.wait()
-        left: list[int] = [await redis.pttl(keys.ARQ_LEASE + sent.id)]
-
-        async def renewed() -> bool:
-            """For longer than one lease lasts."""
-            left.append(await redis.pttl(keys.ARQ_LEASE + sent.id))
-            return sum(now > before for before, now in pairwise(left)) > RENEWALS_PER_LEASE
-
-        await eventually(renewed)
-        gate.may_end.set()
-        job = await queue.wait("t1", sent.id, timeout_s=WITHIN_S)
-    assert (job.state, gate.runs) == ("succeeded", 1)
-
-
-async def test_a_job_that_outlives_its_workers_each_time_ends_dead(
-    queue: Queue, redis: ArqRedis, settings: Settings
-) -> None:
-    sent = await queue.submit(a_search(), tenant="t1")
-    # Each start counts before the job runs: that many workers took it and were never heard of again.
-    await redis.set(keys.ARQ_RETRY + sent.id, settings.max_tries + settings.max_crashes)
-    async with running_worker(settings, [func(echo, name="search")]):
-        job = await queue.wait("t1", sent.id, timeout_s=WITHIN_S)
-    assert job.state == "dead"
-    assert job.error is not None
-    assert job.error.type == "worker-lost"
 
 
 async def test_interactive_jobs_do_not_wait_for_bulk_ones(queue: Queue, settings: Settings) -> None:
@@ -373,7 +173,7 @@ async def test_a_stock_client_with_our_serializer_reaches_our_worker(
     async with running_worker(settings, [func(echo, name="search")]):
         job = await client.enqueue_job("search", {"query": {"text": "cat"}}, _queue_name=keys.queue("interactive"))
         assert job is not None
-        assert await job.result(timeout=10, poll_delay=0.01) == {"text": "cat", "try": 1}
+        assert await job.result(timeout=WITHIN_S, poll_delay=0.01) == {"text": "cat", "try": 1}
     assert (await queue.result("default", job.job_id)).state == "succeeded"
 
 

@@ -22,7 +22,6 @@ export interface Actions {
   may: boolean;
 }
 
-export const CallerOf = createContext<Caller | null>(null);
 export const ActionsOf = createContext<Actions>({ ask: () => undefined, may: false });
 
 export const useActions = (): Actions => useContext(ActionsOf);
