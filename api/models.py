@@ -6,11 +6,11 @@ from shared.jobs import Collection
 from shared.model_names import DEFAULT_MODEL
 
 
-def known(state: State, name: str | None, *, field: str = "model_name") -> str:
+def known(state: State, name: str | None) -> str:
     """What a client asked for, or the default model. Raises Invalid for a name that the fleet does not have."""
     names = state["settings"].model_names
     if name is not None and name not in names:
-        raise Invalid(f"no model {name!r}; there is {', '.join(names)}", field=field)
+        raise Invalid(f"no model {name!r}; there is {', '.join(names)}", field="model_name")
     return name or DEFAULT_MODEL
 
 

@@ -39,10 +39,9 @@ class Outbox:
     only a busy one needs is made when it is needed.
     """
 
-    __slots__ = ("__weakref__", "_eased", "_entries", "most", "on_filled", "on_verdict", "verdict")
+    __slots__ = ("__weakref__", "_eased", "_entries", "on_filled", "on_verdict", "verdict")
 
-    def __init__(self, most: int = MOST) -> None:
-        self.most = most
+    def __init__(self) -> None:
         self.verdict: Closing | None = None
         self.on_filled: Callable[[], None] | None = None
         self.on_verdict: Callable[[Closing], None] | None = None
@@ -60,7 +59,7 @@ class Outbox:
             self._entries = deque()
         if len(self._entries) >= CROWDED and isinstance(entry, Event):
             self._coalesce(self._entries, entry.job)
-        if len(self._entries) >= self.most:
+        if len(self._entries) >= MOST:
             self.close(TOO_SLOW, "frames are not read fast enough; reconnect to resume")
             return
         self._entries.append(entry)

@@ -11,7 +11,7 @@ from msgspec import UNSET, UnsetType
 from starlette.websockets import WebSocketDisconnect
 
 from api import frames
-from api.outbox import TOO_SLOW, Closing, Entry, Outbox, needs_result
+from api.outbox import MOST, TOO_SLOW, Closing, Entry, Outbox, needs_result
 from api.results import Results
 from api.sequence import following, to_seq
 from api.subscription import Subscription
@@ -81,7 +81,7 @@ class Pusher:
         self._called = False
         if self._task is not None or self.outbox.on_filled is None:
             return
-        while plain := self.outbox.take(self.outbox.most, plain=True):
+        while plain := self.outbox.take(MOST, plain=True):
             made = [self._plain(entry) for entry in plain]
             if not self.channel.push_now(made):
                 self._task = asyncio.create_task(self._drain(made))

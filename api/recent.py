@@ -11,9 +11,9 @@ MOST = 10_000
 class Recent:
     """Every event after `since`, up to the newest one that was added."""
 
-    def __init__(self, most: int = MOST) -> None:
+    def __init__(self) -> None:
         self.since: str | None = None
-        self._events: deque[News] = deque(maxlen=most)
+        self._events: deque[News] = deque(maxlen=MOST)
 
     def restart(self, offset: str) -> None:
         """Nothing is known of what was before `offset`."""

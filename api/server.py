@@ -6,7 +6,6 @@ import signal
 import socket
 import sys
 from asyncio import Event as Signal
-from collections.abc import Callable
 from threading import current_thread, main_thread
 from types import FrameType
 
@@ -28,8 +27,6 @@ GRACE_S = 10
 KEEP_ALIVE_S = 75
 BACKLOG = 2_048
 REDIS_S = 3.0
-
-Announce = Callable[[str], None]
 
 
 class Server(uvicorn.Server):
@@ -108,8 +105,8 @@ def url_of(sock: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def serve(settings: Settings, *, announce: Announce | None = None) -> int:
-    """Serve until SIGINT or SIGTERM; returns the exit code. `announce` is told the URL once the address is bound."""
+def serve(settings: Settings) -> int:
+    """Serve until SIGINT or SIGTERM; returns the exit code."""
     try:
         server = build(settings)
         asyncio.run(check_redis(settings))
@@ -124,8 +121,6 @@ def serve(settings: Settings, *, announce: Announce | None = None) -> int:
     # Its lines repeat ours, and tell whole websocket addresses.
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     logger.info("listening on %s", url_of(sock))
-    if announce is not None:
-        announce(url_of(sock))
     leave_out_what_exists()
     server.run(sockets=[sock])
     return 0 if server.started else 1

@@ -35,7 +35,6 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     title: str
     status: int
     detail: str = ""
-    instance: str | None = None
     field: str | None = None
     retryable: bool | None = None
     retry_after_s: int | None = None

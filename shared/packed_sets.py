@@ -19,13 +19,13 @@ NOBODY = 0
 Fields = Mapping[bytes, bytes]
 
 
-def pack_ids(ids: Iterable[int], by: int = NOBODY) -> bytes:
-    return b"".join(ENTRY.pack(one, by) for one in ids)
+def pack_ids(ids: Iterable[int]) -> bytes:
+    return b"".join(ENTRY.pack(one, NOBODY) for one in ids)
 
 
-def pack_groups(groups: Iterable[GroupKey], by: int = NOBODY) -> bytes:
+def pack_groups(groups: Iterable[GroupKey]) -> bytes:
     keys = (msgspec.json.encode(group) for group in groups)
-    return b"".join(struct.pack("<H", len(key) + 1) + key + bytes((by,)) for key in keys)
+    return b"".join(struct.pack("<H", len(key) + 1) + key + bytes((NOBODY,)) for key in keys)
 
 
 def unpack_ids(text: bytes) -> Iterator[int]:

@@ -168,15 +168,14 @@ class Queue:
         """The job as it is now. Raises JobNotFound."""
         return await self.ledger.get(tenant, job_id)
 
-    async def wait(self, tenant: str, job_id: str, *, timeout_s: float, events: Events | None = None) -> JobView:
+    async def wait(self, tenant: str, job_id: str, *, timeout_s: float) -> JobView:
         """The job when it ended, or as it is after `timeout_s`. Raises JobNotFound."""
-        follower = events or self._events
         ends = monotonic() + timeout_s
-        offset = await follower.last()
+        offset = await self._events.last()
         view = await self.result(tenant, job_id)
         while view.state not in FINAL and (left := ends - monotonic()) > 0:
             asks = self.ledger.asks(job_id)
-            happened, answers = await follower.follow_with(offset, *asks, block_s=min(left, BLOCK_S / 2))
+            happened, answers = await self._events.follow_with(offset, *asks, block_s=min(left, BLOCK_S / 2))
             if happened:
                 offset = happened[-1].offset
             if not happened or any(event.job == job_id for event in of_jobs(happened)):

@@ -27,6 +27,8 @@ from workers.errands import Errand
 from workers.preparing import Preparer
 
 T = TypeVar("T")
+# A thread that has not ended by then is left behind.
+CLOSE_S = 30.0
 
 
 class Batcher:
@@ -123,19 +125,19 @@ class Batcher:
                 self._stats, queued=len(self._queue), halved=self._encoding.halved, sizes=list(self._stats.sizes)
             )
 
-    def close(self, *, drain: bool = False, timeout_s: float = 30.0) -> None:
-        """Finish the batch on the device, and with `drain` all that waits; the rest fails with EncoderAway.
+    def close(self) -> None:
+        """Finish the batch on the device; what waits fails with EncoderAway.
 
-        Blocks until the thread has ended, at most `timeout_s`; from an event loop call it through `asyncio.to_thread`.
+        Blocks until the threads have ended, for a while; from an event loop call it through `asyncio.to_thread`.
         """
         with self._lock:
             self._closing = True
-            left = [] if drain else self._queue.clear()
+            left = self._queue.clear()
             self._wakes_owner.notify_all()
             self._preparer.close()
         hand_back([(entry, EncoderAway("the worker is shutting down")) for entry in left])
-        self._owner.join(timeout_s)
-        self._preparer.join(timeout_s)
+        self._owner.join(CLOSE_S)
+        self._preparer.join(CLOSE_S)
 
     async def _submit(
         self,

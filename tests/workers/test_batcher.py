@@ -214,16 +214,6 @@ async def test_closing_fails_what_waits_and_refuses_what_comes(tiny_encoder: Enc
             await batcher.text("too late")
 
 
-async def test_closing_can_finish_what_waits_first(tiny_encoder: Encoder) -> None:
-    async with batching(tiny_encoder) as (batcher, gated):
-        first = await occupy(batcher, gated)
-        waiting = await queue(batcher, ["a", "b"])
-        closing = asyncio.create_task(asyncio.to_thread(lambda: batcher.close(drain=True)))
-        gated.gate.set()
-        await closing
-        assert [embedded.batch for embedded in await asyncio.gather(first, *waiting)] == [1, 2, 2]
-
-
 async def test_callers_on_several_event_loops_get_their_own_vectors(tiny_encoder: Encoder) -> None:
     async with batching(tiny_encoder) as (batcher, gated):
         first = await occupy(batcher, gated)

@@ -20,7 +20,6 @@ export interface Problem {
   title: string;
   status: number;
   detail?: string;
-  instance?: string;
   field?: string;
   retryable?: boolean;
   retry_after_s?: number;
