@@ -184,7 +184,8 @@ class Batcher:
             if self._encoding.failure is not None:
                 outcomes += self._take_out_of_service(self._encoding.failure)
             done = batched(batch, room=self._queue.budget.items(batch[0].kind), started=started)
-            self._count(outcomes, done)
+            with self._lock:
+                self._stats.count(done, failed=sum(isinstance(outcome, Exception) for _, outcome in outcomes))
             hand_back(outcomes)
             if self._tell is not None:
                 self._tell(done)
@@ -233,10 +234,6 @@ class Batcher:
             if entry.started is not None:
                 entry.started()
         return batch
-
-    def _count(self, outcomes: Outcomes, done: Batched) -> None:
-        with self._lock:
-            self._stats.count(done, failed=sum(isinstance(outcome, Exception) for _, outcome in outcomes))
 
     def _take_out_of_service(self, failure: DeviceFailed) -> Outcomes:
         """What waits goes back as it came."""

@@ -1,4 +1,4 @@
-"""A real worker on a real Redis, running functions that a test gives it."""
+"""Real workers on a real Redis, ours and arq's own, running functions that a test gives them."""
 
 import asyncio
 import inspect
@@ -8,8 +8,9 @@ from typing import Any
 
 from arq.connections import ArqRedis
 from arq.worker import Function
+from arq.worker import Worker as StockWorker
 
-from shared import keys
+from shared import keys, wire
 from shared.clock import now_ms
 from shared.connection import connect
 from shared.jobs import Lane
@@ -53,6 +54,20 @@ async def running_worker(
             finally:
                 await asyncio.gather(taking, return_exceptions=True)
                 await worker.close()
+
+
+def stock_worker(redis: ArqRedis, functions: list[Function]) -> StockWorker:
+    """Runs what waits in the interactive lane, and ends."""
+    return StockWorker(
+        functions,
+        redis_pool=redis,
+        queue_name=keys.queue("interactive"),
+        job_serializer=wire.encode,
+        job_deserializer=wire.decode,
+        burst=True,
+        poll_delay=0.01,
+        handle_signals=False,
+    )
 
 
 async def eventually(condition: Callable[[], Any], *, within_s: float = WITHIN_S) -> Any:

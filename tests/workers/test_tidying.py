@@ -5,14 +5,14 @@ from typing import Any
 import msgspec
 import pytest
 from arq.connections import ArqRedis
-from arq.worker import Worker as StockWorker
 from arq.worker import func
 
-from shared import keys, wire
+from shared import keys
 from shared.jobs import Query, Search
 from shared.queue import Queue
 from shared.settings import Settings
 from tests.shared.hand import a_search
+from tests.workers.fleet import stock_worker
 from workers.tidying import Tidying
 
 pytestmark = pytest.mark.anyio
@@ -56,16 +56,7 @@ async def test_what_a_stock_worker_ended_no_longer_counts_as_open(redis: ArqRedi
     queue = Queue(redis, settings)
     good = await queue.submit(Search(collection="p", query=Query(text="a"), limit=2), tenant="t")
     bad = await queue.submit(Search(collection="p", query=Query(text="a"), limit=1), tenant="t")
-    stock = StockWorker(
-        [func(fails, name="search")],
-        redis_pool=redis,
-        queue_name=keys.queue("interactive"),
-        job_serializer=wire.encode,
-        job_deserializer=wire.decode,
-        burst=True,
-        poll_delay=0.01,
-        handle_signals=False,
-    )
+    stock = stock_worker(redis, [func(fails, name="search")])
     await stock.async_run()
     assert await Tidying(redis, settings, worker_id="w").once() == 2
     states = [(await redis.hget(keys.record(one.id), "state")) for one in (good, bad)]

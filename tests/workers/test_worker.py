@@ -6,7 +6,6 @@ import msgspec
 import pytest
 from arq.connections import ArqRedis
 from arq.worker import Retry, func
-from arq.worker import Worker as StockWorker
 
 from shared import keys, wire
 from shared.errors import BadPicture, JobNotFound, JobNotRetryable, QueueFull, StoreAway
@@ -15,7 +14,7 @@ from shared.jobs import File, Ingest, Query, Search
 from shared.queue import Queue
 from shared.settings import Settings
 from tests.shared.hand import a_search
-from tests.workers.fleet import WITHIN_S, eventually, running_worker
+from tests.workers.fleet import WITHIN_S, eventually, running_worker, stock_worker
 from tests.workers.work import Context, Gate, echo
 
 pytestmark = pytest.mark.anyio
@@ -179,16 +178,7 @@ async def test_a_stock_client_with_our_serializer_reaches_our_worker(
 
 async def test_a_stock_worker_runs_what_our_queue_enqueued(redis: ArqRedis, queue: Queue) -> None:
     sent = await queue.submit(a_search("dog"), tenant="t1")
-    stock = StockWorker(
-        [func(echo, name="search")],
-        redis_pool=redis,
-        queue_name=keys.queue("interactive"),
-        job_serializer=wire.encode,
-        job_deserializer=wire.decode,
-        burst=True,
-        poll_delay=0.01,
-        handle_signals=False,
-    )
+    stock = stock_worker(redis, [func(echo, name="search")])
     await stock.async_run()
     job = await queue.result("t1", sent.id)
     assert (job.state, job.result) == ("succeeded", {"text": "dog", "try": 1})

@@ -2,9 +2,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 
 import type { ConnectionOptions } from "../src/client/connection.ts";
 import { LiveClient } from "../src/client/live.ts";
-import { found, ScriptedServer } from "./scripted-server.ts";
-
-const CAT = { collection: "pictograms", query: { text: "cat" } };
+import { CAT, found, ScriptedServer } from "./scripted-server.ts";
 
 let server: ScriptedServer;
 let live: LiveClient;

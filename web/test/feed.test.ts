@@ -9,9 +9,7 @@ import { Feed } from "../src/client/feed.ts";
 import { LiveClient } from "../src/client/live.ts";
 import { connectionClosed, problemOf } from "../src/client/problem.ts";
 import { Typeahead } from "../src/client/typeahead.ts";
-import { found, ScriptedServer } from "./scripted-server.ts";
-
-const CAT = { collection: "pictograms", query: { text: "cat" } };
+import { CAT, found, ScriptedServer } from "./scripted-server.ts";
 
 const event = (seq: number, state: JobState, at: string | null = null): JobFrame => ({
   op: "event",

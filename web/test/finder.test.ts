@@ -5,10 +5,7 @@ import type { Hit } from "../src/client/contract.ts";
 import type { Findings, Phase } from "../src/search/finder.ts";
 import { Finder } from "../src/search/finder.ts";
 import type { Visit } from "./scripted-server.ts";
-import { found, ScriptedServer } from "./scripted-server.ts";
-
-const CAT = { collection: "pictograms", query: { text: "cat" } };
-const DOG = { collection: "pictograms", query: { text: "dog" } };
+import { CAT, DOG, found, ScriptedServer } from "./scripted-server.ts";
 
 let server: ScriptedServer;
 let live: LiveClient;

@@ -4,10 +4,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 
 import type { JobEvent, JobResult } from "../src/client/contract.ts";
 import { LiveClient } from "../src/client/live.ts";
-import { found, ScriptedServer } from "./scripted-server.ts";
-
-const CAT = { collection: "pictograms", query: { text: "cat" } };
-const DOG = { collection: "pictograms", query: { text: "dog" } };
+import { CAT, DOG, found, ScriptedServer } from "./scripted-server.ts";
 
 let server: ScriptedServer;
 let live: LiveClient;

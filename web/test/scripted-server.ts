@@ -11,6 +11,9 @@ import type { Socket } from "../src/client/connection.ts";
 import type { ConnectionOptions } from "../src/client/connection.ts";
 import type { Search, SearchResult, ServerFrame } from "../src/client/contract.ts";
 
+export const CAT = { collection: "pictograms", query: { text: "cat" } };
+export const DOG = { collection: "pictograms", query: { text: "dog" } };
+
 export interface Heard {
   op: string;
   id?: string;

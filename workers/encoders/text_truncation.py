@@ -29,7 +29,7 @@ PROBES = (
 
 
 class TruncatedText:
-    """Runs a causal open_clip text tower over a batch's longest text. Ask `truncation_is_exact` first."""
+    """Runs a causal open_clip text tower over a batch's longest text. Ask `may_truncate` first, and `is_exact`."""
 
     def __init__(self, model: nn.Module) -> None:
         self._tower = text_tower(model)
