@@ -33,6 +33,7 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
 
     lanes: list[LaneView] | None
     workers: list[WorkerInfo] | None
+    models: list[str] | None
     memory: Memory | None
     events_lag_s: float | None
     websockets: int
@@ -52,6 +53,8 @@ class Gauges(Collector):
             yield from _lanes(told.lanes)
         if told.workers is not None:
             yield _gauge("clipline_workers", "Live workers.", len(told.workers))
+        if told.workers is not None and told.models is not None:
+            yield _models(told.models, told.workers)
         if told.memory is not None:
             yield from _memory(told.memory)
         if told.events_lag_s is not None:
@@ -72,17 +75,27 @@ def exposing(metrics: Metrics) -> Callable[[Request[State]], Awaitable[Response]
 
 
 async def ask(state: State) -> Told:
-    lanes, workers, memory, lag = await asyncio.gather(
+    lanes, workers, models, memory, lag = await asyncio.gather(
         asked(state["lanes"].all()),
         asked(state["fleet"].live()),
+        asked(state["wanted_models"].names()),
         asked(memory_of(state["queue"].redis)),
         asked(unread_s(state["queue"].redis, state["dispatcher"].position)),
     )
-    return Told(lanes=lanes, workers=workers, memory=memory, events_lag_s=lag, websockets=state["connections"].now)
+    websockets = state["connections"].now
+    return Told(lanes=lanes, workers=workers, models=models, memory=memory, events_lag_s=lag, websockets=websockets)
 
 
 def _gauge(name: str, text: str, value: float) -> Metric:
     return GaugeMetricFamily(name, text, value=value)
+
+
+def _models(names: list[str], workers: list[WorkerInfo]) -> Metric:
+    text = "Workers that take jobs of a model, for each that the fleet has or a collection names."
+    family = GaugeMetricFamily("clipline_model_workers", text, labels=["model_name"])
+    for name in names:
+        family.add_metric([name], sum(one.is_ready and one.holds(name) for one in workers))
+    return family
 
 
 def _lanes(lanes: list[LaneView]) -> Iterable[Metric]:

@@ -21,6 +21,7 @@ from api.sampling import Sampler
 from api.snapshots import Snapshots
 from api.stages import Stages
 from api.tasks import running
+from api.wanted_models import WantedModels
 from shared.audit import Audit
 from shared.collections import Collections
 from shared.connection import connect
@@ -49,6 +50,7 @@ class State(TypedDict):
     sessions: Sessions
     marking: Marking
     fleet: Fleet
+    wanted_models: WantedModels
     lanes: Lanes
     sweeps: Sweeps
     audit: Audit
@@ -77,7 +79,7 @@ async def opened(
         events = Events(redis, blocking=blocking)
         results = Results(ledger)
         queue = Queue(redis, settings)
-        fleet, lanes = Fleet(redis), Lanes(redis, settings)
+        fleet, lanes, collections = Fleet(redis), Lanes(redis, settings), Collections(redis)
         sessions = Sessions(redis, settings)
         keeper = Keeper(sessions)
         dispatcher = Dispatcher(events, results, stopping=stopping, keep_events=settings.keep_events)
@@ -89,10 +91,11 @@ async def opened(
                 "queue": queue,
                 "ledger": ledger,
                 "events": events,
-                "collections": Collections(redis),
+                "collections": collections,
                 "sessions": sessions,
                 "marking": Marking(redis, settings),
                 "fleet": fleet,
+                "wanted_models": WantedModels(settings, keyring, collections),
                 "lanes": lanes,
                 "sweeps": Sweeps(queue),
                 "audit": Audit(redis, settings),

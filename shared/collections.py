@@ -1,6 +1,6 @@
 """The registry of collections that API and workers share; the vector store has the vectors."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import cast
 
 import msgspec
@@ -13,6 +13,15 @@ from shared.errors import CollectionDiffers, CollectionNotFound, Invalid
 from shared.jobs import COUNTED, DEFAULT_ORDER, Collection, CollectionSpec
 from shared.model_names import DEFAULT_MODEL
 from shared.pipe import Pipe
+
+
+class _OfModel(msgspec.Struct, frozen=True):
+    """All of a record that tells of its model."""
+
+    model_name: str = DEFAULT_MODEL
+
+
+_names = msgspec.msgpack.Decoder(_OfModel)
 
 
 class Collections:
@@ -40,6 +49,12 @@ class Collections:
         with redis_errors():
             rows = await self.redis.hgetall(keys.collections(tenant))
         return sorted((_decode(raw) for raw in rows.values()), key=lambda collection: collection.name)
+
+    async def model_names(self, tenants: Iterable[str]) -> frozenset[str]:
+        """The models that their collections name."""
+        with redis_errors():
+            rows = await self._pipe.calls(*(("HVALS", keys.collections(tenant)) for tenant in tenants))
+        return frozenset(_names.decode(raw).model_name for row in rows for raw in row)
 
     async def put(self, tenant: str, collection: Collection) -> None:
         with redis_errors():

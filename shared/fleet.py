@@ -81,6 +81,11 @@ class WorkerInfo(msgspec.Struct, frozen=True, kw_only=True):
     image_batch_ms: float = 0.0
     models: list[HeldModel] = msgspec.field(default_factory=list)
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether it takes jobs; one that drains does not."""
+        return self.state == "running"
+
     def holds(self, name: str) -> bool:
         """Whether it takes jobs of a model. One of a release that told of none has the default one."""
         return any(one.name == name for one in self.models) if self.models else name == DEFAULT_MODEL

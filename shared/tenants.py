@@ -69,6 +69,11 @@ class Keyring:
         """Whether everybody may call, because no keys are configured."""
         return self.path is None
 
+    @property
+    def tenants(self) -> frozenset[str]:
+        """All that somebody can call for, as the file was when it was last read."""
+        return frozenset({DEFAULT_TENANT} if self.open else {known.tenant for known in self._keys.values()})
+
     def identify(self, key: str) -> Identity | None:
         """The identity behind a key, or None for one that is not known."""
         self._refresh()

@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import httpx
 import msgspec
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 from typer.testing import CliRunner
 
 from cli.main import app
@@ -17,7 +19,7 @@ from shared.fleet import Fleet
 from shared.jobs import CollectionSpec
 from shared.queue import Queue
 from shared.settings import Settings
-from shared.tenants import DEFAULT_TENANT
+from shared.tenants import DEFAULT_TENANT, add
 from tests.api.serving import serving
 from tests.api.stand_in import heartbeat, working
 
@@ -45,9 +47,16 @@ async def collection(settings: Settings, name: str, model_name: str) -> str:
     return name
 
 
-async def beat(settings: Settings, worker_id: str, *models: str) -> None:
+async def beat(settings: Settings, worker_id: str, *models: str, state: str = "running") -> None:
     async with connect(settings) as redis:
-        await Fleet(redis).beat(msgspec.structs.replace(heartbeat(*models), id=worker_id))
+        await Fleet(redis).beat(msgspec.structs.replace(heartbeat(*models), id=worker_id, state=state))
+
+
+async def holders(client: Client) -> dict[str, float]:
+    """What Prometheus reads of who holds which model."""
+    families = text_string_to_metric_families((await client.get("/metrics")).text)
+    [family] = [one for one in families if one.name == "clipline_model_workers"]
+    return {one.labels["model_name"]: one.value for one in family.samples}
 
 
 def cat(name: str) -> dict[str, Any]:
@@ -134,6 +143,29 @@ async def test_a_model_that_nobody_holds_is_told_and_holds_up_no_others(client: 
         assert "missing" not in (await client.get("/readyz")).json()
     workers = (await client.get("/v1/workers")).json()["workers"]
     assert {one["id"]: [held["name"] for held in one["models"]] for one in workers} == {"w1": [], "w2": ["photo"]}
+
+
+async def test_who_takes_jobs_of_each_model_is_counted(client: Client, several: Settings) -> None:
+    await collection(several, "old", "gone")
+    assert await holders(client) == {"default": 0, "photo": 0, "gone": 0}
+    await beat(several, "w2", "photo", "default")
+    await beat(several, "w3", "photo")
+    await beat(several, "w4", "default", state="draining")
+    # One of a release that told of no models.
+    await beat(several, "w5")
+    assert await holders(client) == {"default": 2, "photo": 2, "gone": 0}
+
+
+async def test_models_that_collections_of_any_tenant_name_are_counted(settings: Settings, tmp_path: Path) -> None:
+    keys_file = tmp_path / "keys.toml"
+    async with connect(settings) as redis:
+        for tenant, model_name in (("a", "theirs"), ("b", "default"), ("nobody", "unreachable")):
+            await Collections(redis).put(tenant, from_spec("c", CollectionSpec(model_name=model_name)))
+    for tenant in ("a", "b"):
+        add(keys_file, tenant=tenant, role="user")
+    with serving(msgspec.structs.replace(settings, keys_file=str(keys_file))) as api:
+        async with httpx.AsyncClient(base_url=api.url, timeout=30) as client:
+            assert await holders(client) == {"default": 0, "theirs": 0}
 
 
 async def test_the_command_line_makes_and_moves_collections_of_a_model(client: Client, several: Settings) -> None:

@@ -4,7 +4,7 @@ import type { Job, Queue, Worker } from "../src/client/contract.ts";
 import { Pulse } from "../src/dashboard/pulse.ts";
 import { sweepOf } from "../src/dashboard/operators.ts";
 import { stagesOf } from "../src/dashboard/timeline.tsx";
-import { troublesOf } from "../src/dashboard/trouble.ts";
+import { holdersOf, troublesOf } from "../src/dashboard/trouble.ts";
 import { readView, tabOf, whereOf, writeView } from "../src/dashboard/view.ts";
 import { bytes } from "../src/ui/format.ts";
 
@@ -97,6 +97,14 @@ describe("trouble", () => {
 
   it("is told of a silent worker", () => {
     expect(troublesOf([worker], [queue], START + 60_000).join()).toContain("last heard");
+  });
+
+  it("knows how many workers take jobs of each model", () => {
+    const photo = { ...queue, name: "bulk@photo", model_name: "photo" };
+    const both = { ...worker, models: [{ name: "default" }, { name: "photo" }] } as Worker;
+    const before = { ...worker, models: [] } as Worker;
+    expect(holdersOf([worker, both, before, { ...both, state: "draining" }], [queue, photo])).toEqual([["default", 3], ["photo", 1]]);
+    expect(holdersOf([], [queue, photo])).toEqual([["default", 0], ["photo", 0]]);
   });
 });
 

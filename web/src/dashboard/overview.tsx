@@ -12,7 +12,7 @@ import { Figure, LaneCard } from "./lane-card.tsx";
 import type { Span } from "./operators.ts";
 import { http, statistics } from "./operators.ts";
 import { Status } from "./status.tsx";
-import { troublesOf } from "./trouble.ts";
+import { holdersOf, troublesOf } from "./trouble.ts";
 import { usePolled } from "./use-polled.ts";
 import { SPANS } from "./view.ts";
 
@@ -88,7 +88,7 @@ function Shown({ everything, nowMs, onChanged }: { everything: Everything; nowMs
       </section>
       <div class="lanes">
         <Errors told={told} />
-        <Devices told={told} workers={workers} />
+        <Devices told={told} workers={workers} holders={holdersOf(workers, queues)} />
       </div>
     </>
   );
@@ -141,7 +141,13 @@ function Errors({ told }: { told: Statistics }): VNode {
 const RIGHT = 1 as uPlot.Axis.Side;
 const percent = (share: number): string => `${Math.round(share * 100)} %`;
 
-function Devices({ told, workers }: { told: Statistics; workers: readonly Worker[] }): VNode {
+interface DevicesProps {
+  told: Statistics;
+  workers: readonly Worker[];
+  holders: readonly [string, number][];
+}
+
+function Devices({ told, workers, holders }: DevicesProps): VNode {
   const { fleet } = told;
   const build = useCallback<Build>(
     (theme) => ({
@@ -178,6 +184,13 @@ function Devices({ told, workers }: { told: Statistics; workers: readonly Worker
         <Figure name="cache hits">{asked === 0 ? "–" : percent(fleet.cache_hits / asked)}</Figure>
         <Figure name="computed">{duration(workers.reduce((sum, one) => sum + one.busy_s * 1_000, 0))}</Figure>
       </dl>
+      {holders.length > 1 && (
+        <dl class="figures" data-testid="holders">
+          {holders.map(([model, ready]) => (
+            <Figure key={model} name={`workers of ${model}`} bad={ready === 0}>{count(ready)}</Figure>
+          ))}
+        </dl>
+      )}
       <Chart label="Share of the time in which devices computed, and items in a batch" build={build} data={[...data]} height={150} />
     </article>
   );

@@ -22,6 +22,13 @@ function ofModels(workers: readonly Worker[], queues: readonly Queue[]): string[
   });
 }
 
+/** How many workers take jobs of each model of the fleet, which are those that have queues. */
+export function holdersOf(workers: readonly Worker[], queues: readonly Queue[]): [string, number][] {
+  const ready = workers.filter(({ state }) => state === "running").map((worker) => namesOf(worker));
+  const models = [...new Set(queues.map((queue) => queue.model_name))];
+  return models.map((model) => [model, ready.filter((names) => names.includes(model)).length]);
+}
+
 /** One of a release that told of no models has the default one. */
 const namesOf = ({ models }: Worker): string[] => (models.length > 0 ? models.map(({ name }) => name) : ["default"]);
 
