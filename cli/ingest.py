@@ -8,6 +8,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Annotated
 
+import msgspec
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
@@ -24,6 +25,7 @@ from client import calls
 from client.address import Address
 from client.http import Http
 from shared.errors import CollectionNotFound
+from shared.jobs import Collection as MadeCollection
 from shared.jobs import CollectionSpec
 
 INTERRUPTED = 130
@@ -59,6 +61,12 @@ VideoStep = Annotated[
         help="Of videos, a picture every so many seconds; 0: one of each shot. [default: the workers' setting]",
     ),
 ]
+ModelName = Annotated[
+    str | None,
+    typer.Option(
+        "--model", metavar="NAME", help="The collection's model, of CLIPLINE_MODELS. [default: default for a new one]"
+    ),
+]
 Create = Annotated[bool, typer.Option("--create/--no-create", help="Make the collection when it is missing.")]
 
 
@@ -69,6 +77,7 @@ def ingest(
     payloads: Payloads = None,
     upload: Way = None,
     video_step: VideoStep = None,
+    model: ModelName = None,
     url: Url = DEFAULT_URL,
     key: Key = None,
     *,
@@ -90,6 +99,8 @@ def ingest(
         clipline ingest /mnt/nas/photos -c photos --url http://gpu-box:8000 --json
 
         clipline ingest ~/Videos --collection videos --video-step 2
+
+        clipline ingest ~/Icons --collection icons --model icons
     """
     name = checked(collection)
     if not path.exists():
@@ -100,7 +111,7 @@ def ingest(
     try:
         with _progress(len(found.pictures)) as advance:
             sending = Sending(mode=_mode(upload=upload), video_step_s=video_step, advance=advance)
-            asyncio.run(_index(found.pictures, tally, sending, Server(url, key, create=create)))
+            asyncio.run(_index(found.pictures, tally, sending, Server(url, key, create=create, model_name=model)))
     except KeyboardInterrupt:
         interrupted = True
     except ExceptionGroup as group:
@@ -111,11 +122,12 @@ def ingest(
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """Where the pictures go."""
+    """Where the pictures go; `model_name` is what their collection is, or is to be, of."""
 
     url: str
     key: str | None
     create: bool
+    model_name: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,7 +142,8 @@ class Sending:
 async def _index(pictures: Sequence[Picture], tally: Tally, sending: Sending, server: Server) -> None:
     async with connect(server.url, server.key, patience_s=FIRST_PATIENCE_S) as http:
         spec = VIDEOS if any(one.is_video for one in pictures) else CollectionSpec()
-        await _require_collection(http, tally.collection, spec if server.create else None)
+        spec = msgspec.structs.replace(spec, model_name=server.model_name)
+        await _require_collection(http, tally.collection, spec, create=server.create)
     local = Address.parse(server.url).is_loopback
     async with connect(server.url, server.key, patience_s=PATIENCE_S) as http:
         indexing = Indexing(
@@ -144,14 +157,20 @@ async def _index(pictures: Sequence[Picture], tally: Tally, sending: Sending, se
         await indexing.run(pictures)
 
 
-async def _require_collection(http: Http, name: str, spec: CollectionSpec | None) -> None:
-    """A missing one is made by `spec`, where there is one."""
+async def _require_collection(http: Http, name: str, spec: CollectionSpec, *, create: bool) -> None:
+    """A missing one is made by `spec`, where that is wanted. Raises Failure when it is of another model."""
     try:
-        await http.send(calls.collection(name))
+        there = await http.read(calls.collection(name), MadeCollection)
     except CollectionNotFound:
-        if spec is None:
+        if not create:
             raise
         await http.changed(calls.create_collection(name, spec))
+        return
+    if spec.model_name not in (None, there.model_name):
+        raise Failure(
+            f"the collection {name!r} is of the model {there.model_name!r}, not of {spec.model_name!r}; "
+            f"`clipline collections reindex {name} --model {spec.model_name}` moves it"
+        )
 
 
 def _mode(*, upload: bool | None) -> Mode:

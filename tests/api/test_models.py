@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ from shared.settings import Settings
 from shared.tenants import DEFAULT_TENANT, add
 from tests.api.serving import serving
 from tests.api.stand_in import heartbeat, working
+from tests.cli.pictures import draw
+from tests.e2e.running import clipline
 
 pytestmark = pytest.mark.anyio
 
@@ -184,6 +187,28 @@ async def test_the_command_line_makes_and_moves_collections_of_a_model(client: C
         await clipline("collections", "drop", "shots", "--yes")
     [moved] = (await client.get("/v1/jobs", params={"kind": "reindex"})).json()["jobs"]
     assert (moved["model_name"], moved["state"]) == ("default", "succeeded")
+
+
+async def test_ingest_makes_a_collection_of_a_model_and_refuses_one_of_another(
+    client: Client, several: Settings, tmp_path: Path
+) -> None:
+    async def ingest(*more: str) -> tuple[int, str]:
+        words = ("ingest", str(tmp_path), "-c", "shots", *more)
+        done = await asyncio.to_thread(partial(clipline, *words, url=str(client.base_url)))
+        return done.returncode, done.stderr
+
+    draw(tmp_path / "a.png", 1)
+    async with working(several, models=("default", "photo")):
+        code, told = await ingest("--model", "foto")
+        assert (code, "there is default, photo" in told) == (1, True), told
+        assert (await ingest("--model", "photo"))[0] == 0
+        assert (await client.get("/v1/collections/shots")).json()["model_name"] == "photo"
+        for same in ((), ("--model", "photo", "--no-create")):
+            assert (await ingest(*same))[0] == 0
+        before = (await client.get("/v1/jobs", params={"kind": "ingest"})).json()["jobs"]
+        code, told = await ingest("--model", "default")
+        assert (code, "collections reindex shots --model default" in told) == (1, True), told
+        assert (await client.get("/v1/jobs", params={"kind": "ingest"})).json()["jobs"] == before
 
 
 async def test_a_job_of_a_model_that_is_gone_is_not_run_again(settings: Settings, several: Settings) -> None:
