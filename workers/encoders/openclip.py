@@ -12,7 +12,7 @@ from workers.encoders.device import DTYPES, memory_bytes
 from workers.encoders.pictures_lean import PictureTower
 from workers.encoders.preprocess import Preprocess
 from workers.encoders.protocol import EncoderInfo, Matrix, Pixels, Tokens
-from workers.encoders.staging import Staging
+from workers.encoders.staging import CudaCopies, Staging
 from workers.encoders.text_truncation import TextTower
 
 logger = logging.getLogger(__name__)
@@ -74,7 +74,8 @@ class OpenClipEncoder:
         self._picture_tower = picture_tower
         self._preprocess = preprocess
         self._device, self._dtype = torch.device(info.device), DTYPES[info.precision]
-        self._staging = Staging(preprocess.size, device=self._device) if self._device.type == "cuda" else None
+        cuda = self._device.type == "cuda"
+        self._staging = Staging(preprocess.size, copies=CudaCopies(self._device)) if cuda else None
         self._mean = self._channels(preprocess.mean)
         self._std = self._channels(preprocess.std)
 
