@@ -39,5 +39,5 @@ export default defineConfig({
       "/openapi.json": { target: api, changeOrigin: true },
     },
   },
-  test: { include: ["test/**/*.test.ts"], testTimeout: 10_000 },
+  test: { include: ["test/**/*.test.ts"], testTimeout: 60_000, hookTimeout: 60_000 },
 });

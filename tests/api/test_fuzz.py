@@ -62,7 +62,7 @@ def test_every_operation_keeps_its_promises(case: "schemathesis.Case[Any]", fuzz
 @given(body=LIKE_A_SEARCH)
 def test_any_json_as_a_search_gets_an_answer_of_the_contract(fuzzed: Api, body: Any) -> None:
     response = httpx.post(
-        f"{fuzzed.url}/v1/search", content=json.dumps(body), headers={"content-type": "application/json"}
+        f"{fuzzed.url}/v1/search", content=json.dumps(body), headers={"content-type": "application/json"}, timeout=30
     )
     assert response.status_code in {202, 400, 404, 422}
 
@@ -70,11 +70,13 @@ def test_any_json_as_a_search_gets_an_answer_of_the_contract(fuzzed: Api, body: 
 @BOUNDED
 @given(body=st.binary(max_size=400))
 def test_any_bytes_as_a_search_are_refused(fuzzed: Api, body: bytes) -> None:
-    response = httpx.post(f"{fuzzed.url}/v1/search", content=body, headers={"content-type": "application/json"})
+    response = httpx.post(
+        f"{fuzzed.url}/v1/search", content=body, headers={"content-type": "application/json"}, timeout=30
+    )
     assert response.status_code in {400, 422}
 
 
 @BOUNDED
 @given(query=st.dictionaries(st.sampled_from(["state", "kind", "q", "before", "limit", "x"]), st.text(max_size=30)))
 def test_any_question_to_the_ledger_is_answered(fuzzed: Api, query: dict[str, str]) -> None:
-    assert httpx.get(f"{fuzzed.url}/v1/jobs", params=query).status_code in {200, 422}
+    assert httpx.get(f"{fuzzed.url}/v1/jobs", params=query, timeout=30).status_code in {200, 422}

@@ -160,7 +160,7 @@ async def test_a_setting_says_how_much_operators_see(
 
 async def test_in_read_only_mode_operators_look_and_change_nothing(settings: Settings) -> None:
     with serving(msgspec.structs.replace(settings, read_only=True)) as api:
-        async with httpx.AsyncClient(base_url=api.url) as client:
+        async with httpx.AsyncClient(base_url=api.url, timeout=30) as client:
             for path in ("queues/bulk/pause", "queues/bulk/resume", "workers/w1/drain", "jobs/purge", "jobs/cancel"):
                 answer = await client.post(f"/v1/{path}", json={})
                 assert (answer.status_code, answer.json()["type"]) == (403, "forbidden"), path

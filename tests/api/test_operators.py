@@ -126,13 +126,13 @@ async def test_only_operators_may(keyed: Api, make_key: MakeKey) -> None:
     ]
     for role in ("user", "viewer"):
         key = make_key("a", role)
-        async with httpx.AsyncClient(base_url=keyed.url, headers={"X-API-Key": key}) as client:
+        async with httpx.AsyncClient(base_url=keyed.url, timeout=30, headers={"X-API-Key": key}) as client:
             assert [(await client.request(method, path)).status_code for method, path in calls] == [403] * 4
 
 
 async def test_another_tenants_sweeps_are_not_told(keyed: Api, make_key: MakeKey) -> None:
     ours, theirs = make_key("a", "operator"), make_key("b", "operator")
-    async with httpx.AsyncClient(base_url=keyed.url) as client:
+    async with httpx.AsyncClient(base_url=keyed.url, timeout=30) as client:
         await client.post("/v1/jobs/cancel", json={}, headers={"X-API-Key": theirs})
         await client.post("/v1/queues/bulk/pause", headers={"X-API-Key": theirs})
         entries = (await client.get("/v1/audit", headers={"X-API-Key": ours})).json()["entries"]

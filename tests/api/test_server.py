@@ -69,7 +69,7 @@ def test_port_0_picks_one_and_a_signal_ends_it_in_order(settings: Settings, numb
 
 
 def _answer(url: str) -> object:
-    with httpx.Client(transport=httpx.HTTPTransport(retries=5)) as client:
+    with httpx.Client(transport=httpx.HTTPTransport(retries=5), timeout=30) as client:
         return client.get(f"{url}/healthz").json()
 
 

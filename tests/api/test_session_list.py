@@ -82,9 +82,9 @@ async def test_an_ended_session_is_found_by_no_call(client: Client, things: str,
 
 async def test_tenants_neither_see_nor_end_each_other_s(keyed: Api, make_key: MakeKey) -> None:
     async with (
-        httpx.AsyncClient(base_url=keyed.url, headers={"X-API-Key": make_key("a", "viewer")}) as ours,
-        httpx.AsyncClient(base_url=keyed.url, headers={"X-API-Key": make_key("b", "operator")}) as theirs,
-        httpx.AsyncClient(base_url=keyed.url) as nobody,
+        httpx.AsyncClient(base_url=keyed.url, timeout=30, headers={"X-API-Key": make_key("a", "viewer")}) as ours,
+        httpx.AsyncClient(base_url=keyed.url, timeout=30, headers={"X-API-Key": make_key("b", "operator")}) as theirs,
+        httpx.AsyncClient(base_url=keyed.url, timeout=30) as nobody,
     ):
         session = await made(ours)
         assert await listed(theirs) == ([], None)
@@ -97,7 +97,7 @@ async def test_tenants_neither_see_nor_end_each_other_s(keyed: Api, make_key: Ma
 
 async def test_ending_one_makes_room_for_another(settings: Settings) -> None:
     with serving(msgspec.structs.replace(settings, tenant_max_sessions=1)) as api:
-        async with httpx.AsyncClient(base_url=api.url) as client:
+        async with httpx.AsyncClient(base_url=api.url, timeout=30) as client:
             session = await made(client)
             refused = await client.post("/v1/sessions")
             assert problem(refused) == (429, "too-many-sessions", None)
@@ -146,7 +146,7 @@ async def test_of_a_team_s_end_its_members_hear_and_of_a_member_s_nobody_else(
 ) -> None:
     with serving(settings) as one, serving(settings) as other:
         async with (
-            httpx.AsyncClient(base_url=one.url) as client,
+            httpx.AsyncClient(base_url=one.url, timeout=30) as client,
             talking(one) as owner,
         ):
             team = owner.welcome["session"]

@@ -293,6 +293,6 @@ async def test_a_team_has_a_bound_and_belongs_to_its_tenant(
     ]
     assert {one.status_code for one in answers[:64]} == {201}
     assert problem(answers[64]) == (409, "session-full", "name")
-    async with httpx.AsyncClient(base_url=keyed.url, headers={"X-API-Key": make_key("b", "user")}) as other:
+    async with httpx.AsyncClient(base_url=keyed.url, timeout=30, headers={"X-API-Key": make_key("b", "user")}) as other:
         refused = await other.post(f"/v1/sessions/{session}/members", json={"name": "Eve"})
         assert problem(refused) == (404, "session-not-found", None)

@@ -114,7 +114,7 @@ async def test_an_unknown_job_and_another_tenant_s_are_not_found(
         assert problem(foreign) == (404, "job-not-found", None)
         async with streaming(client, job) as stream:
             assert states(await stream.rest())[-1] == "succeeded"
-    async with httpx.AsyncClient(base_url=keyed.url) as nobody:
+    async with httpx.AsyncClient(base_url=keyed.url, timeout=30) as nobody:
         assert (await nobody.get(f"/v1/jobs/{job}/events")).status_code == 401
 
 

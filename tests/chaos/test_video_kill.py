@@ -36,7 +36,7 @@ async def test_the_next_worker_completes_the_video_and_every_shot_is_there_once(
     redis_server: RedisServer, tmp_path: Path
 ) -> None:
     redis_server.flush()
-    settings = settings_for(redis_server.url, save_model(tmp_path / "tiny"), tmp_path, lease_s=1.0)
+    settings = settings_for(redis_server.url, save_model(tmp_path / "tiny"), tmp_path)
     path = write_clip(settings.ingest_root_paths[0] / "long.mp4", scenes([1.0] * SHOTS))
     job = Ingest(collection=NAME, files=[File(source="long.mp4", path=str(path))])
     async with connect(settings) as redis:

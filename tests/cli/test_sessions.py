@@ -50,7 +50,7 @@ def test_pages_go_on_and_what_is_remembered_does_not_come_again(stack: RunningSt
 def test_a_session_is_taken_along_in_a_file(stack: RunningStack, filled: str, session: str, tmp_path: Path) -> None:
     one = searched(stack, "red", "-n", "1")[0]
     marks = {"collection": NAME, "exclude": {"add": [one]}}
-    httpx.post(f"{stack.url}/v1/sessions/{session}/marks", json=marks, trust_env=False).raise_for_status()
+    httpx.post(f"{stack.url}/v1/sessions/{session}/marks", json=marks, timeout=60, trust_env=False).raise_for_status()
     kept = tmp_path / "session.json"
     assert clipline("sessions", "export", session, "--to", str(kept), url=stack.url).returncode == 0
     made = clipline("sessions", "import", str(kept), url=stack.url).stdout.strip()

@@ -317,5 +317,5 @@ def test_a_worker_that_is_drained_ends_and_another_comes(browser: Browser, demo_
         until(lambda: demo_stack.pids.get("worker", before) != before, RESTART_S, demo_stack.output)
         until(lambda: ready(demo_stack.url), RESTART_S, demo_stack.output)
         expect(page.get_by_test_id("worker")).to_have_count(1)
-    entries = httpx.get(f"{demo_stack.url}/v1/audit", trust_env=False).json()["entries"]
+    entries = httpx.get(f"{demo_stack.url}/v1/audit", timeout=60, trust_env=False).json()["entries"]
     assert entries[0]["action"] == "worker.drain"

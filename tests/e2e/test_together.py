@@ -161,7 +161,7 @@ def test_a_page_whose_sitting_was_ended_goes_on_in_another(page: Page, demo_stac
         [good] = marked(page, "g")
     kept = "() => localStorage.getItem('clipline.session')"
     session = page.evaluate(kept)
-    httpx.delete(f"{demo_stack.url}/v1/sessions/{session}", trust_env=False).raise_for_status()
+    httpx.delete(f"{demo_stack.url}/v1/sessions/{session}", timeout=60, trust_env=False).raise_for_status()
     expect(page.locator("[data-mark]")).to_have_count(0)
     assert page.evaluate(kept) != session
     with page.expect_response(lambda answer: answer.url.endswith("/marks") and answer.ok):

@@ -214,7 +214,8 @@ async def test_the_leases_of_a_hung_loop_lapse(redis: ArqRedis, own: Settings, *
             assert not renewed.is_set()
         else:
             await renewed.wait()
-            assert not await _lapsed(redis, running.job_id)
+            # A machine that stood still may have let it lapse: then the next renewal takes it again.
+            await eventually(lambda: redis.exists(keys.ARQ_LEASE + running.job_id))
     finally:
         await asyncio.to_thread(keeper.close)
 

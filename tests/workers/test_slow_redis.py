@@ -26,7 +26,8 @@ pytestmark = pytest.mark.anyio
 ROOT = Path(__file__).parents[2]
 JOBS = 60
 AT_ONCE = 12
-LEASE_S = 3.0
+# Twice as long as a busy machine may stand still.
+LEASE_S = 6.0
 
 
 @contextmanager
@@ -99,7 +100,7 @@ async def keeps_its_lease(redis: ArqRedis, client: httpx.AsyncClient, worker: St
     job = (await client.post("/v1/search", json=search("wait"))).json()["id"]
     await worker.waiting.acquire()
     began_ms = now_ms()
-    await eventually(lambda: now_ms() > began_ms + 1_500 * LEASE_S)
+    await eventually(lambda: now_ms() > began_ms + 1_100 * LEASE_S)
     assert await redis.get(keys.ARQ_LEASE + job) == b"w1"
     worker.gate.set()
     ended = (await client.get(f"/v1/jobs/{job}?wait=30")).json()

@@ -27,7 +27,7 @@ async def test_a_job_that_ends_while_it_is_read_is_read_whole(settings: Settings
     ended: list[JobView] = []
     async with connect(settings) as redis, connect(settings) as other:
         queue, ledger = Queue(redis, settings), Ledger(other)
-        async with running_worker(settings, [func(fails, name="search")]), asyncio.timeout(60):
+        async with running_worker(settings, [func(fails, name="search")]), asyncio.timeout(200):
             for _ in range(JOBS):
                 sent = await queue.submit(Search(collection="c", query=Query(text="cat")), tenant="t")
                 while (view := await ledger.get("t", sent.id)).state not in FINAL:

@@ -118,7 +118,7 @@ test("a search that is too large for the server is not sent again", async () => 
 test("a search without an answer in time is given up, and its job cancelled", async () => {
   live.connect();
   const visit = await server.welcomed();
-  const searching = problemOf(live.search(CAT, { timeoutMs: 50 }));
+  const searching = problemOf(live.search(CAT, { timeoutMs: 500 }));
   const { id } = await visit.take();
   expect(await searching).toBe("timed-out");
   expect(await visit.heard.next()).toEqual({ op: "cancel", job: `job-${id}` });

@@ -69,7 +69,7 @@ test("what was asked again and accepted, and then lost once more, is asked anew:
   const again = await server.visit();
   again.welcome("s1", { recovered: true });
   await again.take();
-  await new Promise((done) => setTimeout(done, 50));
+  await again.arrived();
   again.drop();
   const third = await server.visit();
   third.welcome("s1", { recovered: true });

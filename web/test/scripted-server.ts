@@ -88,6 +88,13 @@ export class Visit {
     this.say({ op: "result", id, seq, job: `job-${id}`, state: "succeeded", result });
   }
 
+  /** Until all that was said has reached the client: what comes after it in the stream is answered. */
+  async arrived(): Promise<void> {
+    const answered = once(this.#peer, "pong");
+    this.#peer.ping();
+    await answered;
+  }
+
   close(code: number): Promise<unknown> {
     const closed = once(this.#peer, "close");
     this.#peer.close(code);

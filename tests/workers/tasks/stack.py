@@ -122,7 +122,10 @@ class Stack:
         return File(source=name, path=str(self.picture(name, seed=seed)), **more)
 
 
-def settings_for(redis_url: str, model: Path, folder: Path, **more: Any) -> Settings:
+def settings_for(
+    redis_url: str, model: Path, folder: Path, *, search_retry_s: float = WITHIN_S, **more: Any
+) -> Settings:
+    """A machine that stands still for seconds does not use up a search's time for another try."""
     (folder / "pictures").mkdir(parents=True, exist_ok=True)
     return Settings(
         redis_url=redis_url,
@@ -131,6 +134,7 @@ def settings_for(redis_url: str, model: Path, folder: Path, **more: Any) -> Sett
         model=f"local-dir:{model}",
         device="cpu",
         precision="fp32",
+        search_retry_s=search_retry_s,
         **more,
     )
 

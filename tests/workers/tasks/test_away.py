@@ -1,6 +1,5 @@
 """When the vector store is away: jobs are tried again, searches for as long as a person waits."""
 
-import asyncio
 import fcntl
 import os
 import socket
@@ -114,4 +113,4 @@ async def test_a_job_that_waits_for_the_store_can_be_cancelled(own: Settings, un
         view = await stack.queue.wait("t", sent.id, timeout_s=30)
         assert view.state == "cancelled"
         assert await redis.zcard(keys.queue("bulk")) == 0
-        await asyncio.wait_for(eventually(lambda: not stack.parts.batcher.stats().queued), 10)
+        await eventually(lambda: not stack.parts.batcher.stats().queued)

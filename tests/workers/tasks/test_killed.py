@@ -47,7 +47,7 @@ async def test_the_next_worker_completes_what_was_left(
     redis_server: RedisServer, tiny_model: Path, tmp_path: Path
 ) -> None:
     redis_server.flush()
-    settings = settings_for(redis_server.url, tiny_model, tmp_path, lease_s=1.0)
+    settings = settings_for(redis_server.url, tiny_model, tmp_path)
     files = pictures(settings.ingest_root_paths[0])
     async with connect(settings) as redis:
         queue = Queue(redis, settings)

@@ -22,7 +22,7 @@ async def test_the_next_worker_switches_to_what_both_have_encoded(
     redis_server: RedisServer, tiny_model: Path, tmp_path: Path
 ) -> None:
     redis_server.flush()
-    settings = settings_for(redis_server.url, tiny_model, tmp_path, lease_s=1.0)
+    settings = settings_for(redis_server.url, tiny_model, tmp_path)
     async with connect(settings) as redis:
         queue = Queue(redis, settings)
         everything = Search(collection="many", query=Query(text="cat"), limit=1_000, payload=False)
