@@ -59,6 +59,14 @@ async def test_a_place_is_free_before_redis_has_heard_of_the_job_and_only_once(t
     assert taking.free == PLACES
 
 
+@pytest.mark.parametrize("wait_s", [0.0001, 0.001, 0.0011, 0.002])
+async def test_however_short_the_wait_it_ends(settings: Settings, wait_s: float) -> None:
+    """One that did not would keep what falls due in a millisecond until the connection is given up."""
+    async with connect(settings) as redis:
+        claims = Claims(Pipe(redis), settings, worker_id="w1")
+        assert (await claims.take({"interactive": 1}, wait_s=wait_s)).jobs == []
+
+
 async def test_places_are_given_away_early_only_as_often_as_there_are_places(taking: Taking) -> None:
     jobs = [a_job(number) for number in range(2 * PLACES)]
     for job in jobs:
