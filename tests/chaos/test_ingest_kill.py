@@ -11,7 +11,7 @@ from tests.cli.pictures import mixed
 from tests.e2e.running import RunningStack, clipline, ready, until, up
 from tests.workers.models import save_model
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 BROKEN, OTHER = 60, 40
 FIRST_RUN_S = 240.0

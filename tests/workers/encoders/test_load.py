@@ -108,6 +108,7 @@ def embedded(folder: Path, **given: Any) -> npt.NDArray[np.float32]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # the compiler has a core for itself only on an idle machine
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch's own, on importing its compiler
 def test_compiled_pictures_have_the_same_vectors(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture

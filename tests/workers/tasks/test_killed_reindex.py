@@ -42,5 +42,9 @@ async def test_the_next_worker_switches_to_what_both_have_encoded(
             result = msgspec.convert(view.result, ReindexResult)
             assert (result.switched, result.count) == (True, COUNT)
             after = await answer(queue, everything)
-    ids = [[hit["id"] for hit in found["hits"]] for found in (before, while_it_runs, after)]
-    assert ids[0] == ids[1] == ids[2]
+    # What was encoded in other company differs in the last digits, so two that are equally near may change places.
+    first_scores, *others = (
+        {hit["id"]: hit["score"] for hit in found["hits"]} for found in (before, while_it_runs, after)
+    )
+    assert len(first_scores) == COUNT
+    assert all(scores == pytest.approx(first_scores, abs=1e-5) for scores in others)
