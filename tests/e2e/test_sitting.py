@@ -109,13 +109,13 @@ def test_a_sitting_by_keyboard(page: Page) -> None:
     answered(page)
     expect(page.locator(f'[data-id="{gone}"]')).to_have_count(0)
     assert not {good, bad, gone} & set(ids(page))
+    expect(page.get_by_test_id("hit").first).to_be_focused()
     refined, shared = ids(page), page.url
 
     page.keyboard.press("u")
     expect(page.get_by_test_id("examples-chip")).to_have_count(0)
     page.keyboard.press("u")
     answered(page)
-    page.keyboard.press("s")  # no picture has the focus: nothing happens
     expect(spot(page, good)).to_have_attribute("data-mark", "good")
 
     page.goto(shared)
@@ -175,9 +175,84 @@ def test_groups_are_shown_by_one_picture_hidden_whole_and_have_their_strip(page:
     strip = page.get_by_test_id("strip").get_by_role("button")
     expect(strip.nth(1)).to_be_visible()
     expect(page.locator('[data-testid="strip"] [aria-current="true"]')).to_have_count(1)
-    strip.last.click()
+    found = page.locator('[data-testid="strip"] [data-found]').get_attribute("aria-label")
+    name = page.get_by_role("heading", level=2)
+    where = strip.last.bounding_box()
+    strip.nth(1).click()
+    expect(strip.nth(1)).to_have_attribute("aria-current", "true")
+    assert name.inner_text() != (found or "").removesuffix(", the one found")
+    assert strip.last.bounding_box() == where, "the strip stays while one looks along it"
+    expect(page.get_by_test_id("payload")).not_to_contain_text("similarity")
+    page.keyboard.press(",")
+    expect(name).to_have_text((strip.first.get_attribute("aria-label") or "").removesuffix(", the one found"))
+    page.keyboard.press("g")
+    expect(page.get_by_test_id("last-step")).to_contain_text("marked as good")
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_test_id("payload")).to_contain_text("similarity")
+    expect(page.locator('[data-testid="strip"] [aria-current="true"][data-found]')).to_have_count(1)
+    page.keyboard.press("." if strip.first.get_attribute("aria-current") == "true" else ",")
+    expect(page.get_by_test_id("payload")).not_to_contain_text("similarity")
+    page.keyboard.press("s")
     expect(page.get_by_test_id("similar-chip")).to_be_visible()
     answered(page)
+    expect(page.get_by_test_id("viewer")).to_have_count(0)
+    expect(page.get_by_test_id("hit").first).to_be_focused()
+
+
+def test_the_keyboard_goes_on_where_the_next_pictures_are(page: Page) -> None:
+    go(page, "/?q=cat")
+    page.keyboard.press("ArrowDown")
+    expect(page.get_by_test_id("hit").first).to_be_focused()
+    page.keyboard.press("n")
+    expect(page.get_by_test_id("hit").nth(48)).to_be_focused()
+    expect(page.get_by_test_id("hit").nth(48)).to_be_in_viewport(ratio=1)
+    page.keyboard.press("End")
+    page.keyboard.press("ArrowDown")  # past the last row there is more
+    expect(page.get_by_test_id("hit").nth(96)).to_be_focused()
+    page.keyboard.press("s")
+    answered(page)
+    expect(page.get_by_test_id("hit").first).to_be_focused()
+    expect(page.get_by_test_id("hit").first).to_be_in_viewport(ratio=1)
+    page.keyboard.press("/")
+    page.keyboard.type("dog")
+    answered(page)
+    expect(page.get_by_test_id("query")).to_be_focused()
+
+
+def test_similar_ones_and_hiding_a_group_are_one_click(page: Page, albums: str) -> None:
+    go(page, f"/?q=cat&c={albums}")
+    first = page.locator("li.spot").first
+    first.hover()
+    first.get_by_test_id("tile-hide-group").click()
+    expect(page.locator('[data-mark="hidden"]')).to_have_count(PER_ALBUM)
+    page.get_by_test_id("history").click()
+    page.get_by_test_id("forget-hidden").click()
+    page.keyboard.press("Escape")
+    expect(page.locator('[data-mark="hidden"]')).to_have_count(0)
+    first.hover()
+    first.get_by_test_id("tile-similar").click()
+    expect(page.get_by_test_id("similar-chip")).to_be_visible()
+
+
+def test_values_of_one_field_are_alternatives_with_their_own_counts(page: Page, albums: str) -> None:
+    go(page, f"/?q=cat&c={albums}&f=album:%22album-1%22")
+    values = page.get_by_role("group", name="album", exact=True).get_by_test_id("facet-value")
+    expect(values).to_have_count(ALBUMS)
+    assert values.all_inner_texts() == [f"album-{n} {PER_ALBUM}" for n in range(ALBUMS)]
+    values.nth(2).click()
+    expect(page.get_by_test_id("hit")).to_have_count(2 * PER_ALBUM)
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_all_keys_are_told_by_one(browser: Browser, demo_stack: RunningStack, *, dark: bool) -> None:
+    with new_page(browser, demo_stack.url, dark=dark) as page:
+        go(page, "/?q=cat")
+        page.get_by_test_id("hit").first.focus()
+        page.keyboard.press("?")
+        expect(page.get_by_test_id("keys-dialog")).to_contain_text("pictures like it")
+        sound(page)
+        page.keyboard.press("Escape")
+        expect(page.get_by_test_id("hit").first).to_be_focused()
 
 
 LOOKS: dict[str, dict[str, Any]] = {"light": {}, "dark": {"dark": True}, "phone": {"width": 390}}

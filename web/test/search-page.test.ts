@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 
+import type { Later } from "../src/search/address.ts";
 import { NOWHERE, readPlace, writePlace } from "../src/search/address.ts";
 import { filterOf } from "../src/search/facets.tsx";
 import { likelyOf } from "../src/search/grid.tsx";
@@ -33,10 +34,20 @@ test.each([
   { text: "100 % & more?", item: null, collection: null },
   { text: "", item: 9007199254740991, collection: "my_photos-2" },
   { text: "red", item: 0, collection: null },
+  { text: "cat", then: [{ text: "apple", withinS: 30 }, { text: "guitar", withinS: 5 }, { text: "bus", withinS: 30 }] },
+  { text: "cat", then: [{ text: "apple", withinS: 30 }] },
   { good: [1, 2], bad: [3], grouped: true, where: [["album", "a:b, c"], ["year", 1999], ["open", true]] as const },
 ])("a place survives its address: %o", (part) => {
   const place = { ...NOWHERE, ...part };
   expect(readPlace(writePlace(place))).toEqual(place);
+});
+
+test("steps without words are neither asked for nor told, and three are the most", () => {
+  const later = (text: string): Later => ({ text, withinS: 9 });
+  const place = { ...NOWHERE, text: "a", then: [later(" "), later(" b ")] };
+  expect(writePlace(place)).toBe("?q=a&then=b&within=9");
+  expect(requestOf({ ...place, collection: "c", image: null, groupBy: "video" })?.then).toEqual([{ query: { text: "b" }, within_s: 9 }]);
+  expect(readPlace("?q=a&then=b&then=c&then=d&then=e").then.map(({ text }) => text)).toEqual(["b", "c", "d"]);
 });
 
 test("a filter in the address that is none is passed over", () => {
@@ -69,7 +80,7 @@ test("a hidden group hides its pictures, and both are left out with what was see
   expect(markOf(held, 2, "v2")).toBeNull();
   expect(excluded(held)).toEqual({ ids: [5, 1], groups: ["v1"] });
   expect(excluded(NOTHING)).toEqual({});
-  expect(groupOf({ id: 1, score: 1, payload: { v: "v1" } }, "v")).toBe("v1");
+  expect(groupOf({ id: 1, payload: { v: "v1" } }, "v")).toBe("v1");
 });
 
 test("what is seen is what is neither marked nor seen already", () => {
@@ -82,6 +93,7 @@ test("what is seen is what is neither marked nor seen already", () => {
 test.each([
   { text: "a happy cat", good: [1], bad: [2], grouped: true, where: [["album", "a"], ["album", "b"], ["year", 1999]] as const },
   { item: 7 },
+  { text: "a", then: [{ text: "b", withinS: 30 }, { text: "c", withinS: 4 }] },
 ])("a query of the past leads to the place that asked it: %o", (part) => {
   const place = { ...NOWHERE, collection: "pictograms", ...part };
   const request = requestOf({ ...place, image: null, groupBy: place.grouped ? "album" : null });

@@ -6,6 +6,8 @@ import type { Where } from "./marks.ts";
 export interface Place {
   text: string;
   item: number | null;
+  /** One of the searcher's own pictures, by the name that this browser keeps it under. */
+  pic: string | null;
   collection: string | null;
   /** Examples, and counterexamples, of what is looked for. */
   good: readonly number[];
@@ -13,14 +15,22 @@ export interface Place {
   where: Where;
   /** One picture of each group. */
   grouped: boolean;
-  /** What comes after it in the same group, in words, and within how many seconds. */
-  then: string;
+  /** What comes after it in the same group, one after the other. */
+  then: readonly Later[];
+}
+
+/** A further step: in words, and within how many seconds; without words it asks for nothing. */
+export interface Later {
+  text: string;
   withinS: number;
 }
 
-export const NOWHERE: Place = { text: "", item: null, collection: null, good: [], bad: [], where: [], grouped: false, then: "", withinS: 30 };
+export const NOWHERE: Place = { text: "", item: null, pic: null, collection: null, good: [], bad: [], where: [], grouped: false, then: [] };
 
 export const MAX_TEXT = 1_000;
+/** As the API has them. */
+export const MAX_LATER = 3;
+export const WITHIN_S = 30;
 export const MAX_WITHIN_S = 86_400;
 /** So many examples fit an address. */
 const MOST_IDS = 100;
@@ -31,37 +41,56 @@ export function readPlace(search: string): Place {
   return {
     text: (given.get("q") ?? "").slice(0, MAX_TEXT),
     item: idsIn(given.get("item"))[0] ?? null,
+    pic: /^[\w-]{1,64}$/.exec(given.get("pic") ?? "")?.[0] ?? null,
     collection: given.get("c"),
     good: idsIn(given.get("like")),
     bad: idsIn(given.get("unlike")),
     where: given.getAll("f").slice(0, MOST_VALUES).flatMap(pairIn),
     grouped: given.has("groups"),
-    then: (given.get("then") ?? "").slice(0, MAX_TEXT),
-    withinS: secondsIn(given.get("within")),
+    then: laterIn(given.getAll("then"), given.getAll("within")),
   };
 }
 
 /** Relative, so that it works under any path. */
-export function writePlace({ text, item, collection, good, bad, where, grouped, then, withinS }: Place): string {
+export function writePlace({ text, item, pic, collection, good, bad, where, grouped, then }: Place): string {
   const pairs: [string, string][] = [
     ["q", text.trim()],
     ["item", item === null ? "" : String(item)],
+    ["pic", pic ?? ""],
     ["like", good.slice(-MOST_IDS).join(",")],
     ["unlike", bad.slice(-MOST_IDS).join(",")],
     ...where.map(([field, value]): [string, string] => ["f", `${field}:${JSON.stringify(value)}`]),
     ["groups", grouped ? "1" : ""],
-    ["then", then.trim()],
-    ["within", then.trim() === "" || withinS === NOWHERE.withinS ? "" : String(withinS)],
+    ...pairsOf(said(then)),
     ["c", collection ?? ""],
   ];
   const search = new URLSearchParams(pairs.filter(([, value]) => value !== ""));
   return search.size === 0 ? "./" : `?${search.toString()}`;
 }
 
+/** Those with words. */
+export function said(then: readonly Later[]): Later[] {
+  return then.map((one) => ({ ...one, text: one.text.trim() })).filter(({ text }) => text !== "");
+}
+
+function laterIn(texts: readonly string[], within: readonly string[]): Later[] {
+  const steps = texts.map((text, place) => ({ text: text.slice(0, MAX_TEXT), withinS: secondsIn(within[place] ?? null) }));
+  return said(steps).slice(0, MAX_LATER);
+}
+
+/** Seconds belong to steps by their order: all are told, or none. */
+function pairsOf(steps: readonly Later[]): [string, string][] {
+  const usual = steps.every(({ withinS }) => withinS === WITHIN_S);
+  return [
+    ...steps.map(({ text }): [string, string] => ["then", text]),
+    ...(usual ? [] : steps.map(({ withinS }): [string, string] => ["within", String(withinS)])),
+  ];
+}
+
 /** A day at most, as the API has it. */
 export function secondsIn(text: string | null): number {
   const seconds = Number(text ?? NaN);
-  return seconds > 0 && seconds <= MAX_WITHIN_S ? seconds : NOWHERE.withinS;
+  return seconds > 0 && seconds <= MAX_WITHIN_S ? seconds : WITHIN_S;
 }
 
 function idsIn(text: string | null): number[] {

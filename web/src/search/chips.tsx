@@ -3,16 +3,16 @@
 import type { VNode } from "preact";
 import { useContext, useEffect, useState } from "preact/hooks";
 
-import type { Hit } from "../client/contract.ts";
 import { nameOf } from "../ui/format.ts";
 import { Icon } from "../ui/icons.tsx";
 import { Media, Picture } from "../ui/picture.tsx";
+import type { Pictured } from "./marks.ts";
 
 export interface ItemChipProps {
   collection: string;
   id: number;
-  /** Its hit, where the page has seen one. */
-  known: Hit | null;
+  /** What is known of it, where the page has seen one. */
+  known: Pictured | null;
   onRemove: () => void;
 }
 
@@ -59,7 +59,7 @@ function Remove({ label, onRemove }: { label: string; onRemove: () => void }): V
 }
 
 /** A shared address has the id alone; the name comes after it. */
-function useName(collection: string, id: number, known: Hit | null): string {
+function useName(collection: string, id: number, known: Pictured | null): string {
   const { http } = useContext(Media);
   const [name, setName] = useState(nameOf(id, known?.payload, known?.source));
   useEffect(() => {

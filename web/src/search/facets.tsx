@@ -3,7 +3,7 @@
 import type { VNode } from "preact";
 import { useContext, useEffect, useState } from "preact/hooks";
 
-import type { Collection, Facet, Filter, Problem, Scalar } from "../client/contract.ts";
+import type { Collection, Facet, FacetsRequest, Filter, Problem, Scalar } from "../client/contract.ts";
 import { problemOf } from "../client/problem.ts";
 import { count, plain } from "../ui/format.ts";
 import { Failure } from "../ui/notice.tsx";
@@ -22,10 +22,12 @@ const MOST_FIELDS = 6;
 const MOST_VALUES = 12;
 const COUNTED = new Set(["keyword", "bool", "integer"]);
 
-export function Facets({ collection, where, onValue, onNone }: FacetsProps): VNode {
+export function Facets({ collection, where, onValue, onNone }: FacetsProps): VNode | null {
   const fields = fieldsOf(collection);
   const [all, problem] = useFacets(collection.name, fields, []);
   const [left] = useFacets(collection.name, fields, where);
+  // It comes as large as it stays.
+  if (all === null && problem === null && fields.length > 0) return null;
   return (
     <section class="facets" aria-label="Filters" data-testid="facets">
       {problem !== null && <Failure problem={problem} />}
@@ -107,8 +109,7 @@ function useFacets(collection: string, fields: readonly string[], where: Where):
     const gone = new AbortController();
     const [names, pairs] = JSON.parse(asked) as [string[], Where];
     if (names.length === 0) return undefined;
-    const filter = filterOf(pairs);
-    http.facets(collection, { fields: names, limit: 100, ...(filter && { filter }) }, gone.signal).then(
+    counted((request) => http.facets(collection, request, gone.signal), names, pairs).then(
       (facets) => {
         setFound(facets);
         setProblem(null);
@@ -120,6 +121,20 @@ function useFacets(collection: string, fields: readonly string[], where: Where):
     return () => gone.abort();
   }, [http, collection, asked]);
   return [found, problem];
+}
+
+/** Values of one field are alternatives: each is counted as if nothing of its own field were chosen. */
+async function counted(ask: (request: FacetsRequest) => Promise<Facet[]>, fields: readonly string[], where: Where): Promise<Facet[]> {
+  const chosen = fields.filter((field) => valuesOf(where, field).length > 0);
+  const others = fields.filter((field) => !chosen.includes(field));
+  const asks = [...(others.length > 0 ? [others] : []), ...chosen.map((field) => [field])];
+  const found = await Promise.all(
+    asks.map((names) => {
+      const filter = filterOf(where.filter(([field]) => !names.includes(field)));
+      return ask({ fields: names, limit: 100, ...(filter && { filter }) });
+    }),
+  );
+  return found.flat();
 }
 
 /** One of the chosen values of each field. */

@@ -32,7 +32,7 @@ export interface Findings {
 
 /** The part of the live client that finding needs. */
 export interface Searcher {
-  search: (search: Search, options: { slot: string }) => Promise<SearchResult>;
+  search: (search: Search, options: { slot: string; onFrame: (frame: { job: string }) => void }) => Promise<SearchResult>;
 }
 
 export const PAGE = 48;
@@ -56,6 +56,8 @@ export class Finder {
   readonly #slot: string;
   /** What is left out beside what is shown; asked for at each search, since it changes without one. */
   excluding: () => Exclude = () => ({});
+  /** Told which job a search is, more than once. */
+  known: (job: string, request: Request) => void = () => undefined;
   readonly #listeners = new Set<(findings: Findings) => void>();
   #findings = NOTHING;
   #turn = 0;
@@ -113,7 +115,7 @@ export class Finder {
     this.#turn += 1;
     const turn = this.#turn;
     try {
-      const result = await this.#live.search(search, { slot: this.#slot });
+      const result = await this.#live.search(search, { slot: this.#slot, onFrame: ({ job }) => this.known(job, request) });
       if (turn === this.#turn) this.#show(withPage(request, shown, this.#sequencesOf(shown), result));
     } catch (error) {
       // A newer search has the floor: whatever became of this one is no longer of interest.

@@ -3,15 +3,17 @@
 import type { VNode } from "preact";
 import { useState } from "preact/hooks";
 
-import type { Collection, Hit } from "../client/contract.ts";
+import type { Collection } from "../client/contract.ts";
+import { said } from "./address.ts";
 import { Facets } from "./facets.tsx";
 import type { Finder, Findings } from "./finder.ts";
 import type { Marked } from "./grid.tsx";
-import type { Where } from "./marks.ts";
+import { enterGrid, useOnwards } from "./grid-focus.ts";
+import type { Pictured, Where } from "./marks.ts";
 import { groupOf, markOf, toggledValue } from "./marks.ts";
 import { Results } from "./results.tsx";
 import { otherIn } from "./team.tsx";
-import { Keys, Toolbar } from "./toolbar.tsx";
+import { Toolbar } from "./toolbar.tsx";
 import { useKeys } from "./use-keys.ts";
 import type { Travel } from "./use-place.ts";
 import type { Sitting } from "./use-sitting.ts";
@@ -26,7 +28,7 @@ export interface FoundProps {
     facts: Collection | null;
     travel: Travel;
   };
-  onSimilar: (hit: Hit) => void;
+  onSimilar: (hit: Pictured) => void;
   onAbove: () => void;
 }
 
@@ -42,9 +44,9 @@ export function Found({ state, onSimilar, onAbove }: FoundProps): VNode {
   });
   const onFilter = (): void => setFiltering(!filtering);
   const onGroups = (): void => (field === null ? undefined : go({ grouped: !place.grouped }));
-  const more = (): void => void finder.more();
+  const more = useOnwards(findings.hits.length, () => void finder.more());
   const onSaw = (): void => sitting.saw(findings.hits);
-  useKeys({ n: more, r: sitting.refine, e: onSaw, f: onFilter, o: onGroups });
+  useKeys({ n: more, r: sitting.refine, e: onSaw, f: onFilter, o: onGroups, ArrowDown: enterGrid });
   return (
     <>
       <Toolbar
@@ -52,6 +54,7 @@ export function Found({ state, onSimilar, onAbove }: FoundProps): VNode {
         filtering={filtering}
         filters={place.where.length}
         grouped={place.grouped}
+        inSequences={said(place.then).length > 0}
         groupField={field}
         onFilter={onFilter}
         onGroups={onGroups}
@@ -59,14 +62,14 @@ export function Found({ state, onSimilar, onAbove }: FoundProps): VNode {
       />
       {filtering && facts !== null && <Filtering facts={facts} travel={travel} sitting={sitting} />}
       <Results findings={findings} marked={marked} onOpen={setOpened} onAbove={onAbove} onMore={more} onRetry={() => void finder.retry()} />
-      {findings.hits.length > 0 && <Keys />}
       <Opened findings={findings} opened={opened} grouped={field !== null} marked={marked} onOpen={setOpened} />
     </>
   );
 }
 
-function useMarked({ kept: { held, view }, mark, hideGroup }: Sitting, field: string | null, similar: (hit: Hit) => void): Marked {
+function useMarked({ kept: { held, view }, mark, hideGroup }: Sitting, field: string | null, similar: (hit: Pictured) => void): Marked {
   return {
+    grouped: field !== null,
     of: (hit) => markOf(held, hit.id, groupOf(hit, field)),
     seen: (hit) => held.seen.has(hit.id),
     by: ({ by }) => otherIn(view, by),
@@ -77,8 +80,8 @@ function useMarked({ kept: { held, view }, mark, hideGroup }: Sitting, field: st
 }
 
 function Filtering({ facts, travel: { place, go }, sitting }: { facts: Collection; travel: Travel; sitting: Sitting }): VNode {
-  const filter = (where: Where, said: string): void => {
-    sitting.note(said);
+  const filter = (where: Where, words: string): void => {
+    sitting.note(words);
     go({ where });
   };
   return (

@@ -2,15 +2,16 @@
 
 import type { VNode } from "preact";
 import { Fragment } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useRef, useState } from "preact/hooks";
 
 import type { Group, Hit, Payload } from "../client/contract.ts";
 import { nameOf, score } from "../ui/format.ts";
 import type { IconName } from "../ui/icons.tsx";
 import { Icon } from "../ui/icons.tsx";
 import { Picture } from "../ui/picture.tsx";
+import { GRID_ID, tilesIn, useFocusKept } from "./grid-focus.ts";
 import { ABOVE, step } from "./grid-keys.ts";
-import type { Mark, Told } from "./marks.ts";
+import type { Mark, Pictured, Told } from "./marks.ts";
 import { clock, momentOf } from "./moment.ts";
 import { Sequence } from "./sequence.tsx";
 import { isPlain } from "./use-keys.ts";
@@ -25,21 +26,25 @@ export interface GridProps {
   marked: Marked;
   onOpen: (index: number) => void;
   onAbove: () => void;
+  /** Past the last row. */
+  onMore: () => void;
 }
 
 /** What is said of pictures, and how to say it. */
 export interface Marked {
-  of: (hit: Hit) => Told | null;
-  seen: (hit: Hit) => boolean;
+  /** Whether pictures of this collection stand in groups. */
+  grouped: boolean;
+  of: (hit: Pictured) => Told | null;
+  seen: (hit: Pictured) => boolean;
   /** Another member of the team whose mark it is. */
   by: (told: Told) => string | null;
-  mark: (mark: Mark, hit: Hit) => void;
-  hideGroup: (hit: Hit) => void;
-  similar: (hit: Hit) => void;
+  mark: (mark: Mark, hit: Pictured) => void;
+  hideGroup: (hit: Pictured) => void;
+  similar: (hit: Pictured) => void;
 }
 
 /** One key each, for the picture that has the focus. */
-export function keysOf({ mark, hideGroup, similar }: Marked, hit: Hit): Readonly<Record<string, () => void>> {
+export function keysOf({ mark, hideGroup, similar }: Marked, hit: Pictured): Readonly<Record<string, () => void>> {
   return {
     g: () => mark("good", hit),
     b: () => mark("bad", hit),
@@ -49,14 +54,11 @@ export function keysOf({ mark, hideGroup, similar }: Marked, hit: Hit): Readonly
   };
 }
 
-export const GRID_ID = "hits";
-
-export function Grid({ collection, hits, line, sequences, stale, marked, onOpen, onAbove }: GridProps): VNode {
+export function Grid({ collection, hits, line, sequences, stale, marked, onOpen, onAbove, onMore }: GridProps): VNode {
   const list = useRef<HTMLUListElement>(null);
   const [current, setCurrent] = useState(0);
-  const first = hits[0]?.id;
   const likely = likelyOf(hits, line);
-  useEffect(() => setCurrent(0), [first]);
+  useFocusKept(list, hits, () => setCurrent(0));
   const keys = (event: KeyboardEvent): void => {
     const hit = hits[current];
     const act = hit && isPlain(event) ? keysOf(marked, hit)[event.key] : undefined;
@@ -64,13 +66,13 @@ export function Grid({ collection, hits, line, sequences, stale, marked, onOpen,
       event.preventDefault();
       return act();
     }
-    const tiles = tilesIn(list.current);
+    const tiles = tilesIn();
     const next = step(
       event.key,
       current,
       tiles.map((tile) => tile.getBoundingClientRect()),
     );
-    if (next === null) return;
+    if (next === null) return event.key === "ArrowDown" ? onMore() : undefined;
     event.preventDefault();
     if (next === ABOVE) return onAbove();
     setCurrent(next);
@@ -91,7 +93,7 @@ export function Grid({ collection, hits, line, sequences, stale, marked, onOpen,
   return (
     // The list only hears the arrow keys of the buttons inside it.
     // eslint-disable-next-line jsx-a11y/no-noninteractive-element-interactions
-    <ul ref={list} id={GRID_ID} role="list" class={stale ? `${kind} stale` : kind} onKeyDown={keys} data-testid="grid">
+    <ul ref={list} id={GRID_ID} role="list" data-steps={sequences[0]?.hits.length} class={stale ? `${kind} stale` : kind} onKeyDown={keys} data-testid="grid">
       {sequences.length > 0
         ? sequences.map((one) => <Sequence key={one.group} sequence={one} tile={(hit) => tile(hit, hits.findIndex(({ id }) => id === hit.id))} />)
         : hits.map((hit, index) => (
@@ -155,6 +157,7 @@ function Tile({ collection, hit, marked, reachable, onFocus, onOpen }: TileProps
         </span>
       </button>
       <MarkButtons hit={hit} name={name} mark={told?.mark ?? null} onMark={marked.mark} />
+      <TileActs hit={hit} name={name} marked={marked} />
     </li>
   );
 }
@@ -177,14 +180,30 @@ function Said({ told, seen, by }: { told: Told | null; seen: boolean; by: string
   );
 }
 
-const BUTTONS: readonly (readonly [Mark, IconName, string])[] = [
-  ["good", "good", "Good example"],
-  ["bad", "bad", "Bad example"],
-  ["hidden", "hide", "Hide"],
+const BUTTONS: readonly (readonly [Mark, IconName, string, string])[] = [
+  ["good", "good", "Good example", "g"],
+  ["bad", "bad", "Bad example", "b"],
+  ["hidden", "hide", "Hide", "x"],
 ];
 
+/** For the mouse; keys do the same, and where one taps there is no room: there the opened picture has them. */
+function TileActs({ hit, name, marked }: { hit: Hit; name: string; marked: Marked }): VNode {
+  return (
+    <span class="marks tile-acts">
+      <button type="button" class="round mark" tabIndex={-1} aria-label={`Similar to ${name}`} title="Similar: s" onClick={() => marked.similar(hit)} data-testid="tile-similar">
+        <Icon name="similar" />
+      </button>
+      {marked.grouped && (
+        <button type="button" class="round mark" tabIndex={-1} aria-label={`Hide the group of ${name}`} title="Hide its group: v" onClick={() => marked.hideGroup(hit)} data-testid="tile-hide-group">
+          <Icon name="group" />
+        </button>
+      )}
+    </span>
+  );
+}
+
 interface MarkButtonsProps {
-  hit: Hit;
+  hit: Pictured;
   name: string;
   mark: Mark | null;
   /** Whether tabbing stops there; in a grid, keys do the same. */
@@ -195,7 +214,7 @@ interface MarkButtonsProps {
 export function MarkButtons({ hit, name, mark, reachable = false, onMark }: MarkButtonsProps): VNode {
   return (
     <span class="marks">
-      {BUTTONS.map(([its, icon, label]) => (
+      {BUTTONS.map(([its, icon, label, key]) => (
         <button
           key={its}
           type="button"
@@ -203,7 +222,7 @@ export function MarkButtons({ hit, name, mark, reachable = false, onMark }: Mark
           tabIndex={reachable ? 0 : -1}
           aria-pressed={mark === its}
           aria-label={`${label}: ${name}`}
-          title={label}
+          title={`${label}: ${key}`}
           onClick={() => onMark(its, hit)}
           data-testid={`mark-${its}`}
         >
@@ -212,12 +231,4 @@ export function MarkButtons({ hit, name, mark, reachable = false, onMark }: Mark
       ))}
     </span>
   );
-}
-
-function tilesIn(list: HTMLElement | null): HTMLButtonElement[] {
-  return [...(list?.querySelectorAll<HTMLButtonElement>("button.tile") ?? [])];
-}
-
-export function enterGrid(): void {
-  document.querySelector<HTMLButtonElement>(`#${GRID_ID} button.tile[tabindex="0"]`)?.focus();
 }

@@ -3,6 +3,9 @@
 import type { Exclude as LeftOut, Hit, Scalar } from "../client/contract.ts";
 import type { By, Change, GroupKey, Held, SetName } from "./held.ts";
 
+/** What marks are of: a hit, or an item that stands beside one. */
+export type Pictured = Omit<Hit, "score">;
+
 export type Mark = "good" | "bad" | "hidden";
 
 const MARKS: readonly (readonly [Mark, "positive" | "negative" | "exclude"])[] = [
@@ -47,7 +50,7 @@ export function markOf(held: Held, id: number, group: GroupKey | null = null): T
 }
 
 /** The group that a hit belongs to, where its collection has a field for that. */
-export function groupOf({ payload }: Hit, field: string | null): GroupKey | null {
+export function groupOf({ payload }: Pictured, field: string | null): GroupKey | null {
   const value = field === null ? undefined : payload?.[field];
   return typeof value === "string" || typeof value === "number" ? value : null;
 }

@@ -1,9 +1,9 @@
 /** The search page, put together. */
 
 import type { VNode } from "preact";
-import { useCallback, useEffect, useMemo, useState } from "preact/hooks";
+import { useEffect, useMemo, useState } from "preact/hooks";
 
-import type { Collection, Hit, Problem } from "../client/contract.ts";
+import type { Collection, Problem } from "../client/contract.ts";
 import { HttpClient } from "../client/http.ts";
 import type { LiveClient } from "../client/live.ts";
 import type { Access } from "../ui/access.ts";
@@ -16,15 +16,18 @@ import { nameOf } from "../ui/format.ts";
 import { Failure } from "../ui/notice.tsx";
 import { Media } from "../ui/picture.tsx";
 import type { Place } from "./address.ts";
+import { said } from "./address.ts";
 import { ExamplesChip, ItemChip, PictureChip } from "./chips.tsx";
 import { CollectionChooser } from "./collection-chooser.tsx";
 import type { Finder, Findings } from "./finder.ts";
 import { Found } from "./found.tsx";
-import { enterGrid } from "./grid.tsx";
+import { enterGrid } from "./grid-focus.ts";
+import { forgetPictures } from "./kept-pictures.ts";
+import type { Pictured } from "./marks.ts";
 import { SearchBox } from "./search-box.tsx";
 import { SittingBar } from "./sitting-bar.tsx";
 import { NoCollections, Start } from "./start.tsx";
-import { hasTimes, ThenLine } from "./then-line.tsx";
+import { hasTimes, ThenLines } from "./then-line.tsx";
 import type { Collections } from "./use-collections.ts";
 import { choose, useCollections } from "./use-collections.ts";
 import type { Asked } from "./use-finder.ts";
@@ -47,7 +50,7 @@ export function SearchPage(): VNode {
   const live = useLive(access);
   return (
     <Media.Provider value={useMemo(() => ({ http, key: access.key }), [access.key])}>
-      <Header page="search" onForgetKey={access.key === null ? undefined : access.forget} />
+      <Header page="search" onForgetKey={access.key === null ? undefined : () => void forgetPictures().then(access.forget)} />
       <ConnectionNote live={live} />
       <SearchMain key={access.round} access={access} live={live} />
       {access.asking && <KeyDialog wrong={access.wrong} onKey={access.accept} onClose={access.dismiss} />}
@@ -58,17 +61,14 @@ export function SearchPage(): VNode {
 function SearchMain({ access, live }: { access: Access; live: LiveClient }): VNode {
   const state = useSearch(access, live);
   const { collections, travel, own, collection, facts, findings, problem, sitting } = state;
-  const [known, setKnown] = useState<Hit | null>(null);
+  const [known, setKnown] = useState<Pictured | null>(null);
   const idle = findings.phase === "idle";
-  const similar = (hit: Hit): void => {
+  const similar = (hit: Pictured): void => {
     sitting.note(`similar to ${nameOf(hit.id, hit.payload, hit.source)}`);
-    own.remove();
     setKnown(hit);
-    travel.go({ text: "", item: hit.id, good: [], bad: [], then: "" });
-    scrollTo({ top: 0 });
-    focusBox();
+    travel.go({ text: "", item: hit.id, pic: null, good: [], bad: [], then: [] });
   };
-  const onChoose = (name: string): void => travel.go({ collection: name, item: null, good: [], bad: [], where: [], grouped: false, then: "" });
+  const onChoose = (name: string): void => travel.go({ collection: name, item: null, good: [], bad: [], where: [], grouped: false, then: [] });
   return (
     <main class={idle ? "search idle" : "search"}>
       <h1 class={idle ? "" : "hidden"}>Find pictures by what they show</h1>
@@ -78,10 +78,29 @@ function SearchMain({ access, live }: { access: Access; live: LiveClient }): VNo
       </div>
       <Then travel={travel} facts={facts} />
       <SittingBar sitting={sitting} travel={travel} />
-      {problem !== null && <Failure problem={problem} onRetry={collections.reload} />}
-      {idle && problem === null && <Before collections={collections} chosen={collection} travel={travel} />}
+      <Aside state={state} idle={idle} />
+      {idle && (problem ?? own.problem) === null && <Before collections={collections} chosen={collection} travel={travel} />}
       {!idle && <Found state={state} onSimilar={similar} onAbove={focusBox} />}
     </main>
+  );
+}
+
+/** What is wrong with what was given to the page, and where a file that is held over it will go. */
+function Aside({ state: { collections, own, problem }, idle }: { state: SearchState; idle: boolean }): VNode {
+  return (
+    <>
+      {problem !== null && <Failure problem={problem} onRetry={collections.reload} />}
+      {own.problem !== null && (
+        <div class={idle ? "" : "beside-results"}>
+          <Failure problem={own.problem} />
+        </div>
+      )}
+      {own.dragged && (
+        <div class="drop-here" data-testid="drop-here">
+          <p>Drop the picture to search by it</p>
+        </div>
+      )}
+    </>
   );
 }
 
@@ -102,26 +121,26 @@ interface SearchState {
 function useSearch(access: Access, live: LiveClient): SearchState {
   const collections = useCollections(http, access.round);
   const travel = usePlace();
-  const { place, go } = travel;
-  const own = useOwnPicture(useCallback(() => go({ text: "", item: null, good: [], bad: [] }), [go]));
+  const { place } = travel;
+  const own = useOwnPicture(travel);
   const collection = choose(collections.list, place.collection);
   const facts = collections.list?.find(({ name }) => name === collection) ?? null;
   const sitting = useSitting(useKept(http, live, collection), travel);
   const asked = { ...place, collection, groupBy: groupBy(place, facts), image: own.picture?.base64 ?? null };
-  const early = isEarly(asked, collections, place.grouped);
+  const early = own.waits || isEarly(asked, collections, place.grouped);
   const [finder, found] = useFinder(live, early ? { ...asked, collection: null } : asked, sitting.kept.unsaved);
   useAsked(collections.problem, found.problem, access);
   const findings = early ? { ...found, phase: "loading" as const } : found;
-  return { collections, travel, own, collection, facts, sitting, finder, findings, problem: own.problem ?? collections.problem };
+  return { collections, travel, own, collection, facts, sitting, finder, findings, problem: collections.problem };
 }
 
 /** A sequence is one of a group's items. */
 const groupBy = ({ grouped, then }: Place, facts: Collection | null): string | null =>
-  (grouped || then.trim() !== "") && facts !== null ? facts.group_field : null;
+  (grouped || said(then).length > 0) && facts !== null ? facts.group_field : null;
 
 /** A shared address is a search from the first moment, even while the collections are still being asked for. */
 function isEarly(asked: Asked, { list, problem }: Collections, grouped: boolean): boolean {
-  const waits = asked.collection === null || grouped || asked.then.trim() !== "";
+  const waits = asked.collection === null || grouped || said(asked.then).length > 0;
   return waits && list === null && problem === null && queryOf(asked) !== null;
 }
 
@@ -136,7 +155,7 @@ const isBusy = ({ phase }: Findings): boolean => phase === "loading" || phase ==
 interface AskProps {
   travel: Travel;
   own: OwnPicture;
-  known: Hit | null;
+  known: Pictured | null;
   collection: string | null;
   busy: boolean;
 }
@@ -158,7 +177,7 @@ function Ask({ travel: { place, drift, go, settle }, own, known, collection, bus
       onDown={enterGrid}
       onPicture={own.take}
     >
-      {own.picture !== null && <PictureChip {...own.picture} onRemove={own.remove} />}
+      {own.picture !== null && <PictureChip {...own.picture} onRemove={() => go({ pic: null })} />}
       {examples > 0 && (
         <ExamplesChip good={place.good.length} bad={place.bad.length} onRemove={() => go({ good: [], bad: [] })} />
       )}
@@ -173,11 +192,9 @@ function Ask({ travel: { place, drift, go, settle }, own, known, collection, bus
 function Then({ travel: { place, drift, settle }, facts }: { travel: Travel; facts: Collection | null }): VNode | null {
   if (facts === null || !hasTimes(facts)) return null;
   return (
-    <ThenLine
-      text={place.then}
-      withinS={place.withinS}
-      onType={(then) => drift({ then })}
-      onWithin={(withinS) => drift({ withinS })}
+    <ThenLines
+      steps={place.then}
+      onSteps={(then) => drift({ then })}
       onLeave={settle}
       onDown={enterGrid}
     />

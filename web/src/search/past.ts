@@ -2,19 +2,19 @@
 
 import type { Condition, Filter, PastSearch, Query, Scalar, Search, Then } from "../client/contract.ts";
 import { plural } from "../ui/format.ts";
-import type { Place } from "./address.ts";
-import { NOWHERE } from "./address.ts";
+import type { Later, Place } from "./address.ts";
+import { NOWHERE, said, WITHIN_S } from "./address.ts";
 import type { Where } from "./marks.ts";
 
 /** As much of it as an address holds: not a picture, nor a filter that the page would not make. */
 export function placeOf({ collection, search }: PastSearch): Place {
   const { query = {}, filter, then = [], group_by: groupBy } = (search ?? {}) as Partial<Search>;
   const grouped = typeof groupBy === "string" && then.length === 0;
-  return { ...NOWHERE, ...ofQuery(query), ...ofThen(then), collection, where: whereOf(filter), grouped };
+  return { ...NOWHERE, ...ofQuery(query), then: laterOf(then), collection, where: whereOf(filter), grouped };
 }
 
-function ofThen([first]: readonly Then[]): Partial<Place> {
-  return first === undefined ? {} : { then: first.query.text ?? "", withinS: first.within_s ?? NOWHERE.withinS };
+function laterOf(then: readonly Then[]): Later[] {
+  return then.map(({ query, within_s: withinS }) => ({ text: query.text ?? "", withinS: withinS ?? WITHIN_S }));
 }
 
 /** What is not said is null, or is missing. */
@@ -39,10 +39,10 @@ export function wordsOf(one: PastSearch): string {
   const { text, item, good, bad, where, then } = placeOf(one);
   const parts = [
     text,
-    item !== null && `like picture ${item}`,
+    item !== null && "like this picture",
     one.picture && "a picture of one's own",
     good.length + bad.length > 0 && plural(good.length + bad.length, "example"),
-    then !== "" && `then ${then}`,
+    ...said(then).map(({ text: words }) => `then ${words}`),
     ...where.map(([field, value]) => `${field}: ${value}`),
   ];
   const told = parts.filter((part) => part !== false && part !== "").join(" · ");

@@ -18,11 +18,15 @@ export function pictureIn(data: DataTransfer | null): File | null {
   return [...(data?.files ?? [])].find((file) => file.type.startsWith("image/")) ?? null;
 }
 
-/** Raises ProblemError for a file that the browser cannot show either. The preview is a blob's address, to be revoked. */
-export async function readPicture(file: File): Promise<PictureQuery> {
+/** Raises ProblemError for a file that the browser cannot show either. */
+export async function readPicture(file: File): Promise<Blob> {
   const small = file.size <= AS_IT_IS_BYTES && READABLE.has(file.type);
-  const blob = small ? file : await shrink(file);
-  return { base64: base64Of(await blob.arrayBuffer()), preview: URL.createObjectURL(blob), name: file.name };
+  return small ? file : shrink(file);
+}
+
+/** The preview is a blob's address, to be revoked. */
+export async function asQuery(name: string, blob: Blob): Promise<PictureQuery> {
+  return { base64: base64Of(await blob.arrayBuffer()), preview: URL.createObjectURL(blob), name };
 }
 
 async function shrink(file: File): Promise<Blob> {

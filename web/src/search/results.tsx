@@ -33,6 +33,7 @@ export function Results({ findings, marked, onOpen, onAbove, onMore, onRetry }: 
           marked={marked}
           onOpen={onOpen}
           onAbove={onAbove}
+          onMore={onMore}
         />
       )}
       {hits.length === 0 && <InPlaceOfHits phase={phase} />}

@@ -1,13 +1,11 @@
 /** Where one says what to look for: words, a stored picture, a picture of one's own, and in which collection. */
 
 import type { ComponentChildren, VNode } from "preact";
-import { useLayoutEffect, useRef } from "preact/hooks";
 
 import { Icon } from "../ui/icons.tsx";
-import { MAX_TEXT } from "./address.ts";
 import { pictureIn } from "./picture-query.ts";
-import { isElsewhere, isPlain } from "./use-keys.ts";
-import { useTyping } from "./use-typing.ts";
+import { reach, useField } from "./use-field.ts";
+import { useKeys } from "./use-keys.ts";
 
 export interface SearchBoxProps {
   text: string;
@@ -24,19 +22,12 @@ export interface SearchBoxProps {
 
 export function SearchBox(props: SearchBoxProps): VNode {
   const { text, busy, hasParts, children, onType, onEnter, onLeave, onDown, onPicture } = props;
-  const input = useRef<HTMLInputElement>(null);
-  const [typed, setTyped, flush] = useTyping(text, onType);
-  useSlash(input);
+  const { input, typed, setTyped, flush, bound } = useField({ text, onType, onLeave, onDown });
+  useKeys({ "/": () => reach(input.current) });
   const submit = (event: Event): void => {
     event.preventDefault();
     flush();
     onEnter(typed);
-  };
-  const keys = (event: KeyboardEvent): void => {
-    if (event.key === "ArrowDown") onDown();
-    else if (event.key === "Escape" && typed !== "") setTyped("");
-    else return;
-    event.preventDefault();
   };
   const paste = (event: ClipboardEvent): void => {
     const file = pictureIn(event.clipboardData);
@@ -54,15 +45,10 @@ export function SearchBox(props: SearchBoxProps): VNode {
         type="search"
         aria-label="What to look for"
         placeholder={hasParts ? "Add words" : "Describe a picture"}
-        autocomplete="off"
         autocapitalize="off"
         enterkeyhint="search"
-        maxLength={MAX_TEXT}
-        value={typed}
-        onInput={(event) => setTyped(event.currentTarget.value)}
-        onKeyDown={keys}
+        {...bound}
         onPaste={paste}
-        onBlur={onLeave}
         data-testid="query"
       />
       {typed === "" ? <kbd class="wide-only" title="Press / to come here">/</kbd> : <Clear onClear={() => setTyped("")} />}
@@ -95,18 +81,4 @@ function ChoosePicture({ onPicture }: { onPicture: (file: File) => void }): VNod
       <input class="hidden" type="file" accept="image/*" aria-label="Search with a picture" onChange={choose} />
     </label>
   );
-}
-
-/** "/" brings the focus here from anywhere but another field; before the first paint, so whoever sees the field has the key. */
-function useSlash(input: { current: HTMLInputElement | null }): void {
-  useLayoutEffect(() => {
-    const come = (event: KeyboardEvent): void => {
-      if (event.key !== "/" || !isPlain(event) || isElsewhere(event.target)) return;
-      event.preventDefault();
-      input.current?.focus();
-      input.current?.select();
-    };
-    addEventListener("keydown", come);
-    return () => removeEventListener("keydown", come);
-  }, [input]);
 }

@@ -14,7 +14,7 @@ export interface SequenceProps {
 export function Sequence({ sequence: { group, hits, score: total }, tile }: SequenceProps): VNode {
   const name = String(group);
   return (
-    <li class="sequence" data-testid="sequence">
+    <li class="sequence" data-steps={hits.length} data-testid="sequence">
       <p class="sequence-head">
         <span class="sequence-name" title={name}>
           {name.split("/").at(-1)}

@@ -5,17 +5,18 @@ import { useState } from "preact/hooks";
 
 import { HistoryDialog } from "./history.tsx";
 import { Joining } from "./joining.tsx";
+import { KeysDialog } from "./keys.tsx";
 import { TeamDialog } from "./team.tsx";
 import { useKeys } from "./use-keys.ts";
 import type { Travel } from "./use-place.ts";
 import type { Sitting } from "./use-sitting.ts";
 
-type Opened = "history" | "team" | null;
+type Opened = "history" | "team" | "keys" | null;
 
 export function SittingBar({ sitting, travel }: { sitting: Sitting; travel: Travel }): VNode {
   const [opened, setOpened] = useState<Opened>(null);
   const close = (): void => setOpened(null);
-  useKeys({ u: sitting.undo, y: sitting.redo, h: () => setOpened("history"), t: () => setOpened("team") });
+  useKeys({ u: sitting.undo, y: sitting.redo, h: () => setOpened("history"), t: () => setOpened("team"), "?": () => setOpened("keys") });
   const members = sitting.kept.view?.members.length ?? 0;
   return (
     <div class="sitting-bar" role="toolbar" aria-label="This sitting">
@@ -31,6 +32,10 @@ export function SittingBar({ sitting, travel }: { sitting: Sitting; travel: Trav
       <button type="button" class="quiet" onClick={() => setOpened("team")} title={`Search together${members > 0 ? `: ${members + 1} people` : ""} (t)`} data-testid="team">
         Together{members > 0 && ` (${members + 1})`}
       </button>
+      <button type="button" class="quiet wide-only" onClick={() => setOpened("keys")} title="All keys: ?" data-testid="keys">
+        Keys
+      </button>
+      {opened === "keys" && <KeysDialog onClose={close} />}
       {opened === "history" && <HistoryDialog sitting={sitting} travel={travel} onClose={close} />}
       {opened === "team" && <TeamDialog kept={sitting.kept} onClose={close} />}
       <Joining kept={sitting.kept} />

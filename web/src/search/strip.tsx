@@ -13,14 +13,16 @@ const AROUND = { before: 3, after: 3 };
 
 export interface StripProps {
   collection: string;
+  items: readonly Item[];
+  /** Of the picture that is shown. */
   id: number;
-  onSimilar: (item: Item) => void;
+  /** Of the one that was found. */
+  found: number;
+  onOpen: (item: Item) => void;
 }
 
 /** Its place is kept while it loads; of a picture that stands alone there is nothing to show. */
-export function Strip({ collection, id, onSimilar }: StripProps): VNode {
-  const found = useNeighbours(collection, id);
-  const items = found === null ? [] : [...found.before, ...(found.item ? [found.item] : []), ...found.after];
+export function Strip({ collection, items, id, found, onOpen }: StripProps): VNode {
   return (
     <div class="strip" role="group" aria-label="Before and after it in its group" data-testid="strip">
       {items.length > 1 &&
@@ -29,8 +31,9 @@ export function Strip({ collection, id, onSimilar }: StripProps): VNode {
             key={item.id}
             type="button"
             aria-current={item.id === id}
-            aria-label={`Similar to ${nameOf(item.id, item.payload, item.source)}${at(item)}`}
-            onClick={() => onSimilar(item)}
+            aria-label={`${nameOf(item.id, item.payload, item.source)}${at(item)}${item.id === found ? ", the one found" : ""}`}
+            data-found={item.id === found || undefined}
+            onClick={() => onOpen(item)}
           >
             <Picture collection={collection} id={item.id} size="thumb" alt="" />
             <Stamp payload={item.payload} />
@@ -45,15 +48,30 @@ function at({ payload }: Item): string {
   return moment === null ? "" : ` at ${clock(moment.atS)}`;
 }
 
-function useNeighbours(collection: string, id: number): NeighboursResult | null {
+/**
+ * The items around a picture. They stay in their places while one walks along them; at either end the strip moves on to
+ * what comes further, and what was there stays until that is known.
+ */
+export function useStrip(collection: string, id: number, grouped: boolean): readonly Item[] {
+  const [anchor, setAnchor] = useState(id);
+  const items = useAround(collection, anchor, grouped);
+  const place = items.findIndex((item) => item.id === id);
+  const ends = place <= 0 || place === items.length - 1;
+  useEffect(() => {
+    if (ends) setAnchor(id);
+  }, [ends, id]);
+  return items;
+}
+
+function useAround(collection: string, id: number, grouped: boolean): readonly Item[] {
   const { http } = useContext(Media);
   const [found, setFound] = useState<NeighboursResult | null>(null);
   useEffect(() => {
+    if (!grouped) return undefined;
     const gone = new AbortController();
-    setFound(null);
     // Without them the picture is as good as before.
     http.neighbours(collection, id, AROUND, gone.signal).then(setFound, () => undefined);
     return () => gone.abort();
-  }, [http, collection, id]);
-  return found;
+  }, [http, collection, id, grouped]);
+  return found === null ? [] : [...found.before, ...(found.item ? [found.item] : []), ...found.after];
 }

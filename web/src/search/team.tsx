@@ -47,12 +47,14 @@ export function TeamDialog({ kept, onClose }: { kept: Keeping; onClose: () => vo
       </ul>
       <div class="actions">
         <button type="button" class="quiet" onClick={leave} data-testid="leave">
-          Leave, and begin a sitting of your own
+          {leavingOf(names)}
         </button>
       </div>
     </Modal>
   );
 }
+
+const leavingOf = ({ length }: readonly string[]): string => (length > 1 ? "Leave, and begin a sitting of your own" : "Begin a new sitting");
 
 function Link({ address }: { address: string }): VNode {
   const [copied, setCopied] = useState(false);

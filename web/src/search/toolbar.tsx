@@ -11,6 +11,8 @@ export interface ToolbarProps {
   filtering: boolean;
   filters: number;
   grouped: boolean;
+  /** They are of groups already, one of each. */
+  inSequences: boolean;
   /** Null where the collection has no groups. */
   groupField: string | null;
   onFilter: () => void;
@@ -23,19 +25,19 @@ export function Toolbar(props: ToolbarProps): VNode {
   const { held } = sitting.kept;
   return (
     <div class="toolbar" role="toolbar" aria-label="This search" data-testid="toolbar">
-      <button type="button" aria-expanded={filtering} onClick={props.onFilter} title="f" data-testid="filters">
+      <button type="button" aria-expanded={filtering} onClick={props.onFilter} title="Filters, with counts: f" data-testid="filters">
         Filters{filters > 0 && ` (${filters})`}
       </button>
       {groupField !== null && (
-        <button type="button" aria-pressed={grouped} onClick={props.onGroups} title="One picture of each group: o" data-testid="groups">
+        <button type="button" aria-pressed={grouped} disabled={props.inSequences} onClick={props.onGroups} title="One picture of each group: o" data-testid="groups">
           By {groupField}
         </button>
       )}
       <button type="button" disabled={!sitting.refines} onClick={sitting.refine} title="Search again with what is marked: r" data-testid="refine">
         Refine: {held.positive.size} good, {held.negative.size} bad
       </button>
-      <button type="button" onClick={props.onSaw} title="These have been seen: later searches leave them out (e)" data-testid="saw">
-        Seen
+      <button type="button" onClick={props.onSaw} title="All that is shown has been seen, later searches leave it out: e" data-testid="saw">
+        Mark as seen
       </button>
       <Note sitting={sitting} />
     </div>
@@ -66,35 +68,4 @@ function leftOut({ exclude, exclude_groups: groups, seen }: Held): string {
   const parts = [hidden > 0 && plural(hidden, "hidden one"), seen.size > 0 && plural(seen.size, "seen one")];
   const told = parts.filter((part) => part !== false).join(" and ");
   return told === "" ? "" : `${told} left out`;
-}
-
-const KEYS: readonly (readonly [string, string])[] = [
-  ["/", "words"],
-  ["2", "what comes then (videos)"],
-  ["← ↑ → ↓", "move"],
-  ["g", "good"],
-  ["b", "bad"],
-  ["x", "hide"],
-  ["v", "hide group"],
-  ["s", "similar"],
-  ["r", "refine"],
-  ["e", "seen"],
-  ["n", "more"],
-  ["u", "undo"],
-  ["y", "redo"],
-  ["f", "filters"],
-  ["h", "history"],
-  ["t", "together"],
-];
-
-export function Keys(): VNode {
-  return (
-    <p class="keys" data-testid="keys">
-      {KEYS.map(([key, what]) => (
-        <span key={key}>
-          <kbd>{key}</kbd> {what}
-        </span>
-      ))}
-    </p>
-  );
 }

@@ -5,10 +5,13 @@ import { useEffect, useMemo, useState } from "preact/hooks";
 import type { Query } from "../client/contract.ts";
 import type { LiveClient } from "../client/live.ts";
 import { randomKey } from "../client/transport.ts";
+import type { Later } from "./address.ts";
+import { said } from "./address.ts";
 import { filterOf } from "./facets.tsx";
 import type { Findings, Request } from "./finder.ts";
 import { Finder } from "./finder.ts";
 import type { Held } from "./held.ts";
+import { askedBy } from "./kept-pictures.ts";
 import type { Where } from "./marks.ts";
 import { excluded } from "./marks.ts";
 
@@ -17,12 +20,13 @@ export interface Asked {
   text: string;
   item: number | null;
   image: string | null;
+  /** The name under which this browser keeps it. */
+  pic: string | null;
   good: readonly number[];
   bad: readonly number[];
   where: Where;
   groupBy: string | null;
-  then: string;
-  withinS: number;
+  then: readonly Later[];
 }
 
 /** Each load of the page has its own: another tab's newer search does not end this one's. */
@@ -37,6 +41,10 @@ export function useFinder(live: LiveClient, asked: Asked, unsaved: Held): [Finde
     return finder.subscribe(setFindings);
   }, [finder]);
   useEffect(() => void (finder.excluding = () => excluded(unsaved)), [finder, unsaved]);
+  const { image, pic } = asked;
+  useEffect(() => {
+    finder.known = (job, { query }) => pic !== null && query.image === image && void askedBy(pic, job);
+  }, [finder, image, pic]);
   const question = JSON.stringify(requestOf(asked));
   useEffect(() => {
     const request = JSON.parse(question) as Request | null;
@@ -54,9 +62,9 @@ export function requestOf(asked: Asked): Request | null {
   return { collection, query, ...thenOf(asked), ...(filter && { filter }), ...(groupBy !== null && { group_by: groupBy }) };
 }
 
-function thenOf({ then, withinS }: Pick<Asked, "then" | "withinS">): Pick<Request, "then"> {
-  const text = then.trim();
-  return text === "" ? {} : { then: [{ query: { text }, within_s: withinS }] };
+function thenOf({ then }: Pick<Asked, "then">): Pick<Request, "then"> {
+  const steps = said(then).map(({ text, withinS }) => ({ query: { text }, within_s: withinS }));
+  return steps.length === 0 ? {} : { then: steps };
 }
 
 /** Null where there is nothing to look for. */

@@ -1,15 +1,18 @@
 /** Single keys for what concerns the whole search, from anywhere but a field and a dialog. */
 
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 
 export type Keys = Readonly<Record<string, () => void>>;
 
 export function useKeys(keys: Keys): void {
   const now = useRef(keys);
-  useEffect(() => void (now.current = keys), [keys]);
-  useEffect(() => {
+  useLayoutEffect(() => void (now.current = keys), [keys]);
+  // Before the first paint: whoever sees the page has its keys.
+  useLayoutEffect(() => {
     const press = (event: KeyboardEvent): void => {
-      const act = isPlain(event) && !isElsewhere(event.target) ? now.current[event.key] : undefined;
+      // What was heard nearer by, as the arrows in the grid, is done.
+      const ours = !event.defaultPrevented && isPlain(event) && !isElsewhere(event.target);
+      const act = ours ? now.current[event.key] : undefined;
       if (act === undefined) return;
       event.preventDefault();
       act();

@@ -3,57 +3,90 @@
 import { useCallback, useEffect, useState } from "preact/hooks";
 
 import type { Problem } from "../client/contract.ts";
-import { problemOf } from "../client/problem.ts";
-import type { PictureQuery } from "./picture-query.ts";
+import { localProblem, problemOf } from "../client/problem.ts";
+import type { Owned } from "./kept-pictures.ts";
+import { findPicture, keepPicture, owned } from "./kept-pictures.ts";
 import { pictureIn, readPicture } from "./picture-query.ts";
+import type { Travel } from "./use-place.ts";
 
 export interface OwnPicture {
-  picture: PictureQuery | null;
+  picture: Owned | null;
+  /** Whether the address names one that is still being fetched. */
+  waits: boolean;
+  /** Whether one is held over the page. */
+  dragged: boolean;
   problem: Problem | null;
   take: (file: File) => void;
-  remove: () => void;
 }
 
-export function useOwnPicture(onTaken: () => void): OwnPicture {
-  const [picture, setPicture] = useState<PictureQuery | null>(null);
+export function useOwnPicture({ place, go }: Pick<Travel, "place" | "go">): OwnPicture {
+  const { pic } = place;
+  const [, setRound] = useState(0);
   const [problem, setProblem] = useState<Problem | null>(null);
-  const remove = useCallback(() => {
-    setPicture(null);
-    setProblem(null);
-  }, []);
+  const [missing, setMissing] = useState<string | null>(null);
   const take = useCallback(
     (file: File) => {
-      const taken = (read: PictureQuery): void => {
-        setProblem(null);
-        setPicture(read);
-        onTaken();
-      };
-      readPicture(file).then(taken, (error: unknown) => setProblem(problemOf(error)));
+      const read = readPicture(file).then((blob) => keepPicture(file.name, blob));
+      read.then(
+        ({ key }) => go({ text: "", item: null, good: [], bad: [], pic: key }),
+        (error: unknown) => setProblem(problemOf(error)),
+      );
     },
-    [onTaken],
+    [go],
   );
+  useEffect(() => setProblem(null), [place]);
   useEffect(() => {
-    if (picture === null) return undefined;
-    return () => URL.revokeObjectURL(picture.preview);
-  }, [picture]);
-  useDrop(take);
-  return { picture, problem, take, remove };
+    if (pic === null || owned(pic) !== null) return undefined;
+    let gone = false;
+    void findPicture(pic).then((picture) => {
+      if (gone) return;
+      if (picture === null) setMissing(pic);
+      else setRound((before) => before + 1);
+    });
+    return () => void (gone = true);
+  }, [pic]);
+  const picture = pic === null ? null : owned(pic);
+  const dragged = useDrop(take, () => setProblem(NO_PICTURE));
+  const isMissing = pic !== null && picture === null && missing === pic;
+  const waits = pic !== null && picture === null && !isMissing;
+  return { picture, waits, dragged, problem: isMissing ? ELSEWHERE : problem, take };
 }
 
-function useDrop(take: (file: File) => void): void {
+const ELSEWHERE = localProblem(
+  "picture-elsewhere",
+  "The picture of this address is not here",
+  "It is kept by the browser in which it was dropped, and by nobody else. Drop it here to search by it.",
+  false,
+).problem;
+const NO_PICTURE = localProblem("bad-picture", "That is not a picture", "Drop the file of a picture, as PNG, JPEG or WebP.", false).problem;
+
+function useDrop(take: (file: File) => void, refuse: () => void): boolean {
+  const [dragged, setDragged] = useState(false);
   useEffect(() => {
-    const over = (event: DragEvent): void => event.preventDefault();
+    const over = (event: DragEvent): void => {
+      event.preventDefault();
+      setDragged(event.dataTransfer?.types.includes("Files") === true);
+    };
+    // Only the one that leaves the window goes nowhere.
+    const leave = (event: DragEvent): void => {
+      if (event.relatedTarget === null) setDragged(false);
+    };
     const drop = (event: DragEvent): void => {
       // Without this the browser would leave the page for the file.
       event.preventDefault();
+      setDragged(false);
       const file = pictureIn(event.dataTransfer);
       if (file !== null) take(file);
+      else if (event.dataTransfer?.types.includes("Files")) refuse();
     };
     addEventListener("dragover", over);
+    addEventListener("dragleave", leave);
     addEventListener("drop", drop);
     return () => {
       removeEventListener("dragover", over);
+      removeEventListener("dragleave", leave);
       removeEventListener("drop", drop);
     };
-  }, [take]);
+  });
+  return dragged;
 }

@@ -5,8 +5,8 @@ import { useCallback, useState } from "preact/hooks";
 import type { Hit } from "../client/contract.ts";
 import { nameOf, plural } from "../ui/format.ts";
 import type { Place } from "./address.ts";
-import type { Change } from "./held.ts";
-import type { Mark } from "./marks.ts";
+import type { Change, SetName } from "./held.ts";
+import type { Mark, Pictured } from "./marks.ts";
 import { groupOf, idsIn, markOf, sawAll, toggled, toggledGroup } from "./marks.ts";
 import type { Keeping } from "./use-kept.ts";
 import type { Travel } from "./use-place.ts";
@@ -15,11 +15,11 @@ export interface Sitting {
   kept: Keeping;
   /** A step of its own: what it was, in words, and the address before it. */
   note: (said: string) => void;
-  mark: (mark: Mark, hit: Hit) => void;
-  hideGroup: (hit: Hit, field: string | null) => void;
+  mark: (mark: Mark, hit: Pictured) => void;
+  hideGroup: (hit: Pictured, field: string | null) => void;
   /** What is shown has been looked at. */
   saw: (hits: readonly Hit[]) => void;
-  forget: () => void;
+  forget: (what: Forgotten) => void;
   refine: () => void;
   /** Whether refining would ask something else. */
   refines: boolean;
@@ -35,6 +35,14 @@ interface Step {
   place: Place | null;
 }
 
+/** What can be let go of at once. */
+export type Forgotten = "examples" | "hidden" | "seen";
+
+const FORGETTING: Record<Forgotten, readonly [readonly SetName[], string]> = {
+  examples: [["positive", "negative"], "examples forgotten"],
+  hidden: [["exclude", "exclude_groups"], "hidden ones are back"],
+  seen: [["seen"], "seen ones are back"],
+};
 const MOST_STEPS = 200;
 const SAID: Record<Mark, string> = { good: "marked as good", bad: "marked as bad", hidden: "hidden" };
 
@@ -54,11 +62,11 @@ export function useSitting(kept: Keeping, { place, go }: Travel): Sitting {
     kept.mark(what);
     add(said, null);
   };
-  const mark = (how: Mark, hit: Hit): void => {
+  const mark = (how: Mark, hit: Pictured): void => {
     const gone = markOf(held, hit.id)?.mark === how;
     change(toggled(held, how, hit.id), `${nameOf(hit.id, hit.payload, hit.source)} ${gone ? "no longer " : ""}${SAID[how]}`);
   };
-  const hideGroup = (hit: Hit, field: string | null): void => {
+  const hideGroup = (hit: Pictured, field: string | null): void => {
     const group = groupOf(hit, field);
     if (group === null) return;
     change(toggledGroup(held, group), `${group} ${held.exclude_groups.has(group) ? "no longer " : ""}hidden`);
@@ -67,8 +75,9 @@ export function useSitting(kept: Keeping, { place, go }: Travel): Sitting {
     const what = sawAll(held, hits.map(({ id }) => id));
     change(what, `${plural(what.seen?.add?.length ?? 0, "picture")} seen: later searches leave them out`);
   };
-  const forget = (): void => {
-    if (held.positive.size + held.negative.size > 0) change({ clear: ["positive", "negative"] }, "examples forgotten");
+  const forget = (what: Forgotten): void => {
+    const [clear, words] = FORGETTING[what];
+    if (clear.some((set) => held[set].size > 0)) change({ clear: [...clear] }, words);
   };
   const refined = { good: joined(place.good, idsIn(held, "positive")), bad: joined(place.bad, idsIn(held, "negative")) };
   const refines = refined.good.length + refined.bad.length > place.good.length + place.bad.length;

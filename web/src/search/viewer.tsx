@@ -1,16 +1,18 @@
 /** One picture, large, with what is known of it. */
 
 import type { VNode } from "preact";
+import { useState } from "preact/hooks";
 
-import type { Hit, Payload } from "../client/contract.ts";
+import type { Hit, Item, Payload } from "../client/contract.ts";
 import { age, nameOf, plain, score } from "../ui/format.ts";
 import { Icon } from "../ui/icons.tsx";
 import { Modal } from "../ui/modal.tsx";
 import { Picture } from "../ui/picture.tsx";
 import type { Marked } from "./grid.tsx";
 import { keysOf, MarkButtons } from "./grid.tsx";
+import type { Pictured } from "./marks.ts";
 import { clock, momentOf } from "./moment.ts";
-import { Strip } from "./strip.tsx";
+import { Strip, useStrip } from "./strip.tsx";
 import { isPlain } from "./use-keys.ts";
 
 export interface ViewerProps {
@@ -26,18 +28,21 @@ export interface ViewerProps {
 }
 
 export function Viewer({ collection, hit, grouped, marked, onPrevious, onNext, onClose }: ViewerProps): VNode {
-  const name = nameOf(hit.id, hit.payload, hit.source);
+  const [shown, open] = useBeside(hit);
+  const around = useStrip(collection, shown.id, grouped);
+  const name = nameOf(shown.id, shown.payload, shown.source);
   const keys = (event: KeyboardEvent): void => {
     if (event.key === "ArrowLeft") onPrevious?.();
     if (event.key === "ArrowRight") onNext?.();
-    if (isPlain(event)) keysOf(marked, hit)[event.key]?.();
+    if (isPlain(event)) ({ ...keysOf(marked, shown), ...walkOf(around, shown, open) })[event.key]?.();
   };
   return (
     <Modal label={name} class="viewer" onClose={onClose} onKeyDown={keys} testid="viewer">
       <div class="viewer-stage">
-        <Picture key={hit.id} collection={collection} id={hit.id} size="full" alt={name} />
+        <Picture key={shown.id} collection={collection} id={shown.id} size="full" alt={name} />
         <Step side="previous" onStep={onPrevious} />
         <Step side="next" onStep={onNext} />
+        {grouped && <Strip collection={collection} items={around} id={shown.id} found={hit.id} onOpen={open} />}
       </div>
       <div class="viewer-side">
         <div class="viewer-head">
@@ -46,23 +51,48 @@ export function Viewer({ collection, hit, grouped, marked, onPrevious, onNext, o
             <Icon name="close" />
           </button>
         </div>
-        <div class="viewer-acts">
-          <button type="button" class="primary" onClick={() => marked.similar(hit)} data-testid="find-similar">
-            <Icon name="similar" />
-            Find similar
-          </button>
-          <MarkButtons hit={hit} name={name} mark={marked.of(hit)?.mark ?? null} reachable onMark={marked.mark} />
-          {grouped && (
-            <button type="button" onClick={() => marked.hideGroup(hit)} data-testid="hide-group">
-              Hide its group
-            </button>
-          )}
-        </div>
-        <When payload={hit.payload} />
-        {grouped && <Strip collection={collection} id={hit.id} onSimilar={(item) => marked.similar({ ...item, score: hit.score })} />}
-        <Facts hit={hit} />
+        <Acts shown={shown} name={name} grouped={grouped} marked={marked} />
+        <When payload={shown.payload} />
+        <Facts shown={shown} score={shown.id === hit.id ? hit.score : null} />
       </div>
     </Modal>
+  );
+}
+
+/** A neighbour that is looked at in place of the hit, until another hit is opened. */
+function useBeside(hit: Hit): [Pictured, (item: Pictured) => void] {
+  const [beside, setBeside] = useState<{ of: number; item: Pictured } | null>(null);
+  return [beside?.of === hit.id ? beside.item : hit, (item) => setBeside({ of: hit.id, item })];
+}
+
+/** The keys that lead along the strip. */
+function walkOf(around: readonly Item[], shown: Pictured, open: (item: Pictured) => void): Readonly<Record<string, () => void>> {
+  const place = around.findIndex(({ id }) => id === shown.id);
+  const to = (item: Item | undefined) => () => item && open(item);
+  return place === -1 ? {} : { ",": to(around[place - 1]), ".": to(around[place + 1]) };
+}
+
+interface ActsProps {
+  shown: Pictured;
+  name: string;
+  grouped: boolean;
+  marked: Marked;
+}
+
+function Acts({ shown, name, grouped, marked }: ActsProps): VNode {
+  return (
+    <div class="viewer-acts">
+      <button type="button" class="primary" onClick={() => marked.similar(shown)} title="Pictures like this one: s" data-testid="find-similar">
+        <Icon name="similar" />
+        Find similar
+      </button>
+      <MarkButtons hit={shown} name={name} mark={marked.of(shown)?.mark ?? null} reachable onMark={marked.mark} />
+      {grouped && (
+        <button type="button" onClick={() => marked.hideGroup(shown)} title="All of its group: v" data-testid="hide-group">
+          Hide its group
+        </button>
+      )}
+    </div>
   );
 }
 
@@ -90,14 +120,15 @@ function When({ payload }: { payload: Payload | undefined }): VNode | null {
   );
 }
 
-function Facts({ hit }: { hit: Hit }): VNode {
+/** How similar it is where it was found, not beside it. */
+function Facts({ shown, score: its }: { shown: Pictured; score: number | null }): VNode {
   return (
     <dl class="facts" data-testid="payload">
-      <Fact name="similarity" value={score(hit.score)} />
-      {factsOf(hit.payload ?? {}).map(([name, value]) => (
+      {its !== null && <Fact name="similarity" value={score(its)} />}
+      {factsOf(shown.payload ?? {}).map(([name, value]) => (
         <Fact key={name} name={name} value={value} />
       ))}
-      <Fact name="id" value={String(hit.id)} />
+      <Fact name="id" value={String(shown.id)} />
     </dl>
   );
 }

@@ -2,7 +2,7 @@
  * What carries `data-first` has the focus at first. */
 
 import type { ComponentChildren, RefObject, VNode } from "preact";
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 
 export interface ModalProps {
   label: string;
@@ -18,9 +18,13 @@ export function Modal({ label, onClose, children, class: name = "", onKeyDown, t
   useEffect(() => {
     const opened = dialog.current;
     opened?.showModal();
-    opened?.querySelector<HTMLElement>("[data-first]")?.focus();
+    focusFirst(opened);
     return () => opened?.close();
   }, []);
+  useLayoutEffect(() => {
+    // What had the focus is gone with what was shown: keys pressed next must still be heard here.
+    if (dialog.current?.open && document.activeElement === document.body) focusFirst(dialog.current);
+  });
   useListener(dialog, "click", (event) => event.target === dialog.current && onClose());
   useListener(dialog, "keydown", (event) => onKeyDown?.(event));
   return (
@@ -28,6 +32,10 @@ export function Modal({ label, onClose, children, class: name = "", onKeyDown, t
       <div class="modal-body">{children}</div>
     </dialog>
   );
+}
+
+function focusFirst(opened: HTMLElement | null): void {
+  opened?.querySelector<HTMLElement>("[data-first]")?.focus();
 }
 
 /** Outside the markup: a dialog is no control, but it hears what happens in it and on its backdrop. */
