@@ -22,11 +22,11 @@ export interface SearchBoxProps {
 
 export function SearchBox(props: SearchBoxProps): VNode {
   const { text, busy, hasParts, children, onType, onEnter, onLeave, onDown, onPicture } = props;
-  const { input, typed, setTyped, flush, bound } = useField({ text, onType, onLeave, onDown });
+  const { input, typed, setTyped, tell, bound } = useField({ text, onType, onLeave, onDown });
   useKeys({ "/": () => reach(input.current) });
   const submit = (event: Event): void => {
     event.preventDefault();
-    flush();
+    tell();
     onEnter(typed);
   };
   const paste = (event: ClipboardEvent): void => {

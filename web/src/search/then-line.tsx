@@ -69,19 +69,19 @@ interface ThenLineProps {
 }
 
 function ThenLine({ line, place, onLine, onRemove, onAdd, full, onLeave, onDown }: ThenLineProps): VNode {
-  const { input, typed, flush, bound } = useField({ text: line.text, onType: (text) => onLine({ text }), onLeave, onDown });
-  const submit = (event: Event): void => {
-    event.preventDefault();
-    flush();
-    onLine({ text: typed });
+  const { input, typed, tell, bound } = useField({ text: line.text, onType: (text) => onLine({ text }), onLeave, onDown });
+  const keys = (event: KeyboardEvent): void => {
+    bound.onKeyDown(event);
+    if (event.key !== "Enter") return;
+    tell();
     onLeave();
   };
   const [key, step] = [FIRST_KEY + place, place + 2];
   return (
-    <form class="then-line" onSubmit={submit}>
+    <div class="then-line">
       <label class="then-words">
         <span>then</span>
-        <input ref={input} type="text" aria-label={`Step ${step}: what comes after it`} placeholder="what comes after it" {...bound} data-testid="then" />
+        <input ref={input} type="text" aria-label={`Step ${step}: what comes after it`} placeholder="what comes after it" {...bound} onKeyDown={keys} data-testid="then" />
         {typed === "" && <kbd class="wide-only" title={`Press ${key} to come here`}>{key}</kbd>}
       </label>
       <span class="then-within">
@@ -99,7 +99,7 @@ function ThenLine({ line, place, onLine, onRemove, onAdd, full, onLeave, onDown 
           </button>
         )}
       </span>
-    </form>
+    </div>
   );
 }
 

@@ -18,8 +18,8 @@ export interface Field {
   input: RefObject<HTMLInputElement | null>;
   typed: string;
   setTyped: (text: string) => void;
-  /** What waits to be told is dropped: it is told at once. */
-  flush: () => void;
+  /** What is typed is told now. */
+  tell: () => void;
   /** What the element needs. */
   bound: Bound;
 }
@@ -42,18 +42,26 @@ export function useField({ text, onType, onLeave, onDown }: FieldOptions): Field
     else return;
     event.preventDefault();
   };
+  const tell = (): void => {
+    flush();
+    if (typed.trim() !== text.trim()) onType(typed);
+  };
+  const onBlur = (): void => {
+    tell();
+    onLeave();
+  };
   return {
     input,
     typed,
     setTyped,
-    flush,
+    tell,
     bound: {
       autocomplete: "off",
       maxLength: MAX_TEXT,
       value: typed,
       onInput: (event) => setTyped(event.currentTarget.value),
       onKeyDown,
-      onBlur: onLeave,
+      onBlur,
     },
   };
 }

@@ -16,10 +16,14 @@ export interface ModalProps {
 export function Modal({ label, onClose, children, class: name = "", onKeyDown, testid }: ModalProps): VNode {
   const dialog = useRef<HTMLDialogElement>(null);
   useEffect(() => {
-    const opened = dialog.current;
+    const [opened, before] = [dialog.current, document.activeElement];
     opened?.showModal();
     focusFirst(opened);
-    return () => opened?.close();
+    return () => {
+      opened?.close();
+      // The browser gives it back itself only when it closes the dialog, not when that is taken away.
+      if (document.activeElement === document.body && before instanceof HTMLElement) before.focus({ preventScroll: true });
+    };
   }, []);
   useLayoutEffect(() => {
     // What had the focus is gone with what was shown: keys pressed next must still be heard here.
