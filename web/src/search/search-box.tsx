@@ -22,12 +22,11 @@ export interface SearchBoxProps {
 
 export function SearchBox(props: SearchBoxProps): VNode {
   const { text, busy, hasParts, children, onType, onEnter, onLeave, onDown, onPicture } = props;
-  const { input, typed, setTyped, tell, bound } = useField({ text, onType, onLeave, onDown });
+  const { input, typed, type, tell, bound } = useField({ text, onType, onLeave, onDown });
   useKeys({ "/": () => reach(input.current) });
   const submit = (event: Event): void => {
     event.preventDefault();
-    tell();
-    onEnter(typed);
+    onEnter(tell());
   };
   const paste = (event: ClipboardEvent): void => {
     const file = pictureIn(event.clipboardData);
@@ -51,7 +50,7 @@ export function SearchBox(props: SearchBoxProps): VNode {
         onPaste={paste}
         data-testid="query"
       />
-      {typed === "" ? <kbd class="wide-only" title="Press / to come here">/</kbd> : <Clear onClear={() => setTyped("")} />}
+      {typed === "" ? <kbd class="wide-only" title="Press / to come here">/</kbd> : <Clear onClear={() => type("")} />}
       <ChoosePicture onPicture={onPicture} />
     </form>
   );

@@ -17,9 +17,9 @@ export interface FieldOptions {
 export interface Field {
   input: RefObject<HTMLInputElement | null>;
   typed: string;
-  setTyped: (text: string) => void;
-  /** What is typed is told now. */
-  tell: () => void;
+  type: (text: string) => void;
+  /** What is typed is told now; returns it. */
+  tell: () => string;
   /** What the element needs. */
   bound: Bound;
 }
@@ -35,31 +35,33 @@ interface Bound {
 
 export function useField({ text, onType, onLeave, onDown }: FieldOptions): Field {
   const input = useRef<HTMLInputElement>(null);
-  const [typed, setTyped, flush] = useTyping(text, onType);
+  const { typed, type, tell } = useTyping(text, onType);
   const onKeyDown = (event: KeyboardEvent): void => {
     if (event.key === "ArrowDown") onDown();
-    else if (event.key === "Escape" && typed !== "") setTyped("");
+    else if (event.key === "Escape" && typed !== "") type("");
     else return;
     event.preventDefault();
   };
-  const tell = (): void => {
-    flush();
-    if (typed.trim() !== text.trim()) onType(typed);
-  };
+  // What stands in the element: the last letter may not have been drawn yet.
+  const now = (): string => input.current?.value ?? typed;
   const onBlur = (): void => {
-    tell();
+    tell(now());
     onLeave();
   };
   return {
     input,
     typed,
-    setTyped,
-    tell,
+    type,
+    tell: () => {
+      const told = now();
+      tell(told);
+      return told;
+    },
     bound: {
       autocomplete: "off",
       maxLength: MAX_TEXT,
       value: typed,
-      onInput: (event) => setTyped(event.currentTarget.value),
+      onInput: (event) => type(event.currentTarget.value),
       onKeyDown,
       onBlur,
     },

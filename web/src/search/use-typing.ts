@@ -1,26 +1,42 @@
 /** Words as they are typed, told onwards when it is worth it. */
 
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 
 /** Long enough to skip the letters of a fast typist, short enough to feel immediate. */
 const SETTLE_MS = 90;
 
-/** What stands in the box, told onwards once the typing pauses. */
-export function useTyping(text: string, onType: (text: string) => void): [string, (text: string) => void, () => void] {
+export interface Typing {
+  typed: string;
+  /** It is typed, and told onwards once the typing pauses. */
+  type: (text: string) => void;
+  /** It is told onwards now, unless it was. */
+  tell: (text: string) => void;
+}
+
+export function useTyping(text: string, onType: (text: string) => void): Typing {
   const [typed, setTyped] = useState(text);
   const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
-  const tell = useRef(onType);
-  useEffect(() => void (tell.current = onType), [onType]);
-  useEffect(() => {
+  const told = useRef(text);
+  const onwards = useRef(onType);
+  useLayoutEffect(() => void (onwards.current = onType), [onType]);
+  useLayoutEffect(() => {
+    // What was told comes back, perhaps trimmed: what has been typed since then stays.
+    if (text.trim() === told.current.trim()) return;
     clearTimeout(timer.current);
-    // What came back trimmed is what was typed: leave the space for the next word.
-    setTyped((now) => (now.trim() === text.trim() ? now : text));
+    told.current = text;
+    setTyped(text);
   }, [text]);
   useEffect(() => () => clearTimeout(timer.current), []);
+  const tell = (next: string): void => {
+    clearTimeout(timer.current);
+    if (next.trim() === told.current.trim()) return;
+    told.current = next;
+    onwards.current(next);
+  };
   const type = (next: string): void => {
     setTyped(next);
     clearTimeout(timer.current);
-    timer.current = setTimeout(() => tell.current(next), SETTLE_MS);
+    timer.current = setTimeout(() => tell(next), SETTLE_MS);
   };
-  return [typed, type, () => clearTimeout(timer.current)];
+  return { typed, type, tell };
 }
