@@ -73,7 +73,7 @@ function Counts({ sitting: { kept, forget } }: { sitting: Sitting }): VNode {
     <ul class="counts soft" role="list" data-testid="counts">
       {rows.map(([what, told, [act, of], size]) => (
         <li key={what}>
-          <span>{told}</span>
+          {told}
           <button type="button" class="link" disabled={size === 0} onClick={() => forget(what)} data-testid={`forget-${what}`}>
             {act}
             <span class="hidden"> {of}</span>
@@ -132,7 +132,7 @@ function Past({ one, pictures, by, onAgain }: PastProps): VNode {
         <span class="past-row">{told}</span>
       ) : (
         <a class="past-row" href={writePlace(placeAgain(one, pictures))} onClick={asked} data-testid="past">
-          <span>{told}</span>
+          {told}
         </a>
       )}
     </li>
