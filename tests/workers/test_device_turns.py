@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -22,9 +23,10 @@ WITHIN_S = 30.0
 
 
 class Device:
-    """What one device sees of all models; `gate` lets its work go on."""
+    """What one device sees of all models; `gate` lets its work go on, `lined_up` holds it until all stand in line."""
 
-    def __init__(self) -> None:
+    def __init__(self, lined_up: Callable[[str], bool]) -> None:
+        self._lined_up = lined_up
         self.gate = threading.Event()
         self.entered = threading.Semaphore(0)
         self.served: list[str] = []
@@ -37,6 +39,10 @@ class Device:
         self.entered.release()
         assert self.gate.wait(WITHIN_S)
         found = then()
+        # A thread that is slow to ask again would miss turns that are its own.
+        ends = time.monotonic() + WITHIN_S
+        while not self._lined_up(name) and time.monotonic() < ends:
+            time.sleep(0.001)
         self._now -= 1
         return found
 
@@ -59,12 +65,18 @@ class Shared:
     """Models on one device, which somebody holds until `go`."""
 
     def __init__(self, encoder: Encoder, *names: str) -> None:
-        self.device, turns = Device(), DeviceTurns()
+        self.device, self.turns = Device(self._lined_up), DeviceTurns()
         one = Budget(texts=1, images=1, tokens=100)
         self.batchers = {
-            name: Batcher(On(name, encoder, self.device), budget=one, max_queued=100, turns=turns) for name in names
+            name: Batcher(On(name, encoder, self.device), budget=one, max_queued=100, turns=self.turns)
+            for name in names
         }
         self._asked: list[asyncio.Task[Any]] = []
+
+    def _lined_up(self, served: str) -> bool:
+        """Whether every other model that has work waits for its turn."""
+        have_work = sum(batcher.stats().queued > 0 for name, batcher in self.batchers.items() if name != served)
+        return len(self.turns._waiting) >= have_work
 
     async def ask(self, name: str, *, lane: Lane = "interactive") -> None:
         before = self.batchers[name].stats().queued
