@@ -1,6 +1,6 @@
 /**
  * The searcher's own pictures, kept in this browser: the server keeps none, and yet an address, the way back and the
- * history ask by them again. Where nothing may be stored they last as long as the tab.
+ * history ask by the last MOST of them again. Where nothing may be stored they last as long as the tab.
  */
 
 import { randomKey } from "../client/transport.ts";
@@ -74,6 +74,10 @@ export function forgetPictures(): Promise<void> {
 async function prepared({ key, name, blob }: Row): Promise<Owned> {
   const picture = { key, ...(await asQuery(name, blob)) };
   ready.set(key, picture);
+  for (const [old, { preview }] of [...ready].slice(0, -MOST)) {
+    URL.revokeObjectURL(preview);
+    ready.delete(old);
+  }
   return picture;
 }
 
