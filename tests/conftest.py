@@ -1,11 +1,14 @@
-"""What every suite shares: a real Redis of its own, and settings that point to it."""
+"""What every suite shares: a real Redis of its own, settings that point to it, and the queue in it."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import hypothesis
 import pytest
+from arq.connections import ArqRedis
 
+from shared.connection import connect
+from shared.queue import Queue
 from shared.settings import Settings
 from tests.redis_server import RedisServer
 
@@ -38,3 +41,14 @@ def settings(redis_server: RedisServer, tmp_path: Path) -> Settings:
     """
     redis_server.flush()
     return Settings(redis_url=redis_server.url, data_dir=str(tmp_path / "data"), port=0, search_retry_s=60.0)
+
+
+@pytest.fixture
+async def redis(settings: Settings) -> AsyncIterator[ArqRedis]:
+    async with connect(settings) as client:
+        yield client
+
+
+@pytest.fixture
+def queue(redis: ArqRedis, settings: Settings) -> Queue:
+    return Queue(redis, settings)

@@ -1,13 +1,12 @@
 """A picture of the searcher's own as a query: as good as words for the address, the way back and the history."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.e2e.browser import chromium, new_page
+from tests.e2e.browser import new_page
 from tests.e2e.conftest import RunningStack
 from tests.e2e.test_sitting import LOOKS, answered, go, ids, places, sound
 
@@ -19,18 +18,6 @@ DRAG = """([kind, type]) => {
   data.items.add(new File(["no picture"], "notes.txt", {type}));
   dispatchEvent(new DragEvent(kind, {dataTransfer: data, bubbles: true, cancelable: true}));
 }"""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as one:
-        yield one
-
-
-@pytest.fixture
-def page(browser: Browser, demo_stack: RunningStack) -> Iterator[Page]:
-    with new_page(browser, demo_stack.url) as one:
-        yield one
 
 
 @pytest.fixture

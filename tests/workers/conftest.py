@@ -1,13 +1,9 @@
-"""A real, tiny CLIP for everything that runs in a worker, and the queue that it works on."""
+"""A real, tiny CLIP for everything that runs in a worker."""
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from arq.connections import ArqRedis
 
-from shared.connection import connect
-from shared.queue import Queue
 from shared.settings import Settings
 from tests.workers.models import save_model
 from workers.encoders.load import load_encoder
@@ -23,14 +19,3 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tiny_encoder(tiny_model: Path) -> Encoder:
     return load_encoder(Settings(model=f"local-dir:{tiny_model}", device="cpu", precision="fp32"))
-
-
-@pytest.fixture
-async def redis(settings: Settings) -> AsyncIterator[ArqRedis]:
-    async with connect(settings) as client:
-        yield client
-
-
-@pytest.fixture
-def queue(redis: ArqRedis, settings: Settings) -> Queue:
-    return Queue(redis, settings)
