@@ -13,17 +13,17 @@ from contextlib import asynccontextmanager
 import msgspec
 import numpy as np
 import numpy.typing as npt
-import torch
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from bench.encode_stock import Stock
 from shared.jobs import Search
 from shared.settings import Settings
+from workers.encoders.device import choose_device
 from workers.encoders.load import load_encoder
-from workers.encoders.torchvision_ops import open_clip
 from workers.stores.protocol import VectorQuery
 from workers.stores.qdrant_edge import QdrantEdgeStore
 
@@ -32,14 +32,12 @@ Encode = Callable[[str], npt.NDArray[np.float32]]
 
 
 def stock_encoder(settings: Settings) -> Encode:
-    """What open_clip's README does for one text; the weights are those of the stack under test."""
-    torch.manual_seed(0)
-    model = open_clip.create_model(settings.model, pretrained=None).eval()
-    tokenizer = open_clip.get_tokenizer(settings.model)
+    """What open_clip's README does for one text, on a GPU where there is one; the weights are those of the stack under
+    test."""
+    stock = Stock(settings.model, choose_device(settings))
 
     def encode(text: str) -> npt.NDArray[np.float32]:
-        with torch.inference_mode():
-            vector: npt.NDArray[np.float32] = model.encode_text(tokenizer([text]), normalize=True)[0].numpy()
+        vector: npt.NDArray[np.float32] = stock.alone([text])[0]
         return vector
 
     return encode

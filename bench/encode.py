@@ -1,4 +1,4 @@
-"""The encoder alone, beside open_clip's own and infinity: ViT-B-32, random weights, the same in every system.
+"""The encoder alone, beside open_clip's own and infinity: random weights, the same in every system.
 
 Slices of work take turns within one run, so that whatever else the machine does meets all of them; figures are medians
 over rounds. `open_clip` encodes one text after the other, `open_clip_batched` in batches, `infinity` runs the same
@@ -9,6 +9,9 @@ over the products that a text needs at its own length (and a picture in full): `
 
 `max_abs` and `cosine` compare unit vectors with stock open_clip's in fp32; `clipline`'s are those of its exact path,
 with `_auto` behind those of the precision that it chose.
+
+`text_queries_s` includes tokenising, in one thread; `from_ids_s` begins with token ids. With `--device cuda` open_clip
+encodes one text under autocast and batches in its own fp16; infinity is measured on a CPU only.
 """
 
 import itertools
@@ -17,7 +20,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -25,6 +28,7 @@ import torch
 
 from bench import encode_pictures, hf_format
 from bench.encode_engine import Engine
+from bench.encode_stock import Stock
 from bench.encode_work import Work, machine_rate, picture_flops
 from bench.peers.install import python_of
 from bench.phrases import phrases
@@ -33,9 +37,10 @@ from shared.garbage import leave_out_what_exists
 from shared.settings import Settings
 from workers.encoders.load import load_encoder
 from workers.encoders.protocol import Encoder, Matrix
-from workers.encoders.torchvision_ops import open_clip
 
-MODEL = "ViT-B-32"
+CPU = torch.device("cpu")
+# One by one.
+FEW = 128
 GIGA = 1e9
 CHECKED = (
     "",
@@ -46,26 +51,6 @@ CHECKED = (
     "word " * 200,
     "emoji 🐈 and\tcontrol\x07 characters",
 )
-
-
-class Stock:
-    """open_clip as its README shows it, in fp32."""
-
-    def __init__(self) -> None:
-        # As Clipline draws its random weights.
-        torch.manual_seed(0)
-        self.model: Any = open_clip.create_model(MODEL, pretrained=None).eval()
-        self.tokenizer: Any = open_clip.get_tokenizer(MODEL)
-
-    @torch.inference_mode()
-    def texts(self, texts: Sequence[str]) -> Matrix:
-        vectors: Matrix = self.model.encode_text(self.tokenizer(list(texts)), normalize=True).numpy()
-        return vectors
-
-    @torch.inference_mode()
-    def pictures(self, inputs: torch.Tensor) -> Matrix:
-        vectors: Matrix = self.model.encode_image(inputs, normalize=True).numpy()
-        return vectors
 
 
 def own_texts(encoder: Encoder, texts: Sequence[str]) -> Matrix:
@@ -82,7 +67,8 @@ def alone(encode: Callable[[Sequence[str]], Matrix], texts: Sequence[str]) -> di
     return {"text_ms": 1000 * float(np.median(taken))}
 
 
-def rate(name: str, encode: Callable[[Sequence[Any]], object], items: Sequence[Any], *, batch: int) -> dict[str, float]:
+def rate(name: str, encode: Callable[[Any], object], items: Any, *, batch: int) -> dict[str, float]:
+    """`items`: anything with a length and slices."""
     started = perf_counter()
     for first in range(0, len(items), batch):
         encode(items[first : first + batch])
@@ -94,33 +80,46 @@ def distance(vectors: Matrix, exact: Matrix, ending: str = "") -> dict[str, floa
     return {f"max_abs{ending}": float(np.abs(vectors - exact).max()), f"cosine{ending}": float(cosines.min())}
 
 
+class Sizes(NamedTuple):
+    """Of a round, and of a batch."""
+
+    texts: int
+    batch: int
+    pictures: int
+    picture_batch: int
+
+
 class Bench:
     """All systems, ready to take turns."""
 
-    def __init__(self, stack: ExitStack, *, batch: int, texts: int, pictures: int) -> None:
-        self._batch, self._texts, self._pictures = batch, texts, pictures
-        self.stock = Stock()
-        named = Settings(model=MODEL, pretrained="random")
+    def __init__(self, stack: ExitStack, sizes: Sizes, *, model: str, device: str) -> None:
+        self._sizes, self._model = sizes, model
+        named = Settings(model=model, pretrained="random", device=device)
         self.auto = load_encoder(named)
+        self.device = torch.device(self.auto.info.device)
+        self.stock = Stock(model, self.device)
         self.exact = self.auto
         if self.auto.info.precision != "fp32":
             self.exact = load_encoder(msgspec.structs.replace(named, precision="fp32"))
         self._draw = phrases(1)
         self.work = Work(self.stock.model, self.stock.tokenizer)
         height, width = self.auto.info.image_size
-        self._inputs = [np.full((height, width, 3), value % 256, np.uint8) for value in range(max(16, pictures))]
+        self._inputs = [np.full((height, width, 3), value % 256, np.uint8) for value in range(sizes.pictures)]
         self.absence = ""
         self.infinity = self._start_infinity(stack)
 
     def _start_infinity(self, stack: ExitStack) -> Engine | None:
+        if self.device != CPU:
+            self.absence = "measured on a CPU only"
+            return None
         if not python_of("infinity").exists():
             self.absence = "its environment is missing; python -m bench.peers.install makes it"
             return None
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="clipline-hf-")))
         self._photo = folder / "photo.jpg"
         self._photo.write_bytes(encode_pictures.photo(*encode_pictures.SMALL))
-        hf_format.save(self.stock.model, MODEL, folder)
-        started_with = [str(folder), str(self._batch), str(torch.get_num_threads())]
+        hf_format.save(self.stock.model, self._model, folder)
+        started_with = [str(folder), str(self._sizes.batch), str(torch.get_num_threads())]
         try:
             return stack.enter_context(Engine(python_of("infinity"), "bench.peers.infinity", started_with))
         except RuntimeError as error:
@@ -130,12 +129,12 @@ class Bench:
     def distances(self) -> dict[str, dict[str, float]]:
         """Texts of every kind and length, in one batch with ordinary ones."""
         texts = [*CHECKED, *itertools.islice(phrases(2), 57)]
-        exact = self.stock.texts(texts)
+        exact = self.stock.exact(texts)
         found = {
             "clipline": distance(own_texts(self.exact, texts), exact)
             | distance(own_texts(self.auto, texts), exact, "_auto"),
             "clipline_fp32": distance(own_texts(self.exact, texts), exact),
-            "open_clip_batched": distance(np.concatenate([self.stock.texts([text]) for text in texts]), exact),
+            "open_clip_batched": distance(np.concatenate([self.stock.together([text]) for text in texts]), exact),
         }
         if self.infinity is not None:
             # Without control characters and the like: the two tokenizers clean texts differently.
@@ -145,15 +144,14 @@ class Bench:
 
     def round(self) -> dict[str, dict[str, float]]:
         """One slice of each."""
-        texts = list(itertools.islice(self._draw, self._texts))
-        few = texts[: max(4, self._texts // 16)]
+        texts = list(itertools.islice(self._draw, self._sizes.texts))
+        few = texts[: min(FEW, max(4, len(texts) // 16))]
         found = {"roofline": self._roofline(texts)}
-        one = rate("text_queries_s", self.stock.texts, few, batch=1)
+        one = rate("text_queries_s", self.stock.alone, few, batch=1)
         found["open_clip"] = one | {"text_ms": 1000 / one["text_queries_s"]}
-        some = texts[: min(self._batch, self._texts // 4)]
-        found["open_clip_batched"] = rate("text_queries_s", self.stock.texts, some, batch=self._batch)
+        found["open_clip_batched"] = self._stock_in_batches(texts[: max(self._sizes.batch, len(texts) // 4)])
         if self.infinity is not None:
-            pictures_s = self.infinity.pictures_s([str(self._photo)] * min(16, self._pictures))
+            pictures_s = self.infinity.pictures_s([str(self._photo)] * min(16, self._sizes.pictures))
             found["infinity"] = self.infinity.rates(texts, few) | {"images_s": pictures_s}
         for name, encoder in (("clipline", self.auto), ("clipline_fp32", self.exact)):
             found[name] = self._own(encoder, texts, few, found["roofline"])
@@ -161,7 +159,8 @@ class Bench:
         return found
 
     def _roofline(self, texts: Sequence[str]) -> dict[str, float]:
-        rates = {precision: machine_rate(precision) for precision in {"fp32", self.auto.info.precision}}
+        precisions = {"fp32", self.auto.info.precision}
+        rates = {precision: machine_rate(precision, self.device) for precision in precisions}
         best = rates[self.auto.info.precision]
         return {
             **{f"gflops_{precision}": found / GIGA for precision, found in rates.items()},
@@ -170,39 +169,50 @@ class Bench:
             "text_tokens": self.work.tokens(texts),
         }
 
+    def _stock_in_batches(self, texts: Sequence[str]) -> dict[str, float]:
+        batch = self._sizes.batch
+        ids = self.stock.tokenizer(list(texts))
+        return rate("text_queries_s", self.stock.together, texts, batch=batch) | rate(
+            "from_ids_s", self.stock.ids_together, ids, batch=batch
+        )
+
     def _own(self, encoder: Encoder, texts: Sequence[str], few: Sequence[str], roofline: Figures) -> dict[str, float]:
-        found = rate("text_queries_s", lambda part: own_texts(encoder, part), texts, batch=self._batch)
+        batch = self._sizes.batch
+        found = rate("text_queries_s", lambda part: own_texts(encoder, part), texts, batch=batch)
+        found |= rate("from_ids_s", encoder.encode_texts, [encoder.tokenize(text)[0] for text in texts], batch=batch)
         machine = GIGA * roofline[f"gflops_{encoder.info.precision}"]
-        found["roofline_share"] = found["text_queries_s"] * self.work.own_flops(texts) / machine
-        found["executed_share"] = found["text_queries_s"] * self.work.executed_flops(texts, self._batch) / machine
+        # On a GPU one thread's tokenising is no part of what the device could do.
+        reached = found["text_queries_s" if self.device == CPU else "from_ids_s"]
+        found["roofline_share"] = reached * self.work.own_flops(texts) / machine
+        if self.device == CPU:
+            found["executed_share"] = reached * self.work.executed_flops(texts, batch) / machine
         return found | alone(lambda part: own_texts(encoder, part), few)
 
     def _add_pictures(self, found: dict[str, dict[str, float]]) -> None:
-        pictures = self._inputs[: self._pictures]
-        inputs = torch.randn(len(pictures), 3, *pictures[0].shape[:2])
-        parts = list(torch.split(inputs, 16))
-        few = [part[:4] for part in parts[:1]]
-        found["open_clip"] |= rate(
-            "images_s", lambda part: self.stock.pictures(part[0]), list(torch.split(few[0], 1)), batch=1
-        )
-        started = perf_counter()
-        self.stock.pictures(parts[0])
-        found["open_clip_batched"]["images_s"] = len(parts[0]) / (perf_counter() - started)
+        batch = self._sizes.picture_batch
+        inputs = torch.randn(batch, 3, *self._inputs[0].shape[:2])
+        found["open_clip"] |= rate("images_s", self.stock.picture_alone, inputs[:4], batch=1)
+        self.stock.pictures_together(inputs)
+        found["open_clip_batched"] |= rate("images_s", self.stock.pictures_together, inputs, batch=batch)
         for name, encoder in (("clipline", self.auto), ("clipline_fp32", self.exact)):
-            found[name] |= rate("images_s", encoder.encode_images, pictures, batch=16)
+            found[name] |= rate("images_s", encoder.encode_images, self._inputs, batch=batch)
             share = found[name]["images_s"] * picture_flops(self.stock.model) / GIGA
             found[name]["images_roofline_share"] = share / found["roofline"][f"gflops_{encoder.info.precision}"]
 
 
 def main() -> None:
     parser = arguments(__doc__ or "")
-    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--model", default="ViT-B-32", help="a name of open_clip's")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1 …")
+    parser.add_argument("--batch", type=int, default=64, help="texts")
     parser.add_argument("--texts", type=int, default=256, help="of one round")
+    parser.add_argument("--picture-batch", type=int, default=16)
     parser.add_argument("--pictures", type=int, default=32, help="of one round")
     chosen = parser.parse_args()
+    sizes = Sizes(chosen.texts, chosen.batch, chosen.pictures, chosen.picture_batch)
     rounds: list[dict[str, dict[str, float]]] = []
     with ExitStack() as stack:
-        bench = Bench(stack, batch=chosen.batch, texts=chosen.texts, pictures=chosen.pictures)
+        bench = Bench(stack, sizes, model=chosen.model, device=chosen.device)
         # As a worker does, and for all systems alike.
         leave_out_what_exists()
         with torch.inference_mode():
@@ -229,12 +239,16 @@ def notes(figures: dict[str, dict[str, float]], bench: Bench) -> list[str]:
         f"(goal 20 in bf16), fp32: {exactly:.1f} times (goal 6)",
         f"preprocess, decoding included: {stock['preprocess_ms'] / ours['preprocess_ms']:.2f} times at 640 × 480, "
         f"{stock['preprocess_large_ms'] / ours['preprocess_large_ms']:.2f} times at 4000 × 3000 (goal 2)",
-        f"{torch.get_num_threads()} threads for every system",
+        f"{_told(bench.device)}; {torch.get_num_threads()} threads for every system",
     ]
     if bench.infinity is None:
         return [*told, f"infinity: {bench.absence}"]
     ahead = ours["text_queries_s"] / figures["infinity"]["text_queries_s"]
     return [*told, f"{ahead:.1f} times infinity, which has no bf16 on a CPU; its images_s includes decoding"]
+
+
+def _told(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else str(device)
 
 
 if __name__ == "__main__":

@@ -61,16 +61,25 @@ def picture_flops(model: Any) -> float:
 
 
 @torch.inference_mode()
-def machine_rate(precision: str) -> float:
+def machine_rate(precision: str, device: torch.device) -> float:
     """FLOPs a second of large products in a number format, the best of several: what nothing here can exceed."""
     dtype = DTYPES[precision]
-    rows, weight = torch.randn(1024, 1024, dtype=dtype), torch.randn(4096, 1024)
-    multiply = product(weight, None, device=torch.device("cpu"), dtype=dtype)
+    # A GPU wants much larger ones than a CPU does before it shows what it can do.
+    count, inner, outer = (1024, 1024, 4096) if device.type == "cpu" else (8192, 8192, 8192)
+    rows, weight = torch.randn(count, inner, dtype=dtype).to(device), torch.randn(outer, inner)
+    multiply = product(weight, None, device=device, dtype=dtype)
     best = min(_seconds(multiply, rows) for _ in range(ROUNDS))
-    return 2 * 1024 * 1024 * 4096 / best
+    return 2 * count * inner * outer / best
 
 
 def _seconds(multiply: Any, rows: torch.Tensor) -> float:
+    _settle(rows.device)
     started = perf_counter()
     multiply(rows)
+    _settle(rows.device)
     return perf_counter() - started
+
+
+def _settle(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

@@ -159,19 +159,21 @@ def limit(seconds: float, seed: int) -> Figures:
     return figures
 
 
-def related(ours: dict[str, float], encoder: Mapping[str, float], executor: Mapping[str, float]) -> None:
+def related(ours: dict[str, float], encoder: Mapping[str, float], executor: Mapping[str, float] | None) -> None:
     """What the goals speak of: shares of the encoder's limit, waits in batch times, the classic handler."""
     ours["share_of_limit"] = round(ours["searches_s"] / encoder["searches_s"], 3)
     ours["p95_batches"] = round(ours["p95_ms"] / encoder["batch_ms"], 3)
-    ours["times_executor"] = round(ours["searches_s"] / executor["searches_s"], 3)
+    if executor is not None:
+        ours["times_executor"] = round(ours["searches_s"] / executor["searches_s"], 3)
 
 
 def main() -> None:
     parser = arguments(__doc__ or "")
     parser.add_argument("--users", type=int, nargs="+", default=[1, 8, 32])
     parser.add_argument("--seconds", type=float, default=10.0, help="of load for each system and number of users")
+    parser.add_argument("--classic", nargs="*", default=CLASSIC, choices=CLASSIC, help="handlers to compare with")
     chosen = parser.parse_args()
-    systems = ("clipline", "encoder_limit", *CLASSIC)
+    systems = ("clipline", "encoder_limit", *chosen.classic)
     rounds: dict[str, list[Figures]] = {system: [] for system in systems}
     with tempfile.TemporaryDirectory(prefix="clipline-bench-filled-") as folder:
         asyncio.run(fill(Path(folder)))
@@ -184,9 +186,9 @@ def main() -> None:
                     measure(system, Path(folder), users=chosen.users, seconds=chosen.seconds, seed=100 * number)
                 )
     report = Report(figures={system: median_of(figures) for system, figures in rounds.items()})
-    related(report.figures["clipline"], report.figures["encoder_limit"], report.figures["executor"])
+    related(report.figures["clipline"], report.figures["encoder_limit"], report.figures.get("executor"))
     ours = report.figures["clipline"]["searches_s"]
-    for system in CLASSIC:
+    for system in chosen.classic:
         report.notes.append(
             f"{max(chosen.users)} users: {ours / report.figures[system]['searches_s']:.1f} times {system}"
         )

@@ -47,6 +47,7 @@ def assemble(settings: Settings) -> OpenClipEncoder:
     encoder = _checked(parts, target, precision, exact)
     if settings.compile:
         encoder = _compiled(parts, exact, encoder)
+    threads = device.settle_threads(target, threads)
     info = encoder.info
     logger.info("%s on %s in %s, %d threads: %s", info.model, info.device, info.precision, threads, info.fingerprint)
     return encoder
@@ -127,6 +128,8 @@ def _encoder(parts: _Parts, target: torch.device, precision: str, *, compiled: b
         text_tower=towers.texts(parts.shortcuts.texts),
         picture_tower=towers.pictures(parts.shortcuts.pictures),
         preprocess=parts.preprocess,
+        # What was compiled brings its own kernels, and starts them itself.
+        may_capture=not compiled,
     )
 
 

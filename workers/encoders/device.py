@@ -19,6 +19,8 @@ PROBE_ROUNDS = 25
 
 def choose_device(settings: Settings) -> torch.device:
     """`auto` takes CUDA before Apple's MPS before the CPU. Raises SettingsError for a device that is not there."""
+    # Or a convolution in fp32 has the exactness of 10 bits.
+    torch.backends.cudnn.allow_tf32 = False
     if settings.device == "auto":
         return torch.device(_best_device())
     try:
@@ -70,6 +72,15 @@ def size_threads() -> int:
     cpus = cpus_granted()
     threads = cpus - 1 if cpus > 2 else cpus
     torch.set_num_threads(threads)
+    return threads
+
+
+def settle_threads(device: torch.device, threads: int) -> int:
+    """How many torch keeps once a model is loaded: with another device to compute, one for each thread that resizes
+    pictures, or every such thread would start as many as the machine has."""
+    if device.type != "cpu":
+        threads = 1
+        torch.set_num_threads(threads)
     return threads
 
 

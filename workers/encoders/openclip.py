@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from workers.encoders import picture_graphs
 from workers.encoders.device import DTYPES, memory_bytes
 from workers.encoders.pictures_lean import PictureTower
 from workers.encoders.preprocess import Preprocess
@@ -67,6 +68,7 @@ class OpenClipEncoder:
         text_tower: TextTower,
         picture_tower: PictureTower,
         preprocess: Preprocess,
+        may_capture: bool = True,
     ) -> None:
         self.info = info
         self._texts = texts
@@ -74,10 +76,14 @@ class OpenClipEncoder:
         self._picture_tower = picture_tower
         self._preprocess = preprocess
         self._device, self._dtype = torch.device(info.device), DTYPES[info.precision]
-        cuda = self._device.type == "cuda"
-        self._staging = Staging(preprocess.size, copies=CudaCopies(self._device)) if cuda else None
         self._mean = self._channels(preprocess.mean)
         self._std = self._channels(preprocess.std)
+        self._on_device: Callable[[torch.Tensor], torch.Tensor] = self._encode_pixels
+        self._staging: Staging | None = None
+        if self._device.type == "cuda":
+            self._staging = Staging(preprocess.size, copies=CudaCopies(self._device))
+            if may_capture:
+                self._on_device = picture_graphs.on_cuda(self._encode_pixels, preprocess.size, device=self._device)
 
     def tokenize(self, text: str) -> tuple[Tokens, bool]:
         return self._texts.tokenize(text)
@@ -95,7 +101,7 @@ class OpenClipEncoder:
     @torch.inference_mode()
     def encode_images(self, images: Sequence[Pixels]) -> Matrix:
         if self._staging is not None:
-            return _unit_rows(self._staging.run(images, self._encode_pixels))
+            return _unit_rows(self._staging.run(images, self._on_device))
         return _unit_rows(self._encode_pixels(torch.from_numpy(np.stack(images)).to(self._device)))
 
     def _encode_pixels(self, pixels: torch.Tensor) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""The picture tower of open_clip's vision transformers, with blocks whose weights are laid out once."""
+"""The picture tower of open_clip's vision transformers, with patches and blocks whose weights are laid out once."""
 
 import copy
 import logging
@@ -10,6 +10,7 @@ from torch import nn
 from torch.nn import functional
 
 from workers.encoders.blocks import Blocks, Layout, fits
+from workers.encoders.patches import Patches, may_be_patches
 from workers.encoders.text_truncation import TOLERANCE
 from workers.encoders.torchvision_ops import open_clip
 
@@ -42,10 +43,13 @@ def lean_pictures(model: nn.Module, *, device: torch.device, dtype: torch.dtype,
     only = _reads_class_token(visual)
     blocks = Blocks(visual.transformer, device=device, dtype=dtype, may_pack=may_pack, ends_only=only)
     # Its blocks are most of its memory, and the copy needs none of them.
+    replaced: dict[str, nn.Module] = {"transformer": LeanTransformer(blocks, class_token_only=only)}
+    if may_be_patches(visual.conv1):
+        replaced["conv1"] = Patches(visual.conv1, device=device, dtype=dtype, may_pack=may_pack)
     shell: Any = copy.copy(visual)
-    shell._modules = {**visual._modules, "transformer": nn.Identity()}
+    shell._modules = {**visual._modules, **dict.fromkeys(replaced, nn.Identity())}
     made: Any = copy.deepcopy(shell).to(device=device, dtype=dtype)
-    made.transformer = LeanTransformer(blocks, class_token_only=only)
+    made._modules.update(replaced)
     lean: nn.Module = made.eval()
     return lean
 
@@ -67,7 +71,7 @@ def is_exact(tower: PictureTower, model: nn.Module, size: tuple[int, int]) -> bo
     probes = torch.cat([noise, torch.ones(1, 3, *size)])
     difference = float((functional.normalize(stock(probes)) - functional.normalize(tower(probes))).abs().max())
     if difference > TOLERANCE:
-        logger.warning("pictures take open_clip's own path: packed blocks change their vectors by %.1e", difference)
+        logger.warning("pictures take open_clip's own path: packed weights change their vectors by %.1e", difference)
         return False
-    logger.info("pictures take packed blocks, which change vectors by at most %.1e", difference)
+    logger.info("pictures take packed weights, which change vectors by at most %.1e", difference)
     return True

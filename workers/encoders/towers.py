@@ -7,7 +7,7 @@ import msgspec
 import torch
 from torch import nn
 
-from workers.encoders import graphs, pictures_lean, text_lean, text_truncation
+from workers.encoders import pictures_lean, text_graphs, text_lean, text_truncation
 from workers.encoders.openclip import Tokenizer
 from workers.encoders.pictures_lean import PictureTower, lean_pictures
 from workers.encoders.text_lean import LeanText
@@ -62,7 +62,7 @@ class Towers:
     def texts(self, shortcut: Literal["lean", "truncated", "none"]) -> TextTower:
         if shortcut == "lean":
             lean = LeanText(self._model, device=self._device, dtype=self._dtype)
-            return graphs.on_cuda(lean, device=self._device) if self._device.type == "cuda" else lean
+            return text_graphs.on_cuda(lean, device=self._device) if self._device.type == "cuda" else lean
         placed = self._copy()
         if shortcut == "truncated":
             return TruncatedText(placed)

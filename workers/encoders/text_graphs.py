@@ -1,9 +1,4 @@
-"""CUDA graphs for a text tower, one for each batch and length bucket.
-
-A short text is some 130 small kernels, and starting them costs a GPU more time than running them; a captured graph
-starts all of them at once. A graph has fixed shapes and addresses, so batches are padded to buckets, and lie in buffers
-of their own. This file has not run on a GPU yet; what of it does not need one is tested on the CPU.
-"""
+"""CUDA graphs for a text tower, one for each batch and length bucket: batches are padded to fill them."""
 
 import logging
 from bisect import bisect_left
@@ -13,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from workers.encoders.captures import Capture, pool_of_captures
 from workers.encoders.text_lean import LeanText
 from workers.encoders.text_rows import Ids
 
@@ -20,8 +16,6 @@ logger = logging.getLogger(__name__)
 
 LENGTHS = (8, 16, 24, 32, 48, 64)
 LARGEST_BATCH = 512
-# Kernels choose their algorithms and reserve memory in the first runs, which may not happen while one is captured.
-WARM_RUNS = 3
 
 
 class Bucket(NamedTuple):
@@ -47,42 +41,33 @@ def fill(ids: Ids, ends: Ids, bucket: Bucket) -> tuple[Ids, Ids]:
 
 
 class Graph:
-    """One captured run of `LeanText.padded`, with its inputs, on the host and the device, and its output."""
+    """`LeanText.padded`, captured, with pinned buffers on the host for what it takes."""
 
     def __init__(self, tower: LeanText, bucket: Bucket, *, device: torch.device, pool: Any) -> None:
         shapes = (tuple(bucket), (bucket.texts,))
         self._host = [torch.zeros(shape, dtype=torch.int64, pin_memory=True) for shape in shapes]
         self._copied: Any = torch.cuda.Event()  # type: ignore[no-untyped-call]
-        self._inputs = [torch.zeros(shape, dtype=torch.int64, device=device) for shape in shapes]
-        stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
-        stream.wait_stream(torch.cuda.current_stream(device))
-        with torch.cuda.stream(stream):
-            for _ in range(WARM_RUNS):
-                tower.padded(*self._inputs)
-        torch.cuda.current_stream(device).wait_stream(stream)
-        self._graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self._graph, pool=pool):
-            self._vectors = tower.padded(*self._inputs)
+        inputs = [torch.zeros(shape, dtype=torch.int64, device=device) for shape in shapes]
+        self._run = Capture(tower.padded, inputs, pool=pool)
 
     def __call__(self, ids: Ids, ends: Ids) -> torch.Tensor:
         """As large as the bucket → (bucket.texts, dim), valid until the next call."""
         # What lies in pinned memory is read later, when the device comes to it.
         self._copied.synchronize()
-        for host, on_device, values in zip(self._host, self._inputs, (ids, ends), strict=True):
+        for host, on_device, values in zip(self._host, self._run.inputs, (ids, ends), strict=True):
             host.copy_(torch.from_numpy(values))
             on_device.copy_(host, non_blocking=True)
-        self._copied.record()
-        self._graph.replay()
-        return self._vectors
+        self._copied.record(torch.cuda.current_stream(self._run.inputs[0].device))
+        return self._run()
 
 
-Capture = Callable[[Bucket], Callable[[Ids, Ids], torch.Tensor]]
+MakeGraph = Callable[[Bucket], Callable[[Ids, Ids], torch.Tensor]]
 
 
 class GraphedText:
     """A lean text tower that captures a graph when it first meets a bucket; what cannot be captured runs eagerly."""
 
-    def __init__(self, tower: LeanText, *, capture: Capture) -> None:
+    def __init__(self, tower: LeanText, *, capture: MakeGraph) -> None:
         self._tower, self._capture = tower, capture
         self._graphs: dict[Bucket, Callable[[Ids, Ids], torch.Tensor] | None] = {}
 
@@ -113,7 +98,7 @@ class GraphedText:
 
 def on_cuda(tower: LeanText, *, device: torch.device) -> GraphedText:
     """Graphs share one memory pool, since they never run at the same time."""
-    pool = torch.cuda.graph_pool_handle()
+    pool = pool_of_captures()
     return GraphedText(tower, capture=lambda bucket: Graph(tower, bucket, device=device, pool=pool))
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from shared.settings import Settings
 from workers.encoders import models
-from workers.encoders.graphs import LARGEST_BATCH, Bucket, Capture, GraphedText, bucket_of, buckets, fill
+from workers.encoders.text_graphs import LARGEST_BATCH, Bucket, GraphedText, MakeGraph, bucket_of, buckets, fill
 from workers.encoders.text_lean import LeanText
 from workers.encoders.text_rows import Ids
 
@@ -40,7 +40,7 @@ def test_what_fills_a_bucket_up_is_the_start_of_a_text() -> None:
     assert ends.tolist() == [2, 1, 0, 0]
 
 
-def eagerly(tower: LeanText, seen: list[Bucket]) -> Capture:
+def eagerly(tower: LeanText, seen: list[Bucket]) -> MakeGraph:
     """Runs the very function that a graph captures."""
 
     def capture(bucket: Bucket) -> Any:
