@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 # Measuring a kind takes no longer, but for its last batch; sizes double until one of these bounds is met.
 MEASURE_S = 1.0
 LONGEST_BATCH_S = 0.25
-MOST_TEXTS, MOST_IMAGES = 512, 128
+MOST_TEXTS, MOST_IMAGES = 512, 512
 # A larger batch makes everybody in it wait: the smallest that reaches this share of the best rate is taken.
 ENOUGH = 0.95
 # A noisy moment at the start shall not bind a device to tiny batches.

@@ -11,12 +11,22 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 from torch.nn import functional
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from workers.encoders.products import Activation, Product, product
 from workers.encoders.torchvision_ops import open_clip
 
 # Up to this length two batched products are quicker on a CPU than the fused kernel, which prepares for long ones.
 SHORT = 32
+# Up to this length a GPU is quicker with the kernel that torch asks last: on an H200 53 µs instead of 87 for 512 texts
+# of 16 tokens, 17 instead of 24 for 128 pictures of 50 rows; of 257 rows it is slower.
+MEDIUM = 64
+QUICKEST_FIRST = [
+    SDPBackend.EFFICIENT_ATTENTION,
+    SDPBackend.FLASH_ATTENTION,
+    SDPBackend.CUDNN_ATTENTION,
+    SDPBackend.MATH,
+]
 # QuickGELU is x · sigmoid(1.702 x).
 QUICK = 1.702
 
@@ -156,6 +166,9 @@ def _scaled(
 def _attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, *, causal: bool) -> torch.Tensor:
     """Each (sequences, heads, length, head width)."""
     length = q.shape[2]
+    if q.device.type == "cuda" and length <= MEDIUM:
+        with sdpa_kernel(QUICKEST_FIRST, set_priority=True):
+            return functional.scaled_dot_product_attention(q, k, v, is_causal=causal)
     if q.device.type != "cpu" or q.dtype != torch.bfloat16 or length > SHORT:
         return functional.scaled_dot_product_attention(q, k, v, is_causal=causal)
     flat = [part.reshape(-1, length, part.shape[-1]) for part in (q, k, v)]

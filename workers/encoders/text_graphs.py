@@ -2,7 +2,7 @@
 
 import logging
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,6 +16,8 @@ logger = logging.getLogger(__name__)
 
 LENGTHS = (8, 16, 24, 32, 48, 64)
 LARGEST_BATCH = 512
+# Of nearly all that people type; what is longer has its graph made when it first comes.
+COMMON = 24
 
 
 class Bucket(NamedTuple):
@@ -65,7 +67,7 @@ MakeGraph = Callable[[Bucket], Callable[[Ids, Ids], torch.Tensor]]
 
 
 class GraphedText:
-    """A lean text tower that captures a graph when it first meets a bucket; what cannot be captured runs eagerly."""
+    """A lean text tower that captures a graph for each bucket that it meets; what cannot be captured runs eagerly."""
 
     def __init__(self, tower: LeanText, *, capture: MakeGraph) -> None:
         self._tower, self._capture = tower, capture
@@ -75,6 +77,12 @@ class GraphedText:
         """(n, context), on the CPU → (n, dim), not normalised."""
         parts = [self._run(part) for part in torch.split(ids, LARGEST_BATCH)]
         return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+    @torch.inference_mode()
+    def prepare(self, wanted: Iterable[Bucket]) -> None:
+        """Capture them now; the largest first, whose memory then does for the others."""
+        for bucket in sorted(wanted, reverse=True):
+            self._graph(bucket)
 
     def _run(self, ids: torch.Tensor) -> torch.Tensor:
         rows = ids.numpy()
@@ -97,9 +105,11 @@ class GraphedText:
 
 
 def on_cuda(tower: LeanText, *, device: torch.device) -> GraphedText:
-    """Graphs share one memory pool, since they never run at the same time."""
+    """With the graphs of common buckets. They share one memory pool, since they never run at the same time."""
     pool = pool_of_captures()
-    return GraphedText(tower, capture=lambda bucket: Graph(tower, bucket, device=device, pool=pool))
+    graphed = GraphedText(tower, capture=lambda bucket: Graph(tower, bucket, device=device, pool=pool))
+    graphed.prepare(bucket for bucket in buckets(tower.context) if bucket.length <= COMMON)
+    return graphed
 
 
 def buckets(context: int) -> Sequence[Bucket]:

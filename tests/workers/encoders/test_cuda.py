@@ -129,26 +129,28 @@ def test_sizing_finds_that_a_gpu_wants_large_batches(photo_sized: Encoder) -> No
 
 
 @pytest.fixture
-def little_memory(photo_sized: Encoder) -> Iterator[None]:
-    """What the process has already, and 64 MiB: not enough for the inner rows of a large batch of pictures."""
-    photo_sized.encode_images(pictures(photo_sized, 1))
+def with_little_memory() -> Iterator[Encoder]:
+    """What a model takes, and 64 MiB: not enough for the inner rows of a large batch of pictures."""
+    encoder = load_encoder(Settings(model="ViT-B-32", pretrained="random", device="cuda"))
+    encoder.encode_images(pictures(encoder, 1))
     torch.cuda.empty_cache()
     total = torch.cuda.get_device_properties(0).total_memory
     torch.cuda.set_per_process_memory_fraction((torch.cuda.memory_reserved() + (64 << 20)) / total)
-    yield
+    yield encoder
     torch.cuda.set_per_process_memory_fraction(1.0)
 
 
-@pytest.mark.usefixtures("little_memory")
-async def test_a_batch_that_the_devices_memory_does_not_hold_is_halved(photo_sized: Encoder, exact: Encoder) -> None:
-    batcher = Batcher(photo_sized, budget=Budget(texts=8, images=512, tokens=1_000), max_queued=1_000)
+async def test_a_batch_that_the_devices_memory_does_not_hold_is_halved(
+    with_little_memory: Encoder, exact: Encoder
+) -> None:
+    batcher = Batcher(with_little_memory, budget=Budget(texts=8, images=512, tokens=1_000), max_queued=1_000)
     [pixels, *_] = shown = pictures(exact, 2)
     try:
         async with asyncio.timeout(WITHIN_S):
             embedded = await asyncio.gather(*(batcher.image(shown[number % 2]) for number in range(512)))
         assert batcher.stats().halved > 0
     finally:
-        batcher.close()
+        await asyncio.to_thread(batcher.close)
     rows: Matrix = np.stack([one.vector for one in embedded])
     assert float(rows[0] @ exact.encode_images([pixels])[0]) >= LEAST_COSINE
     assert float((rows[::2] @ rows[0]).min()) >= LEAST_COSINE

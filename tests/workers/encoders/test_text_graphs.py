@@ -63,6 +63,17 @@ def test_padded_to_its_bucket_a_batch_keeps_its_vectors(made: tuple[LeanText, An
 
 
 @torch.inference_mode()
+def test_graphs_may_be_made_before_their_buckets_come_the_largest_first(made: tuple[LeanText, Any]) -> None:
+    tower, tokenizer = made
+    seen: list[Bucket] = []
+    graphed = GraphedText(tower, capture=eagerly(tower, seen))
+    graphed.prepare([Bucket(1, 8), Bucket(4, 16), Bucket(4, 8), Bucket(1, 8)])
+    assert seen == [Bucket(4, 16), Bucket(4, 8), Bucket(1, 8)]
+    graphed(tokenizer(["a cat"]))
+    assert len(seen) == 3
+
+
+@torch.inference_mode()
 def test_more_texts_than_the_largest_graph_takes_run_in_parts(made: tuple[LeanText, Any]) -> None:
     tower, tokenizer = made
     ids = tokenizer(["a cat"] * LARGEST_BATCH + ["a dog", "a bird"])
