@@ -29,11 +29,14 @@ logger = logging.getLogger(__name__)
 COPIED = b"copied\n"
 NICE = 10
 STEP_POINTS = 256
+# One point in so many may be without a graph.
+SCANNED_SHARE = 50
 
 
 def is_due(collection: Collection) -> bool:
-    """Whether a graph would help: the planner scans what has none, which costs nothing up to its own bound."""
-    return collection.unindexed > EXACT_UP_TO
+    """Whether a graph would help: what has none is scanned, which costs little up to the planner's own bound; and of a
+    large collection a build costs more than scanning a small share of it."""
+    return collection.unindexed > max(EXACT_UP_TO, collection.count // SCANNED_SHARE)
 
 
 class Build:

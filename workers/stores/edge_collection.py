@@ -62,6 +62,10 @@ class Collection:
         return self.folder / self.description.shard
 
     @property
+    def count(self) -> int:
+        return int(self._shard.info().points_count)
+
+    @property
     def unindexed(self) -> int:
         info = self._shard.info()
         return int(info.points_count - info.indexed_vectors_count)
@@ -119,7 +123,7 @@ class Collection:
             return self._with_payloads(queries, done.value)
 
     def _situations(self, queries: Sequence[VectorQuery]) -> list[Situation]:
-        count = int(self._shard.info().points_count)
+        count = self.count
         return [
             Situation(count, self.description.dim, self._passing(query, count), len(query.exclude_ids))
             for query in queries
