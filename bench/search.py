@@ -21,6 +21,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from time import monotonic, sleep
 from typing import NamedTuple
@@ -34,15 +35,19 @@ from bench import cpu_use, loop_lag
 from bench.classic import STORED
 from bench.ingest_beside import ingesting
 from bench.load import Load
+from bench.phrases import phrases
 from bench.report import Figures, Report, arguments, emit, median_of, progress
 from shared.clock import now_iso
 from shared.jobs import Collection
 from shared.settings import Settings
 from workers.encoders.load import load_encoder
+from workers.encoders.protocol import Encoder, Matrix
 from workers.stores.protocol import Point
 from workers.stores.qdrant_edge import QdrantEdgeStore
 
 POINTS = 20_000
+# Phrases that the pictures show, and how far from one a picture lies, in the deviations between them.
+SHOWN, NOISE, BATCH = 2_048, 0.7, 64
 START_S = 120.0
 MODEL = {"CLIPLINE_MODEL": "ViT-B-32", "CLIPLINE_PRETRAINED": "random"}
 CLASSIC = ("inline", "executor", "inline_truncated", "executor_truncated")
@@ -56,22 +61,33 @@ class Served(NamedTuple):
 
 
 async def fill(folder: Path) -> None:
-    """Random unit vectors, (20,000, 512), under the fingerprint of the model that will search them."""
+    """(20,000, 512) vectors under the fingerprint of the model that will search them."""
     settings = Settings(data_dir=str(folder), model="ViT-B-32", pretrained="random")
-    info = load_encoder(settings).info
+    encoder = load_encoder(settings)
+    info = encoder.info
     known = Collection(name="bench", model=info.fingerprint, dim=info.dim, created_at=now_iso())
-    draw = np.random.default_rng(0)
-    vectors = draw.standard_normal((POINTS, info.dim)).astype(np.float32)
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     store = QdrantEdgeStore(settings)
     await store.start()
     await store.create(STORED, dim=info.dim, indexes={}, meta={"collection": msgspec.json.encode(known).decode()})
     points = [
-        Point(id=number, vector=row.tobytes(), payload={"label": f"{number}"}) for number, row in enumerate(vectors)
+        Point(id=number, vector=row.tobytes(), payload={"label": f"{number}"})
+        for number, row in enumerate(shown_in_pictures(encoder))
     ]
     await store.upsert(STORED, points)
     await store.optimize(STORED)
     await store.close()
+
+
+def shown_in_pictures(encoder: Encoder) -> Matrix:
+    """(POINTS, dim) unit vectors, each near that of a phrase that says what is shown, as pictures are."""
+    words = phrases(99)
+    batches = (list(islice(words, BATCH)) for _ in range(SHOWN // BATCH))
+    said = np.concatenate([encoder.encode_texts([encoder.tokenize(text)[0] for text in some]) for some in batches])
+    draw = np.random.default_rng(0)
+    chance = draw.standard_normal((POINTS, said.shape[1])).astype(np.float32)
+    rows = said[draw.integers(0, len(said), POINTS)] + NOISE * said.std(axis=0) * chance
+    vectors: Matrix = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    return vectors
 
 
 def free_port() -> int:
