@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from shared.settings import Settings
 from workers.stores import edge_folder
+from workers.stores.edge_dialect import vectors
 
 Matrix = NDArray[np.float32]
 
@@ -82,12 +83,14 @@ def build(place: Path, *, points: int, dim: int) -> None:
         np.save(place / f"{field}.npy", column)
     vectors = np.lib.format.open_memmap(place / "points.npy", mode="w+", dtype=np.float32, shape=(points, dim))
     draft = place / "draft"
-    edge_folder.create(draft, edge_folder.Description(dim=dim, indexes=INDEXES, meta={}, shard="shard"))
-    shard = edge.EdgeShard.load(str(draft / "shard"), edge_folder.config(dim, quantize=Settings().quantize))
+    scanned = Settings().scan_copies
+    about = edge_folder.Description(dim=dim, indexes=INDEXES, meta={}, shard="shard", scan_copies=scanned)
+    edge_folder.create(draft, about)
+    shard = edge.EdgeShard.load(str(draft / "shard"), edge_folder.config(about, quantize=Settings().quantize))
     for start in range(0, points, BLOCK):
         block = shapes.points(min(BLOCK, points - start))
         vectors[start : start + len(block)] = block
-        shard.update(edge.UpdateOperation.upsert_points(_points(block, values, start)))
+        shard.update(edge.UpdateOperation.upsert_points(_points(block, values, start, about)))
     vectors.flush()
     shard.optimize()
     shard.flush()
@@ -102,9 +105,12 @@ def _values(points: int) -> dict[str, NDArray[np.int64]]:
     return {field: draw.integers(0, count, points) for field, count in FIELDS.items()}
 
 
-def _points(block: Matrix, values: dict[str, NDArray[np.int64]], start: int) -> list[edge.Point]:
+def _points(
+    block: Matrix, values: dict[str, NDArray[np.int64]], start: int, about: edge_folder.Description
+) -> list[edge.Point]:
     payloads = [{field: int(values[field][start + row]) for field in FIELDS} for row in range(len(block))]
-    return [edge.Point(start + row, block[row].tolist(), payloads[row]) for row in range(len(block))]
+    rows = [vectors(row, about) for row in block.tolist()]
+    return [edge.Point(start + row, rows[row], payloads[row]) for row in range(len(block))]
 
 
 if __name__ == "__main__":

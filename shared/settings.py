@@ -41,6 +41,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     store: str = "edge"
     store_api_key: str = ""
     quantize: bool = True
+    scan_copies: bool = True
     ingest_roots: str = ""
 
     # API

@@ -10,7 +10,7 @@ State = Literal["queued", "running", "succeeded", "failed", "cancelled", "supers
 Kind = Literal["search", "ingest", "collection", "items", "facets", "neighbours", "reindex"]
 Lane = Literal["interactive", "bulk"]
 # How a vector store finds neighbours: by its graph, by more of it without the excluded, or past every vector.
-PlanName = Literal["graph", "graph+drop", "graph+acorn", "exact"]
+PlanName = Literal["graph", "graph+drop", "graph+acorn", "scan", "scan+drop", "exact"]
 STATES: tuple[State, ...] = get_args(State)
 KINDS: tuple[Kind, ...] = get_args(Kind)
 LANES: tuple[Lane, ...] = get_args(Lane)

@@ -115,7 +115,7 @@ def main(source: Path, target: Path, parent: int) -> None:
     shutil.copytree(source, target)
     sys.stdout.buffer.write(COPIED)
     sys.stdout.buffer.flush()
-    config = edge_folder.config(edge_folder.read_description(source.parent).dim, quantize=from_env(os.environ).quantize)
+    config = edge_folder.config(edge_folder.read_description(source.parent), quantize=from_env(os.environ).quantize)
     shard = edge.EdgeShard.load(str(target), config)
     shard.optimize()
     shard.close()

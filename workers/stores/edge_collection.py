@@ -21,7 +21,8 @@ from workers.stores.edge_dialect import (
     scored,
     stored,
 )
-from workers.stores.edge_folder import Description, read_description, write_description
+from workers.stores.edge_folder import FULL, Description, read_description, write_description
+from workers.stores.edge_scan import scan_and_drop
 from workers.stores.plan import Situation
 from workers.stores.plan_payloads import filled, lacking
 from workers.stores.planner import Ask, Planner
@@ -68,7 +69,8 @@ class Collection:
     @property
     def unindexed(self) -> int:
         info = self._shard.info()
-        return int(info.points_count - info.indexed_vectors_count)
+        # The engine counts scan copies as indexed with the vectors that they are of.
+        return int(info.points_count - info.indexed_vectors_count // (2 if self.description.scan_copies else 1))
 
     def describe(self) -> StoredCollection:
         count = self._shard.count(edge.CountRequest(exact=True))
@@ -86,7 +88,7 @@ class Collection:
         self._update([one.id for one in points], edge.UpdateOperation.upsert_points(self._points(points)))
 
     def _points(self, points: Sequence[Point]) -> list[edge.Point]:
-        return [point(one, dim=self.description.dim) for one in points]
+        return [point(one, self.description) for one in points]
 
     def set_payloads(self, payloads: dict[int, Payload]) -> None:
         # Edge refuses the whole operation when one id is missing.
@@ -106,7 +108,7 @@ class Collection:
         self._shard.update(operation)
 
     def retrieve(self, ids: Sequence[int], *, vectors: bool) -> dict[int, StoredPoint]:
-        records = self._shard.retrieve(list(ids), with_payload=True, with_vector=vectors)
+        records = self._shard.retrieve(list(ids), with_payload=True, with_vector=[FULL] if vectors else False)
         return {int(one.id): stored(one, vectors=vectors) for one in records}
 
     def scroll(self, start: int, *, limit: int) -> list[StoredPoint]:
@@ -123,9 +125,9 @@ class Collection:
             return self._with_payloads(queries, done.value)
 
     def _situations(self, queries: Sequence[VectorQuery]) -> list[Situation]:
-        count = self.count
+        count, about = self.count, self.description
         return [
-            Situation(count, self.description.dim, self._passing(query, count), len(query.exclude_ids))
+            Situation(count, about.dim, self._passing(query, count), len(query.exclude_ids), about.scan_copies)
             for query in queries
         ]
 
@@ -135,7 +137,9 @@ class Collection:
         return count if where is None else min(count, self._shard.count(edge.CountRequest(exact=False, filter=where)))
 
     def ask(self, asks: Sequence[Ask]) -> list[list[Scored]]:
-        """Each by the plan that it names."""
+        """Each by the plan that it names; those of one call are of one kind."""
+        if any(ask.plan.fetched is not None for ask in asks):
+            return scan_and_drop(self._shard, asks, dim=self.description.dim)
         requests = [request(ask.query, ask.plan, dim=self.description.dim) for ask in asks]
         found = self._shard.query_batch(edge.QueryBatchRequest(requests))
         return [[scored(hit) for hit in hits] for hits in found]

@@ -19,10 +19,11 @@ LOCK = ".lock"
 
 
 class Collections:
-    """Opens collections when they are first used and keeps a bounded number open."""
+    """Opens collections when they are first used and keeps a bounded number open; `scan_copies` is for new ones."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, scan_copies: bool = True) -> None:
         self._folder = folder
+        self._scan_copies = scan_copies
         folder.mkdir(parents=True, exist_ok=True)
         self._lock = _lock(folder)
         self._open: OrderedDict[str, Collection] = OrderedDict()
@@ -60,7 +61,10 @@ class Collections:
         if name in self:
             return
         draft = _emptied(self._folder / f".new.{name}")
-        edge_folder.create(draft, edge_folder.Description(dim=dim, indexes=indexes, meta=meta, shard="shard"))
+        about = edge_folder.Description(
+            dim=dim, indexes=indexes, meta=meta, shard="shard", scan_copies=self._scan_copies
+        )
+        edge_folder.create(draft, about)
         draft.rename(self._folder / name)
         edge_folder.sync_folder(self._folder)
 

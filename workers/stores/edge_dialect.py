@@ -12,26 +12,56 @@ from shared.jobs import FacetValue
 from shared.payload_path import path_of
 from workers.stores import conditions
 from workers.stores.checks import floats, packed
+from workers.stores.edge_folder import FULL, SCANNED, Description
 from workers.stores.plan import Plan
 from workers.stores.protocol import FacetQuery, OrderQuery, Point, Scored, StoredPoint, VectorQuery
 
+EVERY = edge.SearchParams(exact=True)
+# Where there is no graph that is past every vector, too, by the smallest copies that there are.
+COARSELY = edge.SearchParams(quantization=edge.QuantizationSearchParams(rescore=False))
 
-def point(given: Point, *, dim: int) -> edge.Point:
+
+def point(given: Point, about: Description) -> edge.Point:
     """Raises Invalid for a vector or a payload that cannot be stored."""
-    vector = floats(given.vector, dim=dim)
+    vector = floats(given.vector, dim=about.dim)
     try:
-        return edge.Point(given.id, vector, given.payload)
+        return edge.Point(given.id, vectors(vector, about), given.payload)
     except (TypeError, ValueError) as error:
         raise Invalid(f"the payload of {given.id} cannot be stored: {error}"[:300], field="payload") from error
 
 
+def vectors(vector: list[float], about: Description) -> "edge.Vector":
+    """One vector under each name that a collection's points have."""
+    return {FULL: vector, SCANNED: vector} if about.scan_copies else vector
+
+
 def request(query: VectorQuery, chosen: Plan, *, dim: int) -> edge.QueryRequest:
+    where = conditions.build(query, DIALECT)
+    if chosen.rescored is not None:
+        return _scan(query, chosen, where, dim=dim)
     return edge.QueryRequest(
         limit=query.limit,
-        query=_query(query, dim=dim),
-        filter=conditions.build(query, DIALECT),
+        query=nearest(query, dim=dim),
+        filter=where,
         with_payload=query.payload,
         params=_params(chosen, query.limit),
+    )
+
+
+def _scan(query: VectorQuery, chosen: Plan, where: edge.Filter | None, *, dim: int) -> edge.QueryRequest:
+    """Past small copies; the best of them are compared again by their full vectors."""
+    copies = edge.Prefetch(
+        limit=chosen.rescored or 0,
+        query=nearest(query, dim=dim, using=SCANNED),
+        filter=where,
+        params=COARSELY if chosen.coarse else EVERY,
+    )
+    return edge.QueryRequest(
+        limit=query.limit,
+        query=nearest(query, dim=dim),
+        prefetches=[copies],
+        with_payload=query.payload,
+        params=EVERY,
     )
 
 
@@ -52,15 +82,16 @@ def narrowing(query: VectorQuery) -> edge.Filter | None:
     return where
 
 
-def _query(query: VectorQuery, *, dim: int) -> edge.Query:
+def nearest(query: VectorQuery, *, dim: int, using: str = FULL) -> edge.Query:
+    """To the query's vector or its examples, compared with the points' vectors of that name."""
     if not query.positive:
-        return edge.Query.Nearest(floats(query.vector, dim=dim))
+        return edge.Query.Nearest(floats(query.vector, dim=dim), using)
     positive, negative = ([floats(one, dim=dim) for one in some] for some in (query.positive, query.negative))
-    return edge.Query.RecommendBestScore(edge.RecommendQuery(positive, negative))  # type: ignore[arg-type]
+    return edge.Query.RecommendBestScore(edge.RecommendQuery(positive, negative), using)  # type: ignore[arg-type]
 
 
 def sample_request(limit: int) -> edge.QueryRequest:
-    return edge.QueryRequest(limit=limit, query=edge.Sample.Random, with_vector=True, with_payload=False)
+    return edge.QueryRequest(limit=limit, query=edge.Sample.Random, with_vector=[FULL], with_payload=False)
 
 
 def stored(record: edge.Record | edge.ScoredPoint, *, vectors: bool) -> StoredPoint:

@@ -12,6 +12,8 @@ from workers.stores.checks import FLOAT_BYTES
 DESCRIPTION = "collection.json"
 # Segments with fewer vectors get no graph; the planner never asks for one on so few.
 INDEX_FROM = 10_000
+# The vector that a search compares unless it names another one; and that of collections with scan copies.
+FULL, SCANNED = "", "scan"
 
 _INDEX_TYPES = {
     "keyword": edge.PayloadSchemaType.Keyword,
@@ -25,12 +27,16 @@ _INDEX_TYPES = {
 
 
 class Description(msgspec.Struct, frozen=True, kw_only=True):
-    """What collection.json holds; `shard` names the folder that is current, so that one rename switches shards."""
+    """What collection.json holds; `shard` names the folder that is current, so that one rename switches shards.
+
+    With `scan_copies` every point has its vector twice, the second time in 8 bits a number and without a graph.
+    """
 
     dim: int
     indexes: dict[str, str]
     meta: dict[str, str]
     shard: str
+    scan_copies: bool = False
 
 
 def read_description(folder: Path) -> Description:
@@ -60,20 +66,45 @@ def create(folder: Path, description: Description) -> None:
     """Lay out an empty collection in `folder`; the caller renames it into place."""
     path = folder / description.shard
     path.mkdir(parents=True)
-    shard = edge.EdgeShard.create(str(path), config(description.dim))
+    shard = edge.EdgeShard.create(str(path), config(description))
     for field, type_ in description.indexes.items():
         shard.update(edge.UpdateOperation.create_field_index(path_of(field), _INDEX_TYPES[type_]))
     shard.close()
     write_description(folder, description)
 
 
-def config(dim: int, *, quantize: bool = False) -> edge.EdgeConfig:
-    """Quantised, vectors have a copy in 8 bits a number as soon as a graph is built, and the graph is built from it."""
-    copy = edge.TurboQuantQuantizationConfig(bits=edge.TurboQuantBitSize.Bits8, memory=edge.Memory.Cached)
+def config(description: Description, *, quantize: bool = False) -> edge.EdgeConfig:
+    """Quantised, vectors have a copy in 8 bits a number as soon as a graph is built, and the graph is built from it;
+    and what is scanned has one in 4 bits."""
+    vectors = {FULL: _full(description.dim, quantize=quantize)}
+    if description.scan_copies:
+        vectors[SCANNED] = _scanned(description.dim, quantize=quantize)
     return edge.EdgeConfig(
-        vectors=edge.EdgeVectorParams(size=dim, distance=edge.Distance.Cosine),
-        quantization_config=copy if quantize else None,
+        vectors=vectors,
         optimizers=edge.EdgeOptimizersConfig(
-            indexing_threshold=max(1, INDEX_FROM * dim * FLOAT_BYTES // 1024), default_segment_number=1
+            indexing_threshold=max(1, INDEX_FROM * description.dim * FLOAT_BYTES // 1024), default_segment_number=1
         ),
     )
+
+
+def _full(dim: int, *, quantize: bool) -> edge.EdgeVectorParams:
+    return edge.EdgeVectorParams(
+        size=dim,
+        distance=edge.Distance.Cosine,
+        quantization_config=_copy(edge.TurboQuantBitSize.Bits8) if quantize else None,
+    )
+
+
+def _scanned(dim: int, *, quantize: bool) -> edge.EdgeVectorParams:
+    """Never part of a graph."""
+    return edge.EdgeVectorParams(
+        size=dim,
+        distance=edge.Distance.Cosine,
+        datatype=edge.VectorStorageDatatype.Turbo8,
+        hnsw_config=edge.HnswIndexConfig(m=0, ef_construct=4, full_scan_threshold=INDEX_FROM),
+        quantization_config=_copy(edge.TurboQuantBitSize.Bits4) if quantize else None,
+    )
+
+
+def _copy(bits: edge.TurboQuantBitSize) -> edge.TurboQuantQuantizationConfig:
+    return edge.TurboQuantQuantizationConfig(bits=bits, memory=edge.Memory.Cached)

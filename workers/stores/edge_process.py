@@ -159,7 +159,7 @@ class Server:
 def serve(connection: socket.socket, settings: Settings) -> None:
     """Raises nothing: a folder that cannot be opened is told as the first frame's failure."""
     try:
-        collections = Collections(settings.store_path)
+        collections = Collections(settings.store_path, scan_copies=settings.scan_copies)
     except (CliplineError, OSError) as error:
         connection.sendall(wire.frame(wire.Reply(wire.HELLO, failure=wire.failure_of(error))))
         return

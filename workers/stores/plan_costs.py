@@ -12,6 +12,14 @@ CANDIDATE_S = 5.5e-9  # one number of one of `ef` candidates, its neighbours inc
 WALK_S = 1.5e-9  # one number of an excluded point that ACORN walks through
 ID_S = 7e-7  # an id left out by the engine, which looks it up several times
 HIT_S = 2e-6  # a hit on its way out
+PASSED_S = 7e-8  # a point that a filter lets through, on its way to a scan
+SPREAD = 2.0  # vectors that do not lie side by side, as those that pass a filter, take so many times as long
+CHECKED_S = 1.5e-8  # a point that a scan looks up among the excluded
+COPY_S = 6e-11  # one number of a copy in 8 bits, scanned
+COARSE_S = 3.3e-11  # one number of a copy in 4 bits
+FETCHED_S = 1e-6  # one of many nearest copies, whatever it is
+DROPPED_S = 1e-7  # an id that we leave out ourselves
+RESCORED_S = 1.5e-6  # a candidate that is compared again by its full vector
 # How fast measurements replace what was believed, and how far they may go. The first one, which may have waited for a
 # disk, says at most that it is so many times as slow.
 RATE = 0.2
@@ -66,9 +74,16 @@ def _kind(fetch: Fetch, where: Situation) -> Kind:
 
 
 def _formula(fetch: Fetch, where: Situation) -> float:
-    ids = where.excluded if fetch.exclude else 0
+    plan, ids = fetch.plan, where.excluded if fetch.exclude else 0
+    copy_s = where.dim * (COARSE_S if plan.coarse else COPY_S)
+    if plan.fetched is not None:
+        fetched_s = where.points * copy_s + plan.fetched * FETCHED_S
+        return CALL_S + fetched_s + ids * DROPPED_S + max(0, plan.fetched - ids) * RESCORED_S
     around = CALL_S + ids * ID_S + fetch.limit * HIT_S
-    if fetch.plan.ef is None:
-        return around + where.passing * where.dim * NUMBER_S
-    walked = ids * WALK_S if fetch.plan.acorn else 0.0
-    return around + (fetch.plan.ef * CANDIDATE_S + walked) * where.dim
+    if plan.ef is not None:
+        walked = ids * WALK_S if plan.acorn else 0.0
+        return around + (plan.ef * CANDIDATE_S + walked) * where.dim
+    around += where.passing * ((PASSED_S if where.narrowed else 0.0) + (CHECKED_S if ids else 0.0))
+    if plan.rescored is not None:
+        return around + where.passing * copy_s + plan.rescored * RESCORED_S
+    return around + where.passing * where.dim * NUMBER_S * (SPREAD if where.narrowed else 1.0)

@@ -1,10 +1,10 @@
-"""Which graph plan keeps the promised recall on a collection, found out beside exact scans."""
+"""Which plan of a kind keeps the promised recall on a collection, found out beside exact scans."""
 
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from workers.stores.plan import PROMISED_RECALL, Fetch, Rung, Situation, ladder
+from workers.stores.plan import COARSE, FINE, PROMISED_RECALL, Fetch, Plan, Rung, ScanRung, Situation, ladder
 from workers.stores.protocol import Scored
 
 # A rung is trusted after so many trials and compared hits; a margin over the promise, as few trials prove little.
@@ -17,7 +17,7 @@ AGAIN_EVERY = 512
 REMEMBERED = 256
 TIE = 1e-6
 
-Key = tuple[int, int, int]
+Key = tuple[int, int, int, str]
 
 
 @dataclass
@@ -43,19 +43,25 @@ class Trials:
         self._records: OrderedDict[Key, _Record] = OrderedDict()
 
     def rung(self, where: Situation, limit: int, *, exclude: bool) -> Rung | None:
-        """The plan to use or to try; None when the whole ladder failed."""
+        """The graph plan to use or to try; None when the whole ladder failed."""
         rungs, record = ladder(where, exclude=exclude), self._of(where, limit, exclude=exclude)
+        return rungs[record.step] if record.step < len(rungs) else None
+
+    def scan(self, where: Situation, limit: int, *, coarse: bool) -> ScanRung | None:
+        """The same for scans of copies."""
+        rungs = COARSE if coarse else FINE
+        record = self._of(where, limit, exclude=True, kind=_kind(rungs[0].plan(limit)))
         return rungs[record.step] if record.step < len(rungs) else None
 
     def due(self, where: Situation, fetch: Fetch) -> bool:
         """Whether this question should be answered exactly, too, to see what the plan finds."""
-        record = self._of(where, fetch.limit, exclude=fetch.exclude)
+        record = self._behind(where, fetch)
         record.uses += 1
         return not record.trusted or record.uses % AGAIN_EVERY == 0
 
     def tell(self, where: Situation, fetch: Fetch, found: Sequence[Scored], exact: Sequence[Scored]) -> None:
         """What the plan found beside all that there was to find."""
-        record = self._of(where, fetch.limit, exclude=fetch.exclude)
+        record = self._behind(where, fetch)
         worst = exact[-1].score - TIE if exact else 0.0
         if record.trusted:
             # What is new weighs more than what was.
@@ -67,12 +73,20 @@ class Trials:
         if record.found < enough * record.compared:
             record.begin(record.step + 1)
 
-    def _of(self, where: Situation, limit: int, *, exclude: bool) -> _Record:
+    def _behind(self, where: Situation, fetch: Fetch) -> _Record:
+        return self._of(where, fetch.limit, exclude=fetch.exclude, kind=_kind(fetch.plan))
+
+    def _of(self, where: Situation, limit: int, *, exclude: bool, kind: str = "graph") -> _Record:
         """Situations alike: excluded ids and limit within a factor of two, and alike in selectivity."""
         ids = where.excluded.bit_length() if exclude else 0
-        key = ids, where.selectivity, limit.bit_length()
+        key = ids, where.selectivity, limit.bit_length(), kind
         record = self._records.pop(key, None) or _Record()
         self._records[key] = record
         if len(self._records) > REMEMBERED:
             self._records.popitem(last=False)
         return record
+
+
+def _kind(plan: Plan) -> str:
+    """What climbs one ladder: whether a scan drops or not, it rescores as many."""
+    return "graph" if plan.rescored is None else "coarse" if plan.coarse else "fine"

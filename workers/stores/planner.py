@@ -14,17 +14,19 @@ import msgspec
 from shared.jobs import PlanName
 from workers.stores.plan import EXACT, EXACT_UP_TO, UNTRIED, Fetch, Plan, Situation, ladder
 from workers.stores.plan_costs import Costs
-from workers.stores.plan_guesses import Guesses
+from workers.stores.plan_guesses import DROPPING, Guesses
+from workers.stores.plan_scans import DEVIATIONS, dropping, scans
 from workers.stores.plan_trials import Trials
 from workers.stores.protocol import Answer, Scored, VectorQuery
 
 # A guess fetches so many more than asked, to have enough after the excluded are dropped; and with a filter as many more
-# as are expected to pass it, with so many standard deviations to spare.
+# as are expected to pass it.
 SPARE = 64
-DEVIATIONS = 4
 WIDEN = 4
 MAX_ROUNDS = 4
-# Exact scans beside a graph plan, to learn its recall, may take so long.
+# What answers with fewer hits than asked for has found all there are.
+COMPLETE = ("exact", "scan")
+# Exact scans beside another plan, to learn its recall, may take so long.
 TRIAL_S = 0.5
 
 
@@ -79,6 +81,7 @@ class Pursuit:
         self.fetches: list[Fetch] = []
         self._guesses = iter(enumerate(self._guess_limits()))
         self._guess: int | None = None
+        self._drops = True
         self._next(self._first())
 
     def ask(self, fetch: Fetch) -> Ask:
@@ -94,15 +97,16 @@ class Pursuit:
     def take(self, found: Found) -> None:
         """What this round's questions found; decides whether there is another one."""
         fetch, raw = self.fetches[-1], found[-1]
-        if len(self.fetches) > 1:
+        fell_short = self._fetch.plan.fetched is not None and not found[0]
+        if len(self.fetches) > 1 and not fell_short:
             self.planner.trials.tell(self.where, self.fetches[0], found[0], raw)
         kept = raw if fetch.exclude else self._kept(raw)
         self.hits, self.plan = kept[: self.query.limit], fetch.name
         enough = len(kept) >= self.query.limit
         if self._guess is not None:
-            self.planner.guesses.tell(self.where, self._guess, enough=enough)
+            self.planner.guesses.tell(self.where, self._guess, enough=enough and not fell_short)
             self._guess = None
-        complete = fetch.plan.exact and (fetch.exclude or len(raw) < fetch.limit)
+        complete = fetch.plan.name in COMPLETE and (fetch.exclude or len(raw) < fetch.limit)
         if enough or complete:
             self.fetches = []
         else:
@@ -112,6 +116,9 @@ class Pursuit:
         """Beside a plan that is not trusted yet runs an exact one, whose answer counts."""
         self._fetch = fetch
         self.rounds += 1
+        if fetch.plan.fetched is not None:
+            self._drops = False
+            self._guess = DROPPING if self.where.narrowed else None
         sure = fetch._replace(plan=EXACT)
         tried = not fetch.plan.exact and self._cost(sure) <= TRIAL_S and self.planner.trials.due(self.where, fetch)
         self.fetches = [fetch, sure] if tried else [fetch]
@@ -148,16 +155,30 @@ class Pursuit:
         return [hit for hit in hits if hit.id not in excluded]
 
     def _sure(self) -> Fetch:
-        """The cheaper of leaving the excluded out in the engine, and of fetching as many more."""
-        left_out = self._best(self.query.limit, exclude=True)
-        if not self.where.excluded:
-            return left_out
-        dropped = self._best(self._most, exclude=False)
-        return dropped if self._cost(dropped) < self._cost(left_out) else left_out
+        """The cheapest of leaving the excluded out in the engine, of fetching as many more, and of scanning copies."""
+        ways = [self._best(self.query.limit, exclude=True)]
+        if self.where.excluded:
+            ways.append(self._best(self._most, exclude=False))
+        tried = self._cost(Fetch(EXACT, self.query.limit, exclude=True)) <= TRIAL_S
+        found = list(scans(self.where, self.query.limit, self.planner.trials, tried=tried))
+        sure = min(ways + found, key=self._cost)
+        return self._dropping(found, sure) or sure
+
+    def _dropping(self, found: Sequence[Fetch], sure: Fetch) -> Fetch | None:
+        """The best scan that drops, where it is cheaper; behind a filter it is a guess."""
+        cheaper = min((dropping(scan, self.where) for scan in found), key=self._cost, default=sure)
+        costs = {"guess_s": self._cost(cheaper), "sure_s": self._cost(sure)}
+        if not self._drops or costs["guess_s"] >= costs["sure_s"]:
+            return None
+        if self.where.narrowed and not self.planner.guesses.worth(self.where, DROPPING, **costs):
+            return None
+        return cheaper
 
     def _wider(self, kept: int, fetched: int) -> Fetch:
         """After a round that fell short: more of the same where that is cheaper than leaving the excluded out."""
         fetch = self._fetch
+        if fetch.plan.fetched is not None and self.rounds < MAX_ROUNDS - 1:
+            return self._sure()
         fell_short = fetch.exclude or fetched < fetch.limit or fetch.limit >= self._most
         if fell_short or self.rounds >= MAX_ROUNDS - 1:
             return Fetch(EXACT, self.query.limit, exclude=True)

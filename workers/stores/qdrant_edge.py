@@ -10,7 +10,7 @@ from workers.stores.chunks import chunks
 from workers.stores.edge_client import READ_TIMEOUT_S, STUCK_S, EdgeClient
 from workers.stores.protocol import Answer, FacetQuery, OrderQuery, Point, StoredCollection, StoredPoint, VectorQuery
 
-# One call holds the process for so long that a search behind it does not feel it: about 10 ms for 256 × 512.
+# One call holds the process for so long that a search behind it does not feel it: about 12 ms for 256 × 512.
 POINTS_PER_CALL = 256
 IDS_PER_CALL = 2_000
 QUERIES_PER_CALL = 32

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.stores.plan import EXACT, MAX_EF, NARROWED, OPEN, SPARE_PART, Fetch, Rung, Situation, ladder
+from workers.stores.plan import COARSE, EXACT, FINE, MAX_EF, NARROWED, OPEN, SPARE_PART, Fetch, Rung, Situation, ladder
 from workers.stores.plan_costs import Costs
 from workers.stores.plan_trials import COMPARED, REMEMBERED, TRIALS, Trials
 from workers.stores.protocol import Scored
@@ -13,6 +13,7 @@ OPEN_FIELD = Situation(points=1_000_000, dim=512, passing=1_000_000, excluded=0)
 SEEN = OPEN_FIELD._replace(excluded=20_000)
 GRAPH = Fetch(OPEN[0].plan(50), 50, exclude=True)
 SURE = Fetch(EXACT, 50, exclude=True)
+SCAN = Fetch(FINE[0].plan(50), 50, exclude=True)
 
 rungs = st.sampled_from([*OPEN, *NARROWED])
 
@@ -41,6 +42,8 @@ def test_only_what_does_not_pass_needs_walking_through() -> None:
         (GRAPH, "graph"),
         (GRAPH._replace(exclude=False), "graph+drop"),
         (Fetch(NARROWED[-1].plan(50), 50, exclude=False), "graph+acorn"),
+        (SCAN, "scan"),
+        (SCAN._replace(plan=SCAN.plan._replace(fetched=20_306)), "scan+drop"),
         (SURE, "exact"),
     ],
 )
@@ -62,6 +65,25 @@ def test_costs_grow_with_what_is_done() -> None:
     assert costs.of(SURE, OPEN_FIELD) > costs.of(SURE, OPEN_FIELD._replace(passing=1_000))
     assert costs.of(GRAPH, OPEN_FIELD) < costs.of(SURE, OPEN_FIELD)
     assert costs.of(Fetch(OPEN[3].plan(50), 50, exclude=True), OPEN_FIELD) > costs.of(GRAPH, OPEN_FIELD)
+
+
+def test_a_scan_of_copies_costs_less_than_one_of_vectors_and_many_excluded_are_cheaper_dropped() -> None:
+    costs, dropping = Costs(), SCAN._replace(plan=SCAN.plan._replace(fetched=20_306))
+    assert costs.of(SCAN, SEEN) < costs.of(SURE, SEEN)
+    assert costs.of(dropping, SEEN) < costs.of(SCAN, SEEN)
+    assert costs.of(dropping._replace(plan=dropping.plan._replace(coarse=True)), SEEN) < costs.of(dropping, SEEN)
+    few = SCAN._replace(plan=SCAN.plan._replace(fetched=20_000 + 306_000))
+    assert costs.of(few, SEEN._replace(passing=1_000)) > costs.of(SCAN, SEEN._replace(passing=1_000))
+
+
+def test_scans_are_trusted_apart_from_graphs_and_by_what_they_read() -> None:
+    trials = Trials()
+    for scan in COARSE:
+        assert trials.scan(OPEN_FIELD, 50, coarse=True) == scan
+        trials.tell(OPEN_FIELD, Fetch(scan.plan(50), 50, exclude=True), scored(40), scored(50))
+    assert trials.scan(OPEN_FIELD, 50, coarse=True) is None
+    assert trials.scan(OPEN_FIELD, 50, coarse=False) == FINE[0]
+    assert trials.rung(OPEN_FIELD, 50, exclude=True) == OPEN[0]
 
 
 @given(took_s=st.floats(0.002, 4.0))

@@ -154,7 +154,7 @@ export interface SearchTook {
   encode_ms: number;
   search_ms: number;
   total_ms: number;
-  plan: "exact" | "graph" | "graph+acorn" | "graph+drop";
+  plan: "exact" | "graph" | "graph+acorn" | "graph+drop" | "scan" | "scan+drop";
   rounds: number;
 }
 
