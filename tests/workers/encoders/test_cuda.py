@@ -19,6 +19,7 @@ from workers.batcher import Batcher
 from workers.batches import Budget
 from workers.device_turns import DeviceTurns
 from workers.encoders import text_graphs
+from workers.encoders.devices import all_devices
 from workers.encoders.load import load_encoder
 from workers.encoders.protocol import Encoder, Matrix
 from workers.sizing import measure
@@ -57,6 +58,15 @@ def test_every_kind_of_model_gives_the_vectors_of_the_cpu(kind: str, tmp_path: P
     np.testing.assert_allclose(embed(there, *texts), embed(here, *texts), atol=SAME)
     shown = pictures(here, 3)
     np.testing.assert_allclose(there.encode_images(shown), here.encode_images(shown), atol=SAME)
+
+
+def test_each_device_that_is_found_can_be_named(tiny_model: Path, tiny_encoder: Encoder) -> None:
+    for name in all_devices():
+        named = loaded(tiny_model, device=name, precision="fp32")
+        assert named.info.device == name
+        np.testing.assert_allclose(embed(named, *STRANGE.values()), embed(tiny_encoder, *STRANGE.values()), atol=SAME)
+        shown = pictures(tiny_encoder, 3)
+        np.testing.assert_allclose(named.encode_images(shown), tiny_encoder.encode_images(shown), atol=SAME)
 
 
 def test_a_known_model_takes_fp16_and_nearly_the_vectors_of_fp32(photo_sized: Encoder, exact: Encoder) -> None:
