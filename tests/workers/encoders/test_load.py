@@ -135,3 +135,12 @@ def test_a_compiler_that_fails_leaves_pictures_as_they_are(
     folder = save_model(tmp_path)
     assert (embedded(folder, compile=True) == embedded(folder)).all()
     assert "pictures are not compiled" in caplog.text
+
+
+def test_torch_keeps_one_thread_where_another_device_computes() -> None:
+    """Or each decoding thread that resizes a picture would start as many as there are CPUs."""
+    torch.set_num_threads(2)
+    assert device.settle_threads(torch.device("cpu"), 2) == 2
+    assert torch.get_num_threads() == 2
+    assert device.settle_threads(torch.device("cuda"), 2) == 1
+    assert torch.get_num_threads() == 1
