@@ -10,10 +10,11 @@ import torch
 from shared.settings import Settings
 from workers.encoders import device, models
 from workers.encoders.fingerprint import fingerprint
-from workers.encoders.openclip import OpenClipEncoder, Texts, Tokenizer
+from workers.encoders.openclip import OpenClipEncoder
 from workers.encoders.preprocess import Preprocess, from_config
 from workers.encoders.protocol import EncoderInfo, Matrix
 from workers.encoders.text_truncation import PROBES
+from workers.encoders.tokens import Texts, Tokenizer
 from workers.encoders.torchvision_ops import open_clip
 from workers.encoders.towers import Shortcuts, Towers, prove
 

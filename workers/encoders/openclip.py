@@ -1,7 +1,5 @@
 """The encoder over open_clip models of every kind."""
 
-import logging
-import threading
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -15,46 +13,7 @@ from workers.encoders.preprocess import Preprocess
 from workers.encoders.protocol import EncoderInfo, Matrix, Pixels, Tokens
 from workers.encoders.staging import CudaCopies, Staging
 from workers.encoders.text_truncation import TextTower
-
-logger = logging.getLogger(__name__)
-
-Tokenizer = Callable[..., torch.Tensor]  # (texts, context_length=…) → (n, context) ids
-
-# The BPE tokenizer remembers each word that it ever saw; this many words are about 20 MB.
-CACHED_WORDS = 100_000
-
-
-class Texts:
-    """A model's tokenizer, with what open_clip's leave open: threads, memory, and whether a text was cut."""
-
-    def __init__(self, tokenizer: Tokenizer, *, context_length: int) -> None:
-        self._tokenizer = tokenizer
-        self._context_length = context_length
-        self._lock = threading.Lock()
-        self._first_words = dict(getattr(tokenizer, "cache", {}))
-        # The last position may hold a class token, the one before it pads every shorter text.
-        self._pad_id = int(tokenizer([""])[0, -2])
-
-    def tokenize(self, text: str) -> tuple[Tokens, bool]:
-        with self._lock:
-            self._bound_cache()
-            ids = self._ids(text, self._context_length)
-            return ids, bool(ids[-2] != self._pad_id) and self._is_longer(text, ids)
-
-    def _ids(self, text: str, context_length: int) -> Tokens:
-        ids: Tokens = self._tokenizer([text], context_length=context_length)[0].numpy().astype(np.int64, copy=False)
-        return ids
-
-    def _is_longer(self, text: str, ids: Tokens) -> bool:
-        """Only a full context is worth the second look."""
-        roomy = self._ids(text, 2 * self._context_length)
-        return int((roomy != self._pad_id).sum()) > int((ids != self._pad_id).sum())
-
-    def _bound_cache(self) -> None:
-        cache: dict[str, str] | None = getattr(self._tokenizer, "cache", None)
-        if cache is not None and len(cache) > CACHED_WORDS:
-            cache.clear()
-            cache.update(self._first_words)
+from workers.encoders.tokens import Texts
 
 
 class OpenClipEncoder:

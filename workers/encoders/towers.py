@@ -8,10 +8,10 @@ import torch
 from torch import nn
 
 from workers.encoders import pictures_lean, text_graphs, text_lean, text_truncation
-from workers.encoders.openclip import Tokenizer
 from workers.encoders.pictures_lean import PictureTower, lean_pictures
 from workers.encoders.text_lean import LeanText
 from workers.encoders.text_truncation import TextTower, TruncatedText, may_truncate
+from workers.encoders.tokens import Tokenizer
 
 CPU, EXACT = torch.device("cpu"), torch.float32
 
