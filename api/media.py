@@ -1,6 +1,7 @@
 """The pictures of items, as files that workers wrote."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from anyio import to_thread
@@ -11,7 +12,7 @@ from api import auth, params
 from api.items import item_id_in
 from api.state import State
 from shared.errors import ItemNotFound
-from shared.media import CONTENT_TYPE, path_of
+from shared.media import CONTENT_TYPES, paths_of
 
 # Long enough that paging back shows pictures at once, short enough that a picture that changed is seen soon.
 CACHE = "private, max-age=300"
@@ -25,13 +26,15 @@ async def show(request: Request[State]) -> Response:
     root = request.state["settings"].media_path
     missing = ItemNotFound(f"no picture of item {item_id} in {name!r}")
     try:
-        path = path_of(root, identity.tenant, name, item_id, size)
+        paths = paths_of(root, identity.tenant, name, item_id, size)
     except ValueError as error:
         raise missing from error
-    status = await to_thread.run_sync(_stat_inside, root, path)
-    if status is None:
+    found = await to_thread.run_sync(_first_inside, root, paths)
+    if found is None:
         raise missing
-    return unless_cached(request, FileResponse(path, stat_result=status, media_type=CONTENT_TYPE), cache=CACHE)
+    path, status = found
+    file = FileResponse(path, stat_result=status, media_type=CONTENT_TYPES[path.suffix])
+    return unless_cached(request, file, cache=CACHE)
 
 
 def unless_cached(request: Request[State], response: FileResponse, *, cache: str) -> Response:
@@ -41,6 +44,13 @@ def unless_cached(request: Request[State], response: FileResponse, *, cache: str
     if response.headers["etag"] not in known:
         return response
     return Response(status_code=304, headers={"ETag": response.headers["etag"], "Cache-Control": cache})
+
+
+def _first_inside(root: Path, paths: Sequence[Path]) -> tuple[Path, os.stat_result] | None:
+    for path in paths:
+        if status := _stat_inside(root, path):
+            return path, status
+    return None
 
 
 def _stat_inside(root: Path, path: Path) -> os.stat_result | None:

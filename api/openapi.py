@@ -169,5 +169,5 @@ def _answer(kind: Any, refs: Refs) -> Schema:
     if kind is None:
         return {"description": "nothing more to say"}
     if isinstance(kind, Plain):
-        return {"description": kind.text, "content": {kind.media_type: {"schema": {"type": "string"}}}}
+        return {"description": kind.text, "content": {one: {"schema": {"type": "string"}} for one in kind.media_types}}
     return {"description": (kind.__doc__ or "").partition("\n")[0], "content": {JSON: {"schema": refs[kind]}}}

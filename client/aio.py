@@ -195,7 +195,7 @@ class AsyncClipline(Sessions):
         return (await self.http.read(calls.facets(collection, fields, where=filter, limit=limit), FacetsResult)).facets
 
     async def media(self, collection: str, item_id: int, *, size: MediaSize = "thumb") -> bytes:
-        """A picture as WebP."""
+        """A picture as JPEG, or as WebP where an earlier version wrote it."""
         return (await self.http.send(calls.media(collection, item_id, size))).content
 
     async def jobs(self, **where: Unpack[Where]) -> JobPage:

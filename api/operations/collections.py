@@ -21,6 +21,7 @@ from api.operations.operation import (
 from api.submission import Accepted
 from shared import errors
 from shared.jobs import Collection, CollectionSpec, FacetsResult, Item, NeighboursResult
+from shared.media import CONTENT_TYPES
 
 COLLECTIONS: tuple[Operation, ...] = (
     Operation(
@@ -121,7 +122,7 @@ COLLECTIONS: tuple[Operation, ...] = (
         summary="One item's picture",
         tag="collections",
         params=params.MediaParams,
-        answers={200: Plain("image/webp", "the picture"), 304: None},
+        answers={200: Plain("the picture", tuple(CONTENT_TYPES.values())), 304: None},
         errors=(errors.Invalid, errors.ItemNotFound),
     ),
 )

@@ -89,7 +89,7 @@ JOBS: tuple[Operation, ...] = (
         path="/v1/jobs/{job_id}/events",
         summary="One job's events as they happen, up to its result; resumes after Last-Event-ID",
         tag="jobs",
-        answers={200: Plain("text/event-stream", "Events with the websocket's frames as data"), 204: None},
+        answers={200: Plain("Events with the websocket's frames as data", ("text/event-stream",)), 204: None},
         errors=(*READING, errors.JobNotFound, errors.TooManyRequests),
         headers=("Last-Event-ID",),
     ),

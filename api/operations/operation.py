@@ -17,10 +17,10 @@ MULTIPART = "multipart/form-data"
 
 
 class Plain(msgspec.Struct, frozen=True):
-    """An answer that is no JSON."""
+    """An answer that is no JSON, of one of these media types."""
 
-    media_type: str
     text: str
+    media_types: tuple[str, ...]
 
 
 class Upload(msgspec.Struct, frozen=True):

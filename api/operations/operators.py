@@ -125,7 +125,7 @@ OPERATORS: tuple[Operation, ...] = (
         path="/metrics",
         summary="Prometheus metrics",
         tag="probes",
-        answers={200: Plain("text/plain", "Prometheus' text format")},
+        answers={200: Plain("Prometheus' text format", ("text/plain",))},
         open=True,
     ),
 )

@@ -29,7 +29,7 @@ NAME = "films"
 def kept(settings: Settings) -> int:
     """Pictures of shots that were written so far."""
     folder = media.collection_folder(settings.media_path, "t", NAME) / "items"
-    return sum(1 for _ in folder.glob("*/*.thumb.webp"))
+    return sum(1 for _ in folder.glob("*/*.thumb.jpg"))
 
 
 async def test_the_next_worker_completes_the_video_and_every_shot_is_there_once(

@@ -1,12 +1,13 @@
 """The pixels of a picture that is indexed already: from its original where that is unchanged, else from our copy."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
 from shared.errors import BadPicture, NotVisible
 from shared.jobs import File, Ingest
-from shared.media import path_of
+from shared.media import paths_of
 from shared.settings import Settings
 from workers.encoders.protocol import Pixels
 from workers.ingest.decode import decode_reduced
@@ -29,11 +30,16 @@ def kept_pixels(point: StoredPoint, *, tenant: str, collection: str, settings: S
         return Kept(_decoded(_original(point, collection, settings), settings), is_copy=False)
     except (BadPicture, NotVisible):
         pass
-    copy = path_of(settings.media_path, tenant, collection, point.id, "full")
+    copy = _there(paths_of(settings.media_path, tenant, collection, point.id, "full"))
     try:
         return Kept(_decoded(copy, settings), is_copy=True)
     except (BadPicture, NotVisible) as error:
         raise NotVisible(f"neither the original nor its copy can be read: {error.detail}") from error
+
+
+def _there(paths: Sequence[Path]) -> Path:
+    """The first that exists; where none does, the one that is told to be missing."""
+    return next((path for path in paths if path.exists()), paths[0])
 
 
 def _original(point: StoredPoint, collection: str, settings: Settings) -> Path:

@@ -145,6 +145,9 @@ async def test_what_was_uploaded_is_read_from_its_copy(stack: Stack) -> None:
     name = await filled(stack, 3)
     (stack.folder / "p0.png").unlink()
     stack.picture("p1.png", seed=77)
+    # As an earlier version named it.
+    copy = media.path_of(stack.parts.settings.media_path, "t", name, item_id("p1.png"), "full")
+    copy.rename(copy.with_suffix(".webp"))
     before = await stack.vectors(name, [item_id("p0.png")])
     result = await reindex(stack, name)
     assert (result.switched, result.encoded, result.from_copies) == (True, 3, 2)
