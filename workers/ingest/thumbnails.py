@@ -19,7 +19,7 @@ from workers.encoders.protocol import Pixels
 LONGEST_PX: Mapping[Size, int] = {"thumb": 256, "full": 1280}
 NEEDED_PX = max(LONGEST_PX.values())
 EARLIER = tuple(suffix for suffix in CONTENT_TYPES if suffix != WRITTEN)
-# As near to a picture as WebP of the same figure, in an eighth of its time, for a third more bytes (bench/RESULTS.md).
+# As near to a picture as WebP of the same figure, in an eighth of its time, for more bytes (bench/RESULTS.md).
 QUALITY = 80
 # Photographs have neighbouring pixels of one colour in up to .22 of all places, flat drawings in .53 and more.
 DRAWN = 0.3
