@@ -53,6 +53,10 @@ class Trials:
         record = self._of(where, limit, exclude=True, kind=_kind(rungs[0].plan(limit)))
         return rungs[record.step] if record.step < len(rungs) else None
 
+    def trusted(self, where: Situation, fetch: Fetch) -> bool:
+        """Whether that plan was tried often enough."""
+        return self._behind(where, fetch).trusted
+
     def due(self, where: Situation, fetch: Fetch) -> bool:
         """Whether this question should be answered exactly, too, to see what the plan finds."""
         record = self._behind(where, fetch)

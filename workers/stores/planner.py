@@ -26,8 +26,10 @@ WIDEN = 4
 MAX_ROUNDS = 4
 # What answers with fewer hits than asked for has found all there are.
 COMPLETE = ("exact", "scan")
-# Exact scans beside another plan, to learn its recall, may take so long.
+# Exact scans beside another plan, to learn its recall, may take so long. Where one is trusted already, another has to
+# promise to cost less by a tenth to be tried.
 TRIAL_S = 0.5
+DOUBT = 1.1
 
 
 class Ask(NamedTuple):
@@ -161,13 +163,13 @@ class Pursuit:
             ways.append(self._best(self._most, exclude=False))
         tried = self._cost(Fetch(EXACT, self.query.limit, exclude=True)) <= TRIAL_S
         found = list(scans(self.where, self.query.limit, self.planner.trials, tried=tried))
-        sure = min(ways + found, key=self._cost)
+        sure = min(ways + found, key=self._price)
         return self._dropping(found, sure) or sure
 
     def _dropping(self, found: Sequence[Fetch], sure: Fetch) -> Fetch | None:
         """The best scan that drops, where it is cheaper; behind a filter it is a guess."""
-        cheaper = min((dropping(scan, self.where) for scan in found), key=self._cost, default=sure)
-        costs = {"guess_s": self._cost(cheaper), "sure_s": self._cost(sure)}
+        cheaper = min((dropping(scan, self.where) for scan in found), key=self._price, default=sure)
+        costs = {"guess_s": self._price(cheaper), "sure_s": self._price(sure)}
         if not self._drops or costs["guess_s"] >= costs["sure_s"]:
             return None
         if self.where.narrowed and not self.planner.guesses.worth(self.where, DROPPING, **costs):
@@ -202,6 +204,11 @@ class Pursuit:
             return exact
         graph = Fetch(rung.plan(limit), limit, exclude)
         return graph if self._cost(graph) < self._cost(exact) else exact
+
+    def _price(self, fetch: Fetch) -> float:
+        """The cost, and more for what is not trusted yet, as exact scans will run beside it."""
+        trusted = fetch.plan.exact or self.planner.trials.trusted(self.where, fetch)
+        return self._cost(fetch) * (1.0 if trusted else DOUBT)
 
     def _cost(self, fetch: Fetch) -> float:
         return self.planner.costs.of(fetch, self.where)
