@@ -48,7 +48,8 @@ function useListener<K extends "click" | "keydown">(
   name: K,
   listener: (event: HTMLElementEventMap[K]) => void,
 ): void {
-  useEffect(() => {
+  // At once: a key that is pressed as soon as something is seen must not be heard by what was shown before it.
+  useLayoutEffect(() => {
     const element = target.current;
     element?.addEventListener(name, listener);
     return () => element?.removeEventListener(name, listener);
