@@ -3,16 +3,13 @@
 What is between is computed as it is: filled up to the next size it would cost a GPU more than the starts do.
 """
 
-import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 
-from workers.encoders.captures import Capture, pool_of_captures
+from workers.encoders.captures import Capture, Captures, pool_of_captures
 from workers.encoders.staging import CHUNK
-
-logger = logging.getLogger(__name__)
 
 # Up to so many pictures a GPU has time left while the host starts the next kernel.
 FEW = 8
@@ -44,26 +41,16 @@ class GraphedPictures:
     """Captures a graph when it first meets a size; what cannot be captured runs eagerly."""
 
     def __init__(self, encode: Encode, *, capture: Callable[[int], Encode]) -> None:
-        self._encode, self._capture = encode, capture
-        self._graphs: dict[int, Encode | None] = {}
+        self._encode, self._graphs = encode, Captures(capture, of="pictures")
 
     def __call__(self, pixels: torch.Tensor) -> torch.Tensor:
         """(n, height, width, 3), uint8, on the device → (n, dim), not normalised."""
         size = size_for(len(pixels))
-        graph = None if size is None else self._graph(size)
+        graph = None if size is None else self._graphs.get(size)
         if graph is None:
             return self._encode(pixels)
         # The next call writes over a graph's output.
         return graph(pixels)[: len(pixels)].clone()
-
-    def _graph(self, size: int) -> Encode | None:
-        if size not in self._graphs:
-            try:
-                self._graphs[size] = self._capture(size)
-            except RuntimeError as error:
-                logger.warning("no CUDA graph for %d pictures: %s", size, error)
-                self._graphs[size] = None
-        return self._graphs[size]
 
 
 def on_cuda(encode: Encode, size: tuple[int, int], *, device: torch.device) -> GraphedPictures:

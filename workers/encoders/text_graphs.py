@@ -1,6 +1,5 @@
 """CUDA graphs for a text tower, one for each batch and length bucket: batches are padded to fill them."""
 
-import logging
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
@@ -8,11 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from workers.encoders.captures import Capture, pool_of_captures
+from workers.encoders.captures import Capture, Captures, pool_of_captures
 from workers.encoders.text_lean import LeanText
 from workers.encoders.text_rows import Ids
-
-logger = logging.getLogger(__name__)
 
 LENGTHS = (8, 16, 24, 32, 48, 64)
 LARGEST_BATCH = 512
@@ -70,8 +67,7 @@ class GraphedText:
     """A lean text tower that captures a graph for each bucket that it meets; what cannot be captured runs eagerly."""
 
     def __init__(self, tower: LeanText, *, capture: MakeGraph) -> None:
-        self._tower, self._capture = tower, capture
-        self._graphs: dict[Bucket, Callable[[Ids, Ids], torch.Tensor] | None] = {}
+        self._tower, self._graphs = tower, Captures(capture, of="texts")
 
     def __call__(self, ids: torch.Tensor) -> torch.Tensor:
         """(n, context), on the CPU → (n, dim), not normalised."""
@@ -82,26 +78,17 @@ class GraphedText:
     def prepare(self, wanted: Iterable[Bucket]) -> None:
         """Capture them now; the largest first, whose memory then does for the others."""
         for bucket in sorted(wanted, reverse=True):
-            self._graph(bucket)
+            self._graphs.get(bucket)
 
     def _run(self, ids: torch.Tensor) -> torch.Tensor:
         rows = ids.numpy()
         ends = self._tower.ends(rows)
         bucket = bucket_of(len(rows), int(ends.max()) + 1, context=self._tower.context)
-        graph = self._graph(bucket)
+        graph = self._graphs.get(bucket)
         if graph is None:
             return self._tower(ids)
         # The next call writes over a graph's output.
         return graph(*fill(rows, ends, bucket))[: len(rows)].clone()
-
-    def _graph(self, bucket: Bucket) -> Callable[[Ids, Ids], torch.Tensor] | None:
-        if bucket not in self._graphs:
-            try:
-                self._graphs[bucket] = self._capture(bucket)
-            except RuntimeError as error:
-                logger.warning("no CUDA graph for %d texts of %d tokens: %s", *bucket, error)
-                self._graphs[bucket] = None
-        return self._graphs[bucket]
 
 
 def on_cuda(tower: LeanText, *, device: torch.device) -> GraphedText:

@@ -18,7 +18,7 @@ from tests.workers.models import save_model
 from workers.batcher import Batcher
 from workers.batches import Budget
 from workers.device_turns import DeviceTurns
-from workers.encoders import text_graphs
+from workers.encoders import captures
 from workers.encoders.devices import all_devices
 from workers.encoders.load import load_encoder
 from workers.encoders.protocol import Encoder, Matrix
@@ -81,7 +81,7 @@ def test_a_known_model_takes_fp16_and_nearly_the_vectors_of_fp32(photo_sized: En
 
 def test_every_graph_is_captured_and_none_disturbs_another(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     failed: list[object] = []
-    monkeypatch.setattr(text_graphs.logger, "warning", lambda *told: failed.append(told))
+    monkeypatch.setattr(captures.logger, "warning", lambda *told: failed.append(told))
     here, there = (loaded(tiny_model, device=device, precision="fp32") for device in ("cpu", "cuda"))
     draw = np.random.default_rng(0)
     batches = [

@@ -80,9 +80,10 @@ def test_memory_of_words_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tokens, "CACHED_WORDS", 50)
     tokenizer = open_clip.SimpleTokenizer()
     texts = Texts(tokenizer, context_length=77)
+    words = texts._words
+    assert words is not None
     for number in range(500):
         texts.tokenize(f"word{number} {'x' * 200}{number}")
-        assert texts._words is not None
-        assert len(texts._words._known) <= 50
+        assert len(words._known) <= 50
         assert len(tokenizer.cache) <= 50 + 10
-    assert all(len(word) <= tokens.LONGEST_WORD for word in texts._words._known)  # type: ignore[union-attr]
+    assert all(len(word) <= tokens.LONGEST_WORD for word in words._known)
