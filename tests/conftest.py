@@ -1,4 +1,4 @@
-"""What every suite shares: a real Redis of its own, settings that point to it, and the queue in it."""
+"""What every suite shares: a Redis of its own, settings that point to it, the queue in it, a hand that works it."""
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -11,6 +11,7 @@ from shared.connection import connect
 from shared.queue import Queue
 from shared.settings import Settings
 from tests.redis_server import RedisServer
+from tests.shared.hand import Hand
 
 # A busy machine is no failure: tests say what happens, never how fast.
 hypothesis.settings.register_profile("clipline", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
@@ -52,3 +53,8 @@ async def redis(settings: Settings) -> AsyncIterator[ArqRedis]:
 @pytest.fixture
 def queue(redis: ArqRedis, settings: Settings) -> Queue:
     return Queue(redis, settings)
+
+
+@pytest.fixture
+def hand(redis: ArqRedis, settings: Settings) -> Hand:
+    return Hand(redis, settings)

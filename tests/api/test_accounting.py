@@ -1,7 +1,5 @@
 """What happened is counted once, and every job is found by what it is, whether the index knows it yet or not."""
 
-from collections.abc import AsyncIterator
-
 import msgspec
 import pytest
 from arq.connections import ArqRedis
@@ -15,7 +13,6 @@ from api.tally import Tally
 from shared import keys, statistics
 from shared.account import account_of
 from shared.clock import now_ms
-from shared.connection import connect
 from shared.fleet import Fleet
 from shared.job_filter import JobFilter
 from shared.jobs import JobView
@@ -29,12 +26,6 @@ from tests.shared.hand import Hand, a_search
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-async def redis(settings: Settings) -> AsyncIterator[ArqRedis]:
-    async with connect(settings) as client:
-        yield client
-
-
 def accountant_of(redis: ArqRedis, settings: Settings) -> Accountant:
     return Accountant(redis, settings, Sampler(Lanes(redis, settings), Fleet(redis)))
 
@@ -42,16 +33,6 @@ def accountant_of(redis: ArqRedis, settings: Settings) -> Accountant:
 @pytest.fixture
 def accountant(redis: ArqRedis, settings: Settings) -> Accountant:
     return accountant_of(redis, settings)
-
-
-@pytest.fixture
-def queue(redis: ArqRedis, settings: Settings) -> Queue:
-    return Queue(redis, settings)
-
-
-@pytest.fixture
-def hand(redis: ArqRedis, settings: Settings) -> Hand:
-    return Hand(redis, settings)
 
 
 async def totals(redis: ArqRedis) -> dict[str, int]:

@@ -38,6 +38,12 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def page(browser: Browser, demo_stack: RunningStack) -> Iterator[Page]:
-    with new_page(browser, demo_stack.url) as one:
+def site(demo_stack: RunningStack) -> str:
+    """Where the pages are; a module whose pages come from elsewhere has its own."""
+    return demo_stack.url
+
+
+@pytest.fixture
+def page(browser: Browser, site: str) -> Iterator[Page]:
+    with new_page(browser, site) as one:
         yield one

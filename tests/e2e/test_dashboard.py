@@ -77,9 +77,8 @@ def api(settings: Settings) -> Iterator[Api]:
 
 
 @pytest.fixture
-def page(browser: Browser, api: Api) -> Iterator[Page]:
-    with new_page(browser, api.url) as one:
-        yield one
+def site(api: Api) -> str:
+    return api.url
 
 
 def go(page: Page, address: str = "") -> None:

@@ -1,7 +1,6 @@
 """The pages in a real browser, against a real stack with the bundled model and its sample collection."""
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -16,10 +15,9 @@ FRUIT = {"tomato", "red apple", "strawberry", "cherries", "peach", "watermelon",
 
 
 @pytest.fixture
-def page(browser: Browser, demo_stack: RunningStack) -> Iterator[Page]:
-    with new_page(browser, demo_stack.url) as one:
-        one.goto("/")
-        yield one
+def page(page: Page) -> Page:
+    page.goto("/")
+    return page
 
 
 def ask(page: Page, text: str) -> None:

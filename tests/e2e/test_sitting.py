@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -38,12 +37,6 @@ def albums(demo_stack: RunningStack) -> str:
         ).raise_for_status()
         until(lambda: client.get("/v1/collections/albums").json()["count"] == len(pictures), INDEXED_S)
     return "albums"
-
-
-@pytest.fixture
-def page(browser: Browser, demo_stack: RunningStack) -> Iterator[Page]:
-    with new_page(browser, demo_stack.url) as one:
-        yield one
 
 
 def answered(page: Page) -> None:

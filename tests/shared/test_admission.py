@@ -1,29 +1,15 @@
 """What is refused says why and for how long, and leaves nothing behind."""
 
-from collections.abc import AsyncIterator
-from typing import Any
-
 import msgspec
 import pytest
 from arq.connections import ArqRedis
 
-from shared.connection import connect
 from shared.errors import QueueFull, RateLimited, TenantBusy, TooManyRequests
-from shared.jobs import Query, Search
 from shared.queue import Queue
 from shared.settings import Settings, SettingsError, from_env
+from tests.shared.hand import a_search
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-async def redis(settings: Settings) -> AsyncIterator[ArqRedis]:
-    async with connect(settings) as client:
-        yield client
-
-
-def a_search(**more: Any) -> Search:
-    return Search(collection="pictures", query=Query(text="cat"), **more)
 
 
 async def everything(redis: ArqRedis) -> dict[bytes, bytes | None]:

@@ -1,8 +1,6 @@
 """Tenants share a lane by weight; what waits is handed out in order, and nothing starves."""
 
 from collections import Counter
-from collections.abc import AsyncIterator
-from typing import Any
 
 import msgspec
 import pytest
@@ -12,24 +10,13 @@ from hypothesis import settings as rules
 from hypothesis import strategies as st
 
 from shared import keys, wire
-from shared.connection import connect
-from shared.jobs import Query, Search
 from shared.pipe import Pipe
 from shared.queue import Queue
 from shared.settings import Settings
+from tests.shared.hand import a_search
 from workers.claiming import Claims
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-async def redis(settings: Settings) -> AsyncIterator[ArqRedis]:
-    async with connect(settings) as client:
-        yield client
-
-
-def a_search(text: str, **more: Any) -> Search:
-    return Search(collection="pictures", query=Query(text=text), **more)
 
 
 async def taken(claims: Claims, count: int) -> list[str]:

@@ -1,13 +1,10 @@
 """What Idempotency-Keys take in Redis: one small entry for each accepted job, for a day at most."""
 
-from collections.abc import AsyncIterator
-
 import msgspec
 import pytest
 from arq.connections import ArqRedis
 
 from shared import keys
-from shared.connection import connect
 from shared.errors import CliplineError
 from shared.jobs import Query, Search
 from shared.queue import Queue
@@ -17,12 +14,6 @@ pytestmark = pytest.mark.anyio
 
 DAY_S = 86_400
 BYTES = 400
-
-
-@pytest.fixture
-async def redis(settings: Settings) -> AsyncIterator[ArqRedis]:
-    async with connect(settings) as client:
-        yield client
 
 
 async def submit(queue: Queue, key: str) -> bool:

@@ -1,7 +1,6 @@
 """One connection for many tasks: few round trips, everyone's own answer, everyone's own error."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 from arq.connections import ArqRedis
@@ -18,12 +17,6 @@ from tests.redis_server import RedisServer
 from tests.shared.examples import some
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-async def redis(settings: Settings) -> AsyncIterator[ArqRedis]:
-    async with connect(settings) as client:
-        yield client
 
 
 async def reads(redis: ArqRedis) -> int:

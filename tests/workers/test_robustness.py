@@ -5,7 +5,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,11 +21,11 @@ from shared import keys, sentinel
 from shared.connection import connect, known, redis_errors, refuse_eviction, thread_client
 from shared.errors import QueueAway, QueueFull
 from shared.events import START, Events
-from shared.jobs import Query, Search
 from shared.pipe import Pipe
 from shared.queue import Queue
 from shared.settings import Settings, SettingsError
 from tests.redis_server import RedisServer, binary
+from tests.shared.hand import a_search
 from tests.workers.fleet import WITHIN_S, eventually, running_worker
 from workers.claiming import Claims
 from workers.lease import LeaseKeeper
@@ -42,39 +42,29 @@ def server() -> Iterator[RedisServer]:
 
 
 @pytest.fixture
-def own(server: RedisServer) -> Settings:
+def settings(server: RedisServer) -> Settings:
     return Settings(redis_url=server.url)
-
-
-@pytest.fixture
-async def redis(own: Settings) -> AsyncIterator[ArqRedis]:
-    async with connect(own) as client:
-        yield client
-
-
-def a_search() -> Search:
-    return Search(collection="pictures", query=Query(text="cat"))
 
 
 async def fine(ctx: Context, payload: dict[str, Any], **_: Any) -> str:
     return "fine"
 
 
-async def test_without_memory_new_jobs_are_refused_and_the_others_run(redis: ArqRedis, own: Settings) -> None:
-    queue = Queue(redis, own)
+async def test_without_memory_new_jobs_are_refused_and_the_others_run(redis: ArqRedis, settings: Settings) -> None:
+    queue = Queue(redis, settings)
     sent = await queue.submit(a_search(), tenant="t")
     await redis.config_set("maxmemory", 1)
     before = await redis.dbsize()
     with pytest.raises(QueueFull, match="memory"):
         await queue.submit(a_search(), tenant="t")
     assert await redis.dbsize() == before
-    async with running_worker(own, [func(fine, name="search")]):
+    async with running_worker(settings, [func(fine, name="search")]):
         job = await queue.wait("t", sent.id, timeout_s=WITHIN_S)
     await redis.config_set("maxmemory", 0)
     assert (job.state, job.attempts) == ("succeeded", 1)
 
 
-async def test_a_running_job_ends_although_redis_has_no_memory(redis: ArqRedis, own: Settings) -> None:
+async def test_a_running_job_ends_although_redis_has_no_memory(redis: ArqRedis, settings: Settings) -> None:
     started, may_end = asyncio.Event(), asyncio.Event()
 
     async def run(ctx: Context, payload: dict[str, Any], **_: Any) -> str:
@@ -82,8 +72,8 @@ async def test_a_running_job_ends_although_redis_has_no_memory(redis: ArqRedis, 
         await may_end.wait()
         return "through"
 
-    queue = Queue(redis, own)
-    async with running_worker(own, [func(run, name="search")]):
+    queue = Queue(redis, settings)
+    async with running_worker(settings, [func(run, name="search")]):
         sent = await queue.submit(a_search(), tenant="t")
         await started.wait()
         await redis.config_set("maxmemory", 1)
@@ -92,23 +82,25 @@ async def test_a_running_job_ends_although_redis_has_no_memory(redis: ArqRedis, 
     assert job.state == "succeeded"
 
 
-async def test_a_replica_takes_no_jobs_and_a_worker_goes_on_when_it_is_promoted(redis: ArqRedis, own: Settings) -> None:
-    queue = Queue(redis, own)
+async def test_a_replica_takes_no_jobs_and_a_worker_goes_on_when_it_is_promoted(
+    redis: ArqRedis, settings: Settings
+) -> None:
+    queue = Queue(redis, settings)
     sent = await queue.submit(a_search(), tenant="t")
     await redis.replicaof("127.0.0.1", "1")
     with pytest.raises(QueueAway):
         await queue.submit(a_search(), tenant="t")
-    async with running_worker(own, [func(fine, name="search")]):
+    async with running_worker(settings, [func(fine, name="search")]):
         await redis.replicaof("NO", "ONE")
         job = await queue.wait("t", sent.id, timeout_s=WITHIN_S)
     assert job.state == "succeeded"
 
 
 async def test_a_worker_that_waits_for_jobs_goes_on_when_its_redis_is_a_replica_for_a_while(
-    redis: ArqRedis, own: Settings
+    redis: ArqRedis, settings: Settings
 ) -> None:
-    queue = Queue(redis, own)
-    async with running_worker(own, [func(fine, name="search")]):
+    queue = Queue(redis, settings)
+    async with running_worker(settings, [func(fine, name="search")]):
         await eventually(lambda: _waiting(redis, 2))
         await redis.replicaof("127.0.0.1", "1")
         await redis.replicaof("NO", "ONE")
@@ -118,9 +110,9 @@ async def test_a_worker_that_waits_for_jobs_goes_on_when_its_redis_is_a_replica_
 
 
 async def test_who_follows_the_events_of_a_redis_that_becomes_a_replica_is_told_that_it_is_away(
-    redis: ArqRedis, own: Settings
+    redis: ArqRedis, settings: Settings
 ) -> None:
-    async with connect(own, blocking=True) as blocking:
+    async with connect(settings, blocking=True) as blocking:
         following = asyncio.create_task(Events(redis, blocking=blocking).follow(START))
         await eventually(lambda: _waiting(redis, 1))
         await redis.replicaof("127.0.0.1", "1")
@@ -133,17 +125,17 @@ async def _waiting(redis: ArqRedis, count: int) -> bool:
     return int((await redis.info("clients"))["blocked_clients"]) >= count
 
 
-async def test_forgotten_scripts_are_sent_again(redis: ArqRedis, own: Settings) -> None:
-    queue = Queue(redis, own)
-    async with running_worker(own, [func(fine, name="search")]):
+async def test_forgotten_scripts_are_sent_again(redis: ArqRedis, settings: Settings) -> None:
+    queue = Queue(redis, settings)
+    async with running_worker(settings, [func(fine, name="search")]):
         for _ in range(2):
             sent = await queue.submit(a_search(), tenant="t")
             assert (await queue.wait("t", sent.id, timeout_s=WITHIN_S)).state == "succeeded"
             await redis.script_flush()
 
 
-async def test_jobs_outlive_a_restart_of_redis(server: RedisServer, redis: ArqRedis, own: Settings) -> None:
-    queue = Queue(redis, own)
+async def test_jobs_outlive_a_restart_of_redis(server: RedisServer, redis: ArqRedis, settings: Settings) -> None:
+    queue = Queue(redis, settings)
     await redis.config_set("appendfsync", "always")
     sent = await queue.submit(a_search(), tenant="t")
     started, may_end = asyncio.Event(), asyncio.Event()
@@ -153,7 +145,7 @@ async def test_jobs_outlive_a_restart_of_redis(server: RedisServer, redis: ArqRe
         await may_end.wait()
         return "through"
 
-    async with running_worker(own, [func(run, name="search")]):
+    async with running_worker(settings, [func(run, name="search")]):
         await started.wait()
         await asyncio.to_thread(server.stop)
         may_end.set()
@@ -185,8 +177,8 @@ def test_a_mistake_of_ours_is_no_outage() -> None:
 
 
 @pytest.mark.parametrize("hangs", [True, False], ids=["hangs", "turns"])
-async def test_the_leases_of_a_hung_loop_lapse(redis: ArqRedis, own: Settings, *, hangs: bool) -> None:
-    quick = msgspec.structs.replace(own, lease_s=0.3, hang_s=0.05)
+async def test_the_leases_of_a_hung_loop_lapse(redis: ArqRedis, settings: Settings, *, hangs: bool) -> None:
+    quick = msgspec.structs.replace(settings, lease_s=0.3, hang_s=0.05)
     await Queue(redis, quick).submit(a_search(), tenant="t")
     (running,) = (await Claims(Pipe(redis), quick, worker_id="w").take({"interactive": 1})).jobs
     keeper = LeaseKeeper(
@@ -330,10 +322,10 @@ def test_a_bad_address_of_sentinels_is_named(url: str) -> None:
         sentinel.parse(url)
 
 
-async def test_a_worker_drains_while_redis_is_away(server: RedisServer, redis: ArqRedis, own: Settings) -> None:
-    async with running_worker(own, [func(fine, name="search")]) as worker:
-        sent = await Queue(redis, own).submit(a_search(), tenant="t")
-        await Queue(redis, own).wait("t", sent.id, timeout_s=WITHIN_S)
+async def test_a_worker_drains_while_redis_is_away(server: RedisServer, redis: ArqRedis, settings: Settings) -> None:
+    async with running_worker(settings, [func(fine, name="search")]) as worker:
+        sent = await Queue(redis, settings).submit(a_search(), tenant="t")
+        await Queue(redis, settings).wait("t", sent.id, timeout_s=WITHIN_S)
         server.stop()
         await worker.drain()
         assert worker.main_task is not None

@@ -89,13 +89,6 @@ async def desk(encoder: Encoder, redis: ArqRedis | None, settings: Settings | No
         await one.close()
 
 
-@pytest.fixture
-async def redis(redis_server: RedisServer) -> AsyncIterator[ArqRedis]:
-    redis_server.flush()
-    async with connect(Settings(redis_url=redis_server.url)) as one:
-        yield one
-
-
 async def kept(redis: ArqRedis) -> int:
     return len(await redis.keys(keys.vector("*")))
 
