@@ -112,11 +112,6 @@ class Dispatcher:
         finally:
             self.remove(listener, topic)
 
-    @property
-    def quiet(self) -> bool:
-        """Whether nobody listens."""
-        return not self._listeners
-
     def add(self, listener: Listener, topic: Topic) -> None:
         self._listeners.setdefault(topic, set()).add(listener)
 

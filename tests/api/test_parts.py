@@ -106,7 +106,7 @@ async def test_a_wait_for_an_unknown_job_ends_at_once(settings: Settings) -> Non
         async with Dispatcher(events, Results(Ledger(redis)), stopping=asyncio.Event()) as dispatcher:
             with pytest.raises(JobNotFound):
                 await dispatcher.wait_for("default", "nothing", timeout_s=30)
-            assert dispatcher.quiet
+            assert not dispatcher._listeners
 
 
 CONTENT = st.binary(max_size=60)

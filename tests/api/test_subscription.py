@@ -42,7 +42,7 @@ async def test_what_is_held_stands_after_the_snapshot_that_it_waited_for(setting
             offsets = [entry.offset for entry in outbox.take(10) if isinstance(entry, Event)]
         assert place == "7-0"
         assert offsets == ["7-0", "8-0"], "who resumes at the snapshot is told what came after it"
-        assert dispatcher.quiet
+        assert not dispatcher._listeners
 
 
 async def test_too_much_at_once_while_something_is_read_ends_the_connection(settings: Settings) -> None:

@@ -1,14 +1,12 @@
 """The vector store on a Qdrant server, 1.16 or newer (it keeps metadata with a collection)."""
 
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple
 
 import httpx
 from qdrant_client import AsyncQdrantClient, models
 
-from shared.errors import CollectionNotFound, Invalid, StoreAway
+from shared.errors import CollectionNotFound, Invalid
 from shared.jobs import COUNTED, ORDERED, FacetValue, Payload
 from shared.payload_path import path_of
 from workers.stores import server_dialect as dialect
@@ -34,7 +32,8 @@ from workers.stores.protocol import (
     VectorQuery,
 )
 from workers.stores.server_create import create_collection, create_indexes
-from workers.stores.server_errors import no_collection, translated
+from workers.stores.server_errors import translated
+from workers.stores.server_facts import Facts, as_metadata
 from workers.stores.server_search import ServerSearch
 
 TIMEOUT_S = 10
@@ -43,19 +42,6 @@ MAX_CONNECTIONS = 32
 POINTS_PER_CALL = 256
 IDS_PER_CALL = 2_000
 QUERIES_PER_CALL = 64
-# Plans need a rough count; another process may drop a collection and make it anew with another dimension.
-FACTS_TTL_S = 5.0
-
-# Metadata merges by its top-level keys, so what may change key by key stands flat.
-_INDEX = "index:"
-_META = "meta:"
-
-
-class _Facts(NamedTuple):
-    dim: int
-    size: int
-    metadata: Mapping[str, str]
-    known_at_s: float
 
 
 def connect(url: str, *, api_key: str) -> AsyncQdrantClient:
@@ -89,16 +75,16 @@ class QdrantServerStore:
         self._quantize = quantize
         self._breaker = breaker or Breaker()
         self._search = ServerSearch(client, indexed=indexed)
-        self._facts: dict[str, _Facts] = {}
+        self._facts = Facts(client)
 
     async def create(self, name: str, *, dim: int, indexes: Mapping[str, str], meta: Mapping[str, str]) -> None:
         check_new(name, dim, indexes)
-        metadata = {_INDEX + field: type_ for field, type_ in indexes.items()} | _as_metadata(meta)
+        metadata = as_metadata(indexes, meta)
         with self._guard(name):
             await create_collection(self._client, name, dim=dim, metadata=metadata, quantize=self._quantize)
             # Also for one that exists: its creator may have ended between the collection and its indexes.
             if self._indexed:
-                await create_indexes(self._client, name, _parts((await self._known(name)).metadata, _INDEX))
+                await create_indexes(self._client, name, (await self._facts.of(name)).indexes)
 
     async def drop(self, name: str) -> None:
         check_name(name)
@@ -114,21 +100,21 @@ class QdrantServerStore:
     async def describe(self, name: str) -> StoredCollection:
         check_name(name)
         with self._guard(name):
-            facts = await self._known(name, fresh=True)
+            facts = await self._facts.of(name, fresh=True)
             count = (await self._client.count(name, exact=True)).count
         return StoredCollection(
             name=name,
             dim=facts.dim,
             count=count,
-            indexes=_parts(facts.metadata, _INDEX),
-            meta=_parts(facts.metadata, _META),
+            indexes=facts.indexes,
+            meta=facts.meta,
         )
 
     async def set_meta(self, name: str, meta: Mapping[str, str]) -> None:
         check_name(name)
         with self._guard(name):
-            await self._known(name)
-            await self._client.update_collection(name, metadata=_as_metadata(meta))
+            await self._facts.of(name)
+            await self._client.update_collection(name, metadata=as_metadata({}, meta))
 
     async def upsert(self, name: str, points: Sequence[Point]) -> None:
         check_name(name)
@@ -137,7 +123,7 @@ class QdrantServerStore:
             check_payload(point.payload)
         for some in chunks(points, POINTS_PER_CALL):
             with self._guard(name):
-                facts = await self._known(name)
+                facts = await self._facts.of(name)
                 if some:
                     await self._client.upsert(name, dialect.batch(some, dim=facts.dim), wait=True)
 
@@ -154,7 +140,7 @@ class QdrantServerStore:
         check_name(name)
         for some in chunks(ids, IDS_PER_CALL):
             with self._guard(name):
-                await self._known(name)
+                await self._facts.of(name)
                 if some:
                     await self._client.delete(name, models.PointIdsList(points=list(some)), wait=True)
 
@@ -163,7 +149,7 @@ class QdrantServerStore:
         found: dict[int, StoredPoint] = {}
         for some in chunks(ids, IDS_PER_CALL):
             with self._guard(name):
-                await self._known(name)
+                await self._facts.of(name)
                 records = await self._client.retrieve(name, some, with_payload=True, with_vectors=vectors)
             found |= {one.id: one for one in (dialect.stored(record, vectors=vectors) for record in records)}
         return found
@@ -172,7 +158,7 @@ class QdrantServerStore:
         check_name(name)
         start = 0 if after is None else after + 1
         with self._guard(name):
-            await self._known(name)
+            await self._facts.of(name)
             records, _ = await self._client.scroll(
                 name, offset=start, limit=min(limit, IDS_PER_CALL), with_payload=True, with_vectors=False
             )
@@ -183,7 +169,7 @@ class QdrantServerStore:
         answers: list[Answer] = []
         for some in chunks(queries, QUERIES_PER_CALL):
             with self._guard(name):
-                facts = await self._known(name)
+                facts = await self._facts.of(name)
                 answers += await self._search.run(name, some, dim=facts.dim, size=facts.size)
         return answers
 
@@ -191,7 +177,7 @@ class QdrantServerStore:
         check_name(name)
         drawn = models.SampleQuery(sample=models.Sample.RANDOM)
         with self._guard(name):
-            await self._known(name)
+            await self._facts.of(name)
             found = await self._client.query_points(
                 name, query=drawn, limit=limit, with_vectors=True, with_payload=False
             )
@@ -200,7 +186,7 @@ class QdrantServerStore:
     async def facets(self, name: str, queries: Sequence[FacetQuery]) -> list[list[FacetValue]]:
         check_name(name)
         with self._guard(name):
-            indexes = _parts((await self._known(name)).metadata, _INDEX)
+            indexes = (await self._facts.of(name)).indexes
             for query in queries:
                 check_indexed(query.field, indexes, types=COUNTED)
             return [await self._facet(name, query) for query in queries]
@@ -213,7 +199,7 @@ class QdrantServerStore:
     async def ordered(self, name: str, query: OrderQuery) -> list[StoredPoint]:
         check_name(name)
         with self._guard(name):
-            check_indexed(query.order, _parts((await self._known(name)).metadata, _INDEX), types=ORDERED)
+            check_indexed(query.order, (await self._facts.of(name)).indexes, types=ORDERED)
             records, _ = await self._client.scroll(
                 name,
                 scroll_filter=build_filter(query.filter, dialect.DIALECT),
@@ -228,7 +214,7 @@ class QdrantServerStore:
         """The server optimises by itself; this only finds that the collection is there."""
         check_name(name)
         with self._guard(name):
-            await self._known(name)
+            await self._facts.of(name)
 
     async def ping(self) -> None:
         with self._guard(""):
@@ -236,22 +222,6 @@ class QdrantServerStore:
 
     async def close(self) -> None:
         await self._client.close()
-
-    async def _known(self, name: str, *, fresh: bool = False) -> _Facts:
-        """Dimension, rough count and metadata. Raises CollectionNotFound."""
-        facts = self._facts.get(name)
-        if facts is None or fresh or time.monotonic() - facts.known_at_s > FACTS_TTL_S:
-            facts = self._facts[name] = await self._ask(name)
-        return facts
-
-    async def _ask(self, name: str) -> _Facts:
-        if not await self._client.collection_exists(name):
-            raise no_collection(name)
-        info = await self._client.get_collection(name)
-        params = info.config.params.vectors
-        if not isinstance(params, models.VectorParams):
-            raise StoreAway(f"{name} was made by another program: it has named vectors")
-        return _Facts(params.size, info.points_count or 0, info.config.metadata or {}, time.monotonic())
 
     @contextmanager
     def _guard(self, name: str) -> Iterator[None]:
@@ -264,21 +234,13 @@ class QdrantServerStore:
                 raise
             except Invalid:
                 # Another worker may have made it anew with another dimension.
-                self._facts.pop(name, None)
+                self._facts.forget(name)
                 raise
 
     def _forget(self, name: str) -> None:
-        self._facts.pop(name, None)
+        self._facts.forget(name)
         self._search.forget(name)
 
 
 def _overwrite(id_: int, payload: Payload) -> models.OverwritePayloadOperation:
     return models.OverwritePayloadOperation(overwrite_payload=models.SetPayload(payload=payload, points=[id_]))
-
-
-def _as_metadata(meta: Mapping[str, str]) -> dict[str, str]:
-    return {_META + key: value for key, value in meta.items()}
-
-
-def _parts(metadata: Mapping[str, str], prefix: str) -> dict[str, str]:
-    return {key.removeprefix(prefix): value for key, value in metadata.items() if key.startswith(prefix)}
