@@ -100,17 +100,17 @@ def jobs_in(tenant_name: str, state: State) -> str:
     return f"{tenant(tenant_name)}jobs:{state}"
 
 
-def slot(tenant_name: str, session_id: str, slot_name: str) -> str:
-    """The job that last took a session's slot."""
-    return f"{tenant(tenant_name)}slot:{session_id}:{slot_name}"
-
-
 def idempotency(tenant_name: str, key: str) -> str:
     return f"{tenant(tenant_name)}idempotency:{key}"
 
 
 def session(tenant_name: str, session_id: str) -> str:
     return f"{tenant(tenant_name)}session:{session_id}"
+
+
+def slots(tenant_name: str, session_id: str) -> str:
+    """Hash of a session's slots: name → the job that took it last."""
+    return session(tenant_name, session_id) + ":slots"
 
 
 def sessions(tenant_name: str) -> str:

@@ -5,7 +5,6 @@ from typing import Any
 
 import msgspec
 
-from shared import keys
 from shared.jobs import Job, Search, kind_of
 from shared.sequences import text_of
 
@@ -38,10 +37,8 @@ def record_fields(job: Job, *, client_id: str | None, trace: str, weight: str) -
     return fields
 
 
-def slot_of(job: Job, tenant: str) -> str:
-    if isinstance(job, Search) and job.slot and job.session:
-        return keys.slot(tenant, job.session, job.slot)
-    return ""
+def slot_of(job: Job) -> str:
+    return job.slot or "" if isinstance(job, Search) and job.session else ""
 
 
 def digest(job: Job, *, any_session: bool) -> str:

@@ -94,7 +94,7 @@ class Queue:
             (search and search.session) or "",
             client_id or "",
             search.deadline_ms if search and search.deadline_ms is not None else "",
-            slot_of(job, tenant),
+            slot_of(job),
             keys.idempotency(tenant, idempotency_key) if idempotency_key else "",
             digest(job, any_session=any_session) if idempotency_key else "",
             blob,

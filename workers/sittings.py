@@ -121,7 +121,7 @@ class Sittings:
             search.collection,
             search.slot or MAIN_SLOT,
             job_id,
-            keys.slot(tenant, search.session, search.slot) if search.slot else "",
+            "1" if search.slot else "0",
             msgspec.msgpack.encode(asked) if asked is not None else b"",
             pack_ids(shown),
             pack_groups(groups),

@@ -1,8 +1,9 @@
 -- A session is a hash: when it was made, and, named by what they add to its own name, the keys that belong to it and
 -- live as long: `:in:` and a collection, what its searcher has marked there; `:log:`, how to take that back; `:last:`
--- and a slot, the last query.
+-- and a slot, the last query; `:slots`, the job that took each slot last.
 local MAX_COLLECTIONS = 64
 local MAX_SLOTS = 16
+local SLOTS_UNSWEPT = 64
 local MAX_MEMBERS = 64
 local HISTORY_MOST = 200
 local TYPING_MS = 3000
@@ -103,6 +104,23 @@ local function drop_old_slots(tenant, session)
   if slots > MAX_SLOTS then
     redis.call('DEL', key .. first)
     redis.call('HDEL', key, first)
+  end
+end
+
+-- Gives a slot to a job. Returns the one that had it; slots of jobs that have ended are forgotten now and then, as a
+-- client may give each search a slot of its own.
+local function take_slot(tenant, session, slot, id)
+  local slots = session_key(tenant, session, ':slots')
+  local old = redis.call('HGET', slots, slot)
+  redis.call('HSET', slots, slot, id)
+  if old then return old end
+  -- The session may have ended since the search was let in.
+  if redis.call('EXISTS', session_key(tenant, session)) == 1 then belongs_to(tenant, session, ':slots') end
+  redis.call('EXPIRE', slots, SESSION_S)
+  if redis.call('HLEN', slots) % SLOTS_UNSWEPT ~= 0 then return nil end
+  local all = redis.call('HGETALL', slots)
+  for i = 1, #all, 2 do
+    if not is_waiting_or_running(redis.call('HGET', record(all[i + 1]), 'state')) then redis.call('HDEL', slots, all[i]) end
   end
 end
 

@@ -3,12 +3,12 @@
 -- Closes: a page of a search that was superseded meanwhile, which its client throws away; a page in the one place and
 -- not in the other.
 -- KEYS: session
--- ARGV: tenant, session, collection, slot, job, key of the slot or '', the query or '' to go on with the last one,
+-- ARGV: tenant, session, collection, slot, job, '1' when the search named that slot, the query or '' to go on with the last one,
 --       items shown (entries), groups shown (entries), '1' to remember, its entry in the history or '', its words
 local tenant, session, collection, slot, job = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local owner, by, name = seat_of(tenant, session)
 if not owner then return 0 end
-if ARGV[6] ~= '' and redis.call('GET', ARGV[6]) ~= job then return 0 end
+if ARGV[6] == '1' and redis.call('HGET', session_key(tenant, session, ':slots'), slot) ~= job then return 0 end
 
 local added = ''
 if ARGV[10] == '1' and not (redis.call('EXISTS', session_key(tenant, owner, ':in:' .. collection)) == 0
@@ -33,7 +33,7 @@ if ARGV[7] ~= '' then
 end
 local at = redis.call('HINCRBY', last, 'at', 1)
 redis.call('HINCRBY', last, 'n', #ARGV[8] / ENTRY_BYTES)
-redis.call('HSET', last, 'job', job, 'slot', ARGV[6] ~= '' and 1 or 0, 'added', added, 'i' .. at, ARGV[8], 'g' .. at, ARGV[9])
+redis.call('HSET', last, 'job', job, 'slot', ARGV[6], 'added', added, 'i' .. at, ARGV[8], 'g' .. at, ARGV[9])
 belongs_to(tenant, session, ':last:' .. slot)
 drop_old_slots(tenant, session)
 return 1

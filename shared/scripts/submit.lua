@@ -3,7 +3,7 @@
 -- current jobs; two jobs for one Idempotency-Key.
 -- KEYS: queue, arq body, record, tenant's jobs
 -- ARGV: id, tenant, lane, max depth, body, body ttl ms, defer ms, session or '', client id or '', deadline ms or '',
---       slot key or '', idempotency key or '', digest, blob or '', tenant's weight, max open jobs of the tenant,
+--       slot or '', idempotency key or '', digest, blob or '', tenant's weight, max open jobs of the tenant,
 --       jobs/s of the tenant (0: any), burst, then fields and values of the record
 local queue, body_key, rec, index = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local id, tenant, lane, most, ttl_ms = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[6]
@@ -64,8 +64,7 @@ if ARGV[10] ~= '' then redis.call('HSET', rec, 'deadline', now + tonumber(ARGV[1
 
 local slot = ARGV[11]
 if slot ~= '' then
-  local old = redis.call('GETSET', slot, id)
-  redis.call('EXPIRE', slot, 86400)
+  local old = take_slot(tenant, ARGV[8], slot, id)
   local who = old and identity(old)
   if who and who[4] == 'queued' and redis.call('EXISTS', lease_key(old)) == 0 then
     end_waiting(old, who, 'superseded', now)

@@ -143,6 +143,20 @@ async def test_a_slot_is_one_sessions_and_one_tenants(queue: Queue) -> None:
     assert (await queue.depths())["interactive"] == 4
 
 
+async def test_slots_of_ended_jobs_are_forgotten_however_many_names_a_client_makes_up(
+    queue: Queue, redis: ArqRedis, hand: Hand
+) -> None:
+    for number in range(200):
+        await queue.submit(a_search(session="s", slot=f"s{number}"), tenant="t")
+        [ended] = await hand.claim()
+        assert await hand.finish(ended)
+    assert await redis.hlen(keys.slots("t", "s")) < 65
+    open_ = await queue.submit(a_search(session="s", slot="mine"), tenant="t")
+    for number in range(200):
+        await queue.submit(a_search(session="s", slot=f"r{number}"), tenant="t")
+    assert await redis.hget(keys.slots("t", "s"), "mine") == open_.id.encode()
+
+
 async def test_a_running_search_is_told_to_stop_when_its_slot_is_taken(queue: Queue, hand: Hand) -> None:
     older = await queue.submit(a_search(session="s", slot="main"), tenant="t")
     await hand.claim()

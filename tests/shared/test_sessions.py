@@ -10,9 +10,11 @@ from shared import keys
 from shared.errors import SessionNotFound, TooManySessions
 from shared.marking import Marking
 from shared.marks import GroupChange, IdChange, MarkChange, Marks
+from shared.queue import Queue
 from shared.session_list import ListedSession
 from shared.sessions import RETRY_S, Sessions
 from shared.settings import Settings
+from tests.shared.hand import a_search
 
 pytestmark = pytest.mark.anyio
 
@@ -150,6 +152,8 @@ async def test_a_dropped_session_makes_room_and_leaves_nothing_behind(redis: Arq
     for marks in changes:
         await marking.mark("t1", session, marks)
     await marking.undo("t1", session, "c")
+    await Queue(redis, settings).submit(a_search(session=session, slot="main"), tenant="t1")
+    assert await redis.exists(keys.slots("t1", session))
     with pytest.raises(SessionNotFound):
         await sessions.drop("t2", session)
     await sessions.drop("t1", session)

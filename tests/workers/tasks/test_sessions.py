@@ -188,7 +188,7 @@ async def test_the_same_job_run_again_shows_the_same_page(stack: Stack, filled: 
 async def test_a_page_of_a_slot_that_a_newer_job_took_is_not_kept(stack: Stack, filled: str, session: str) -> None:
     sittings = stack.parts.sittings
     search = Search(collection=filled, query=Query(text="e"), session=session, slot="s")
-    await stack.parts.redis.set(keys.slot("t", session, "s"), "newer")
+    await stack.parts.redis.hset(keys.slots("t", session), "s", "newer")
     asked = Asked(search=search, vector=b"", model="m", named=[])
     await sittings.keep("t", search, job_id="older", asked=asked, shown=[1], groups=[], remember=True)
     assert (await sittings.recall("t", search, job_id="newer")).seen.tolist() == []
