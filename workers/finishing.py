@@ -1,7 +1,8 @@
-"""Tells Redis how a job ended: its result, its failure, or that it shall be tried again."""
+"""Tells Redis how a job ended: its result, its failure, or that it shall be tried again; or that it goes on."""
 
 import asyncio
 import logging
+from contextlib import suppress
 from typing import Any
 
 from shared import keys, scripts, wire
@@ -19,12 +20,13 @@ TRIES = 8
 
 
 class Finishing:
-    """The finish and release scripts, in the name of one worker."""
+    """The scripts about a job that is held, in the name of one worker."""
 
     def __init__(self, pipe: Pipe, settings: Settings, *, worker_id: str) -> None:
         self.settings = settings
         self.worker_id = worker_id
-        self._scripts = {name: Script(pipe, scripts.source(name, settings)) for name in ("finish", "release")}
+        names = ("finish", "release", "go_on")
+        self._scripts = {name: Script(pipe, scripts.source(name, settings)) for name in names}
 
     async def end(self, running: Running, ended: Ended) -> bool:
         """End the job. False when it will be tried again instead."""
@@ -58,6 +60,13 @@ class Finishing:
         due_in_ms, free = int(max(0.0, delay_s) * 1000), "0" if counted else "1"
         args = [running.job_id, self.worker_id, due_in_ms, free, told, lane or running.lane]
         await self._write("release", running, args)
+
+    async def go_on(self, running: Running) -> None:
+        """A job that was claimed again while it ran here: the claim was no attempt, and its attempts are as before."""
+        args = [running.job_id, self.worker_id, running.attempts, running.crashes, running.tries]
+        # Otherwise it counts one start too many, and that is all.
+        with suppress(Unavailable), redis_errors():
+            await self._scripts["go_on"](keys=[keys.record(running.job_id)], args=args)
 
     def _ending(self, running: Running, ended: Ended, *, exhausted: bool) -> list[Any]:
         problem = ended.problem

@@ -6,7 +6,7 @@ docs/arq.md lists what stays the same on the wire.
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -66,6 +66,7 @@ class Worker(arq.worker.Worker):
         self.ctx["running"] = self.running
         self.drain_asked = asyncio.Event()
         self._serving: list[asyncio.Task[None]] = []
+        self._telling: set[asyncio.Task[None]] = set()
         self._drained = asyncio.Event()
         self._pipe = Pipe(redis)
         self._execution = self._executing(functions)
@@ -148,6 +149,7 @@ class Worker(arq.worker.Worker):
         if before is not None:
             logger.warning("the lease of %s had lapsed while it ran here; nobody else had taken it", job_id)
             self._takings[running.lane].give_back(running)
+            self._tell(self._finishing.go_on(before))
             return
         self.running[job_id] = running
         task = self.loop.create_task(self._run(running))
@@ -178,6 +180,12 @@ class Worker(arq.worker.Worker):
         if not task.cancelled() and (error := task.exception()) is not None:
             logger.error("the job broke the worker's own code", exc_info=error)
         self._takings[ended.lane].give_back(ended)
+
+    def _tell(self, telling: Coroutine[Any, Any, None]) -> None:
+        """Beside everything else; the loop itself holds tasks by weak references alone."""
+        task = self.loop.create_task(telling)
+        self._telling.add(task)
+        task.add_done_callback(self._telling.discard)
 
     # -- being told to stop
 

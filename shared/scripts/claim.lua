@@ -11,7 +11,6 @@ local worker, lease_ms = ARGV[1], tonumber(ARGV[2])
 -- Only ended jobs give memory back, so jobs are handed out even when Redis has none left: it refuses no write of a
 -- script that has already written.
 redis.call('DEL', P .. 'nothing')
-local TRIES_KEPT_S = 88400 -- as arq's run_job, which does not count them then
 local now, left, out = now_ms(), 1024, {}
 
 local function adopt(id, lane, score)
@@ -40,15 +39,16 @@ local function promote(id, score, lane)
     if not stock then redis.call('ZADD', queue_key(lane), now + held_ms, id) end
     return stock
   end
-  local found = redis.call('HMGET', record(id), 'tenant', 'state', 'worker', 'attempts', 'weight', 'cancel')
+  local found = redis.call('HMGET', record(id), 'tenant', 'state', 'worker', 'attempts', 'weight', 'cancel',
+    'started')
   if not found[1] then adopt(id, lane, score) end
   if found[2] == 'running' then
     if not found[6] and lapsed(id, found[3]) then
       end_waiting(id, identity(id), 'dead', now)
       return false
     end
-    -- Its `worker` stays: until somebody takes the job, the one that had it may still end it.
-    move(id, identity(id), 'queued', now)
+    -- Its `worker` stays: until somebody takes the job, the one that had it may still end it, or take it again and go on.
+    move(id, identity(id), 'queued', now, nil, 'since', found[7] or now)
   end
   local had_its_turn = tonumber(found[4] or 0) > 0
   redis.call('ZADD', queue_key(lane), tag(lane, found[1] or 'default', found[5], had_its_turn), id)

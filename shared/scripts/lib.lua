@@ -6,6 +6,8 @@ local STATES = {'succeeded', 'failed', 'cancelled', 'superseded', 'expired', 'de
 local REAL = 1000000000000
 local HISTORY_KEPT = 10
 local WAKES_KEPT = 256
+-- As arq's run_job, which does not count tries then.
+local TRIES_KEPT_S = 88400
 -- Where a lane's virtual time stands among its tenants' finish tags; no tenant has this name.
 local V = ''
 local function record(id) return P .. 'job:' .. id end

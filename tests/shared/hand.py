@@ -26,7 +26,7 @@ class Hand:
         self.worker = worker
         self._scripts = {
             name: redis.register_script(scripts.source(name, settings))
-            for name in ("claim", "finish", "release", "renew")
+            for name in ("claim", "finish", "release", "renew", "go_on")
         }
 
     async def claim(self, count: int = 1, *, lanes: tuple[Lane, ...] = LANES, lease_ms: int = 60_000) -> list[str]:
@@ -56,6 +56,10 @@ class Hand:
         pairs = [part for job_id in job_ids for part in (job_id, lane)]
         answers = await self._scripts["renew"](keys=[], args=[self.worker, lease_ms, *pairs])
         return [answer.decode() for answer in answers]
+
+    async def go_on(self, job_id: str, *, attempts: int = 1, crashes: int = 0) -> bool:
+        args = [job_id, self.worker, attempts, crashes, attempts]
+        return bool(await self._scripts["go_on"](keys=[keys.record(job_id)], args=args))
 
     async def lapse(self, job_id: str, *, lane: Lane = "interactive") -> None:
         """As when the worker is gone for longer than its lease."""

@@ -37,6 +37,31 @@ async def test_expired_jobs_in_the_way_do_not_hide_the_others(queue: Queue, redi
     assert {view.state for view in (await queue.ledger.many("t", late)).values()} == {"expired"}
 
 
+async def test_a_worker_that_takes_its_own_lapsed_job_and_goes_on_began_no_attempt(
+    queue: Queue, redis: ArqRedis, settings: Settings
+) -> None:
+    own, other = Hand(redis, settings, worker="own"), Hand(redis, settings, worker="other")
+    sent = await queue.submit(a_search(), tenant="t")
+    await own.claim()
+    began = await queue.result("t", sent.id)
+    await own.lapse(sent.id)
+    beside = await queue.submit(a_search(), tenant="t")
+    await redis.zadd(keys.queue("interactive"), {beside.id: 0})
+    # It finds the lapsed one, writes down that its holder is gone, and has room for one alone.
+    assert await other.claim() == [beside.id]
+    assert len((await queue.result("t", sent.id)).history) == 1
+    assert await own.claim() == [sent.id]
+    assert not await other.go_on(sent.id)
+    assert await own.go_on(sent.id)
+    # As when the call is repeated after a lost answer.
+    assert await own.go_on(sent.id)
+    assert await queue.result("t", sent.id) == began
+    assert await redis.hget(keys.record(sent.id), "crashes") == b"0"
+    assert not await redis.exists(keys.ARQ_RETRY + sent.id)
+    assert await own.finish(sent.id)
+    assert not await own.go_on(sent.id)
+
+
 async def test_a_worker_that_lost_its_lease_changes_nothing(queue: Queue, redis: ArqRedis, settings: Settings) -> None:
     slow, fast = Hand(redis, settings, worker="slow"), Hand(redis, settings, worker="fast")
     sent = await queue.submit(a_search(), tenant="t")

@@ -61,11 +61,15 @@ async def test_a_worker_that_claims_its_own_lapsed_job_does_not_run_it_twice(
     async with running_worker(settings, [gate.function()]):
         sent = await queue.submit(a_search(), tenant="t1")
         await gate.started.wait()
+        began = await queue.result("t1", sent.id)
         await lapse(redis, sent.id)
         await eventually(lambda: redis.exists(keys.ARQ_LEASE + sent.id))
         gate.may_end.set()
         job = await queue.wait("t1", sent.id, timeout_s=WITHIN_S)
     assert (job.state, gate.runs) == ("succeeded", 1)
+    assert (job.attempts, job.history, job.started_at) == (1, [], began.started_at)
+    assert await redis.hget(keys.record(sent.id), "crashes") in (None, b"0")
+    assert not await redis.exists(keys.ARQ_RETRY + sent.id)
 
 
 async def test_a_long_job_keeps_its_lease(queue: Queue, redis: ArqRedis, settings: Settings) -> None:
