@@ -210,7 +210,7 @@ class AsyncClipline(Sessions):
         return await self.http.finished(job_id, timeout_s=timeout_s)
 
     async def cancel(self, job_id: str) -> None:
-        await self.http.send(calls.cancel(job_id))
+        await self.http.cancel(job_id)
 
     async def retry(self, job_id: str) -> None:
         """Run an ended job again under its id."""

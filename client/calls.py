@@ -9,6 +9,7 @@ import msgspec
 
 from client.uploads import Body
 from shared.archive import Archive
+from shared.errors import CliplineError, CollectionNotFound, JobFinished, SessionNotFound
 from shared.filters import Filter
 from shared.jobs import CollectionSpec, File, Search
 from shared.marks import Marks
@@ -19,20 +20,32 @@ MediaSize = Literal["thumb", "full"]
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request. `once`: it makes a job, and repeated it must not make a second one."""
+    """One request. `once`: it makes a job, and repeated it must not make a second one.
+
+    `done`: refusals by which a repetition, after an answer that was lost, learns that it had gone through before.
+    """
 
     method: str
     path: str
     params: Mapping[str, Any] = field(default_factory=dict)
     body: Body | None = None
     once: bool = False
+    done: type[CliplineError] | None = None
 
 
-def call(method: str, path: str, *, json: Any = None, once: bool = False, **params: Any) -> Call:
+def call(
+    method: str,
+    path: str,
+    *,
+    json: Any = None,
+    once: bool = False,
+    done: type[CliplineError] | None = None,
+    **params: Any,
+) -> Call:
     """Parameters that are None are left out; moments become ISO 8601."""
     given = {name: msgspec.to_builtins(value) for name, value in params.items() if value is not None}
     body = Body(msgspec.json.encode(json), JSON) if json is not None else None
-    return Call(method, path, given, body, once)
+    return Call(method, path, given, body, once, done)
 
 
 def wire(search: Search) -> dict[str, Any]:
@@ -74,7 +87,7 @@ def reindex(name: str, *, leave_out: bool = False, model_name: str | None = None
 
 
 def drop_collection(name: str) -> Call:
-    return call("DELETE", place(name))
+    return call("DELETE", place(name), done=CollectionNotFound)
 
 
 def item(collection: str, item_id: int) -> Call:
@@ -102,7 +115,8 @@ def job(job_id: str, *, wait_s: float | None = None) -> Call:
 
 
 def cancel(job_id: str) -> Call:
-    return call("DELETE", job_path(job_id))
+    """It may have ended by itself just as well: ask how."""
+    return call("DELETE", job_path(job_id), done=JobFinished)
 
 
 def retry(job_id: str) -> Call:
@@ -118,7 +132,7 @@ def sessions(*, before: str | None = None, limit: int | None = None) -> Call:
 
 
 def drop_session(session_id: str) -> Call:
-    return call("DELETE", session_path(session_id))
+    return call("DELETE", session_path(session_id), done=SessionNotFound)
 
 
 def session(session_id: str, *, collection: str | None = None) -> Call:

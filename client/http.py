@@ -1,6 +1,7 @@
 """Sends requests: the key in a header, refusals as errors, patience with a server that is busy or away."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from time import monotonic
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -24,6 +25,9 @@ WAIT_S = 30.0
 PATIENCE_S = 10.0
 # A worker makes and drops a collection within seconds, once it is there.
 CHANGE_S = 120.0
+# The server has not seen such a request; of the others the answer may have been lost.
+NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+LOST = PASSING - {429}
 
 Answer = TypeVar("Answer")
 
@@ -68,20 +72,27 @@ class Http:
         await self._client.aclose()
 
     async def send(self, call: Call) -> httpx.Response:
-        """A successful answer. Raises CliplineError: what the server refused for, or Unreachable."""
+        """A successful answer, or the refusal that says as much: see `Call.done`.
+
+        Raises CliplineError: what the server refused for, or Unreachable.
+        """
         patience = Patience(self._patience_s, self._backoff())
-        request = self._request(call)
+        request, lost = self._request(call), False
         while True:
             try:
                 response = await self._client.send(request)
             except httpx.TransportError as error:
+                lost = lost or not isinstance(error, NOT_SENT)
                 await patience.wait(Unreachable(f"{self._address} does not answer: {_text(error)}"))
             else:
                 if response.is_success:
                     return response
                 failure = failure_of(response)
+                if lost and call.done is not None and isinstance(failure, call.done):
+                    return response
                 if response.status_code not in PASSING:
                     raise failure
+                lost = lost or response.status_code in LOST
                 await patience.wait(failure)
 
     async def read(self, call: Call, type_: type[Answer]) -> Answer:
@@ -95,7 +106,7 @@ class Http:
     async def ended(self, call: Call, *, timeout_s: float) -> JobView:
         """The job that a call makes, when it ended, however it did. Raises NoAnswer."""
         ends = monotonic() + timeout_s
-        waiting = Call(call.method, call.path, {**call.params, "wait": _wait_s(timeout_s)}, call.body, call.once)
+        waiting = replace(call, params={**call.params, "wait": _wait_s(timeout_s)})
         return await self.settled(await self.send(waiting), timeout_s=ends - monotonic())
 
     async def settled(self, response: httpx.Response, *, timeout_s: float) -> JobView:
@@ -110,6 +121,12 @@ class Http:
         response = await self.send(call)
         if response.status_code == httpx.codes.ACCEPTED:
             succeeded(await self.settled(response, timeout_s=CHANGE_S))
+
+    async def cancel(self, job_id: str) -> None:
+        """Raises JobNotFound, JobFinished."""
+        response = await self.send(calls.cancel(job_id))
+        if not response.is_success and (await self.read(calls.job(job_id), Taken)).state != "cancelled":
+            raise failure_of(response)
 
     async def finished(self, job_id: str, *, timeout_s: float) -> JobView:
         """A job when it ended. Raises NoAnswer when it has not within `timeout_s`."""

@@ -1,6 +1,7 @@
 """The client's verbs over HTTP: pictures, collections, items, jobs."""
 
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -8,11 +9,19 @@ import pytest
 
 from client import AsyncClipline, CollectionSpec, Condition, File, Filter, Range, Unavailable, Upload, calls
 from client.calls import Call
+from client.http import Taken
 from client.problems import NoAnswer, failure_of
 from shared import errors
 from shared.collections import Collections, from_spec
 from shared.connection import connect
-from shared.errors import CollectionDiffers, CollectionNotFound, ItemNotFound, JobFinished, TooManyRequests
+from shared.errors import (
+    CollectionDiffers,
+    CollectionNotFound,
+    ItemNotFound,
+    JobFinished,
+    SessionNotFound,
+    TooManyRequests,
+)
 from shared.jobs import Query, Search
 from shared.settings import Settings
 from shared.tenants import DEFAULT_TENANT
@@ -108,21 +117,45 @@ async def test_a_job_that_does_not_end_in_time_says_so(clipline: AsyncClipline, 
 async def test_a_repeated_request_makes_one_job(
     clipline: AsyncClipline, things: str, worker: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sending = httpx.AsyncHTTPTransport.handle_async_request
-    lost: list[httpx.Response] = []
-
-    async def losing(self: httpx.AsyncHTTPTransport, request: httpx.Request) -> httpx.Response:
-        response = await sending(self, request)
-        if lost or request.method != "POST":
-            return response
-        lost.append(response)
-        await response.aread()
-        raise httpx.ReadError("the answer was lost on its way")
-
-    monkeypatch.setattr(httpx.AsyncHTTPTransport, "handle_async_request", losing)
+    lost = lose_one(monkeypatch, "POST")
     job = await clipline.http.ended(_call(things, "once"), timeout_s=60)
     assert job.state == "succeeded"
     assert len((await clipline.jobs()).jobs) == len(lost) == 1
+
+
+async def test_a_repeated_delete_whose_first_answer_was_lost_succeeds(
+    clipline: AsyncClipline, things: str, worker: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session, job = await clipline.create_session(), await clipline.http.read(_call(things, "wait"), Taken)
+    for drop, gone in (
+        (partial(clipline.drop_session, session), SessionNotFound),
+        (partial(clipline.cancel, job.id), JobFinished),
+        (partial(clipline.drop_collection, things), CollectionNotFound),
+    ):
+        with monkeypatch.context() as losing:
+            lost = lose_one(losing, "DELETE")
+            await drop()
+            assert [response.is_success for response in lost] == [True]
+        with pytest.raises(gone):
+            await drop()
+    assert (await clipline.job(job.id)).state == "cancelled"
+
+
+async def test_what_ended_by_itself_was_not_cancelled_although_an_answer_was_lost(
+    clipline: AsyncClipline, things: str, worker: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = await clipline.http.ended(_call(things, "one"), timeout_s=60)
+    lose_one(monkeypatch, "DELETE")
+    with pytest.raises(JobFinished):
+        await clipline.cancel(job.id)
+
+
+async def test_a_delete_that_no_server_saw_before_is_refused_as_any_other(
+    clipline: AsyncClipline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lose_one(monkeypatch, "DELETE", error=httpx.ConnectError("refused"))
+    with pytest.raises(SessionNotFound):
+        await clipline.drop_session("nobody")
 
 
 @pytest.mark.parametrize(
@@ -146,6 +179,25 @@ def test_a_proxy_s_own_page_is_an_error_of_its_status() -> None:
     assert isinstance(busy, TooManyRequests)
     assert busy.retry_after_s == 9
     assert "418" in answered(418).detail
+
+
+def lose_one(
+    monkeypatch: pytest.MonkeyPatch, method: str, *, error: httpx.TransportError | None = None
+) -> list[httpx.Response]:
+    """The answer to the first request of a method is lost on its way, or the request itself; returns what was lost."""
+    sending = httpx.AsyncHTTPTransport.handle_async_request
+    lost: list[httpx.Response] = []
+
+    async def losing(self: httpx.AsyncHTTPTransport, request: httpx.Request) -> httpx.Response:
+        response = await sending(self, request)
+        if lost or request.method != method:
+            return response
+        lost.append(response)
+        await response.aread()
+        raise error or httpx.ReadError("the answer was lost on its way")
+
+    monkeypatch.setattr(httpx.AsyncHTTPTransport, "handle_async_request", losing)
+    return lost
 
 
 def _body(error: errors.CliplineError) -> dict[str, object]:

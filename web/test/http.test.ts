@@ -142,3 +142,28 @@ test("a job that does not end in time is given up", async () => {
   json(200, { id: "j1", state: "running", created_at: "now" });
   expect(await problemIn(new HttpClient({ base }).finished("j1", { timeoutMs: 20 }))).toMatchObject({ type: "timed-out" });
 });
+
+/** The answers in turn: of a lost one the connection, else the problem's type or, of a success, the job's state. */
+const told = (...words: ("lost" | "gone" | "busy" | "job-finished" | "session-not-found" | "cancelled" | "succeeded")[]): void => {
+  const left = [...words];
+  answer = (_, response) => {
+    const word = left.shift() ?? "gone";
+    if (word === "lost") return void response.destroy();
+    if (word === "gone") return void response.writeHead(204).end();
+    const status = { busy: 429, "job-finished": 409, "session-not-found": 404 }[word as string] ?? 200;
+    response.writeHead(status, { "content-type": "application/json", "retry-after": "0" });
+    response.end(JSON.stringify(status === 200 ? { id: "j1", state: word } : { type: word, title: word, status }));
+  };
+};
+
+test("what a repeated DELETE does not find any more was ended by the first, whose answer was lost", async () => {
+  const http = new HttpClient({ base, ...PATIENT });
+  told("lost", "session-not-found");
+  await http.sessions.drop("s1");
+  told("busy", "session-not-found");
+  expect(await problemIn(http.sessions.drop("s1"))).toMatchObject({ type: "session-not-found" });
+  told("lost", "job-finished", "cancelled");
+  await http.cancel("j1");
+  told("lost", "job-finished", "succeeded");
+  expect(await problemIn(http.cancel("j1"))).toMatchObject({ type: "job-finished" });
+});

@@ -72,6 +72,7 @@ export interface Around {
 /** The longest `wait` that the server grants. */
 const WAIT_S = 30;
 const TIMEOUT_MS = 60_000;
+const JOB_FINISHED = { type: "job-finished", title: "The job has already ended", status: 409 };
 const OPEN: ReadonlySet<JobState> = new Set<JobState>(["queued", "running"]);
 
 export class HttpClient {
@@ -116,8 +117,8 @@ export class HttpClient {
   }
 
   async dropCollection(name: string, waiting: Waiting = {}): Promise<void> {
-    const response = await this.#transport.send(place(name), { method: "DELETE" });
-    if (response.status === 202) await this.#settled((await response.json()) as Accepted, waiting);
+    const response = await this.#transport.end(place(name), "collection-not-found");
+    if (response?.status === 202) await this.#settled((await response.json()) as Accepted, waiting);
   }
 
   item(collection: string, id: number, signal?: AbortSignal): Promise<Item> {
@@ -154,7 +155,8 @@ export class HttpClient {
   }
 
   async cancel(id: string): Promise<void> {
-    await this.#transport.send(jobPath(id), { method: "DELETE" });
+    const response = await this.#transport.end(jobPath(id), "job-finished");
+    if (response === null && (await this.job(id)).state !== "cancelled") throw ended("failed", JOB_FINISHED);
   }
 
   async retry(id: string): Promise<void> {

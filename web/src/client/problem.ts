@@ -4,6 +4,8 @@ import type { JobState, Problem } from "./contract.ts";
 
 export class ProblemError extends Error {
   readonly problem: Problem;
+  /** Whether it answers a repetition of a request whose first answer was lost. */
+  repeated = false;
 
   constructor(problem: Problem) {
     super(problem.detail ?? problem.title);

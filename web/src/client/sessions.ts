@@ -24,7 +24,7 @@ export class SessionCalls {
 
   /** End it with all that it holds; of a team's session its members' own too. */
   async drop(session: string): Promise<void> {
-    await this.#transport.send(place(session), { method: "DELETE" });
+    await this.#transport.end(place(session), "session-not-found");
   }
 
   /** With a collection, also the sets that the session has there. */

@@ -15,6 +15,8 @@ export interface HttpOptions {
 const MS = 1_000;
 /** Busy or away; 502 and 504 are what a proxy says of a server that is. */
 const PASSING: ReadonlySet<number> = new Set([0, 429, 502, 503, 504]);
+/** A server that is too busy has done nothing; of the others the answer may have been lost. */
+const TOO_BUSY = 429;
 
 export class Transport {
   readonly base: string;
@@ -37,13 +39,24 @@ export class Transport {
   async send(path: string, init: RequestInit = {}): Promise<Response> {
     const ends = Date.now() + this.#patienceMs;
     const backoff = this.#backoff();
+    let lost = false;
     for (;;) {
       const answer = await this.#once(path, init);
       if (answer instanceof Response) return answer;
+      answer.repeated = lost;
+      lost ||= answer.problem.status !== TOO_BUSY;
       const waitMs = backoff.next((answer.problem.retry_after_s ?? 0) * MS);
       if (!PASSING.has(answer.problem.status) || Date.now() + waitMs > ends) throw answer;
       await pause(waitMs, init.signal);
     }
+  }
+
+  /** DELETE. Null when a repetition, after an answer that was lost, is told `done`: it may have gone through before. */
+  end(path: string, done: string): Promise<Response | null> {
+    return this.send(path, { method: "DELETE" }).catch((error: unknown) => {
+      if (error instanceof ProblemError && error.repeated && error.problem.type.endsWith(done)) return null;
+      throw error;
+    });
   }
 
   async #once(path: string, init: RequestInit): Promise<Response | ProblemError> {
