@@ -6,8 +6,9 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
-from tests.e2e.browser import new_page
+from tests.e2e.browser import WITHIN_MS, new_page
 from tests.e2e.conftest import RunningStack
+from tests.e2e.running import until
 from tests.e2e.test_sitting import LOOKS, answered, go, ids, places, sound, spot
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -167,6 +168,25 @@ def test_a_page_whose_sitting_was_ended_goes_on_in_another(page: Page, demo_stac
     with page.expect_response(lambda answer: answer.url.endswith("/marks") and answer.ok):
         marked(page, "g")
     shows(page, good, "good")
+
+
+def test_tabs_whose_sitting_was_ended_are_in_one_again(page: Page, demo_stack: RunningStack) -> None:
+    tabs = [page, page.context.new_page(), page.context.new_page()]
+    for tab in tabs:
+        go(tab, "/?q=cat")
+        tab.keyboard.press("t")
+        expect(tab.get_by_test_id("join-link")).to_be_visible()
+    [(_, session)] = {shared_by(tab) for tab in tabs}
+    httpx.delete(f"{demo_stack.url}/v1/sessions/{session}", timeout=60, trust_env=False).raise_for_status()
+    for tab in tabs:
+        expect(tab.get_by_test_id("join-link")).not_to_have_value(re.compile(session))
+    until(lambda: len({found for tab in tabs for found in shared_by(tab)}) == 1, WITHIN_MS / 1000)
+
+
+def shared_by(page: Page) -> tuple[str, str]:
+    """The session that the tab's link joins, and the one that the browser keeps for the next load."""
+    link = page.get_by_test_id("join-link").input_value()
+    return link.partition("join=")[2], str(page.evaluate("() => localStorage.getItem('clipline.session')"))
 
 
 def test_a_sitting_that_is_over_is_told(page: Page) -> None:

@@ -8,7 +8,7 @@ import type { LiveClient } from "../client/live.ts";
 import type { Change } from "./held.ts";
 import type { Kept } from "./kept-marks.ts";
 import { KeptMarks } from "./kept-marks.ts";
-import { keepSession, readSession } from "./session-name.ts";
+import { SessionName } from "./session-name.ts";
 
 export interface Keeping extends Kept {
   session: string | null;
@@ -21,7 +21,8 @@ export interface Keeping extends Kept {
 
 export function useKept(http: HttpClient, live: LiveClient, collection: string | null): Keeping {
   const [, setRound] = useState(0);
-  const session = useSession(live);
+  const name = useMemo(() => new SessionName(), []);
+  const session = useSession(live, name);
   const marks = useMemo(
     () => new KeptMarks(http.sessions, { changed: () => setRound((before) => before + 1), lost: () => live.enter(null) }),
     [http, live],
@@ -31,11 +32,11 @@ export function useKept(http: HttpClient, live: LiveClient, collection: string |
     return () => marks.close();
   }, [marks, session, collection]);
   useEffect(() => live.onSession((frame) => {
-    if (frame?.ended) live.enter(anotherThan(frame.session));
+    if (frame?.ended) live.enter(name.insteadOf(frame.session));
     else if (frame !== null) marks.hear(frame);
     // Of another session than before the effect above takes care.
     else if (live.session === session) marks.retry();
-  }), [live, marks, session]);
+  }), [live, name, marks, session]);
   return {
     ...marks.kept,
     session,
@@ -46,23 +47,26 @@ export function useKept(http: HttpClient, live: LiveClient, collection: string |
   };
 }
 
-/** The one that the server granted; remembered for the next load and for other tabs. */
-function useSession(live: LiveClient): string | null {
+/** The one that the server granted, and other tabs have too. */
+function useSession(live: LiveClient, name: SessionName): string | null {
   const [session, setSession] = useState(live.state === "open" ? live.session : null);
   useEffect(() => {
     const look = (): void => {
       if (live.session === null) return;
-      keepSession(live.session);
+      name.granted(live.session);
       setSession(live.session);
     };
     if (live.state === "open") look();
     return live.onSession((frame) => frame === null && look());
-  }, [live]);
+  }, [live, name]);
+  useEffect(() => {
+    // Only other tabs' writes are told of.
+    const told = (): void => {
+      const rival = name.rival();
+      if (rival !== null) live.enter(rival);
+    };
+    addEventListener("storage", told);
+    return () => removeEventListener("storage", told);
+  }, [live, name]);
   return session;
-}
-
-/** The one that another tab has got meanwhile, where there is one, instead of a session that was ended. */
-function anotherThan(ended: string): string | null {
-  const kept = readSession();
-  return kept === ended ? null : kept;
 }
