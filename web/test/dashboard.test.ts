@@ -1,6 +1,7 @@
 import { describe, expect, it, vi } from "vitest";
 
 import type { Job, Queue, Worker } from "../src/client/contract.ts";
+import { heatChart } from "../src/dashboard/heat.ts";
 import { Pulse } from "../src/dashboard/pulse.ts";
 import { sweepOf } from "../src/dashboard/operators.ts";
 import { stagesOf } from "../src/dashboard/timeline.tsx";
@@ -143,4 +144,20 @@ describe("a pulse", () => {
 
 it("tells sizes in the unit that fits", () => {
   expect([0, 900, 1536, 5 * 2 ** 20, 3 * 2 ** 30].map(bytes)).toEqual(["0 B", "900 B", "1.5 KiB", "5.0 MiB", "3.0 GiB"]);
+});
+
+describe("the map of waits", () => {
+  const theme = { ink: "", soft: "", line: "", accent: "", bad: "", warn: "", good: "" };
+
+  it.each([0, 2_500, 12_000, 3_600_000])("writes no time that it does not reach, when the oldest waited %d ms", (oldestMs) => {
+    const heat = { current: { boundsMs: [1, 4_000], stepS: 60, waits: [[1, 0]], oldestMs } };
+    const { axes = [], scales = {} } = heatChart(heat)(theme);
+    const range = scales.y?.range as () => [number, number];
+    const splits = axes[1]?.splits as unknown as (plot: null, axis: number, least: number, most: number) => number[];
+    const [least, most] = range();
+    const written = splits(null, 1, least, most);
+    expect(written).toContain(1_000);
+    expect(written.filter((ms) => ms < least || ms > most)).toEqual([]);
+    expect(most).toBeGreaterThanOrEqual(oldestMs);
+  });
 });

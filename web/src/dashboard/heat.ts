@@ -23,13 +23,21 @@ const LEAST_MS = 0.5;
 const ROOM = 1.6;
 const DECADES_MS = [1, 10, 100, 1e3, 1e4, 1e5, 1e6];
 
+/** One beyond the scale would be written outside of the chart, where it is cut off. */
+const decades = (_: uPlot, __: number, least: number, most: number): number[] =>
+  DECADES_MS.filter((ms) => ms >= least && ms <= most);
+
 /** `heat` is read at each drawing, so that new data needs no new chart. */
 export function heatChart(heat: { current: Heat }): Build {
   return (theme) => ({
     cursor: { y: false },
     legend: { live: true },
-    scales: { x: { time: true }, y: { distr: LOGARITHMIC, range: () => [LEAST_MS, topOf(heat.current) * ROOM] } },
-    axes: [timeAxis(theme), { ...valueAxis(theme, duration), splits: () => DECADES_MS }],
+    scales: {
+      // The newest step's cells begin where the others end.
+      x: { time: true, range: (_, first, last) => [first, last + heat.current.stepS] },
+      y: { distr: LOGARITHMIC, range: () => [LEAST_MS, topOf(heat.current) * ROOM] },
+    },
+    axes: [timeAxis(theme), { ...valueAxis(theme, duration), splits: decades }],
     series: [
       { label: "at", value: (_, at: number | null) => (at === null ? "" : new Date(at * 1_000).toLocaleTimeString("en-GB")) },
       line("oldest waiting", theme.bad, undefined, 2),

@@ -139,6 +139,8 @@ function Errors({ told }: { told: Statistics }): VNode {
 // The library has this as a const enum, which no other module can import.
 // eslint-disable-next-line @typescript-eslint/no-unsafe-enum-assignment
 const RIGHT = 1 as uPlot.Axis.Side;
+/** There is no half an item. */
+const WHOLE = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000];
 const percent = (share: number): string => `${Math.round(share * 100)} %`;
 
 interface DevicesProps {
@@ -156,7 +158,7 @@ function Devices({ told, workers, holders }: DevicesProps): VNode {
       axes: [
         timeAxis(theme),
         { ...valueAxis(theme, percent), scale: "use" },
-        { ...valueAxis(theme, (value) => String(Math.round(value))), scale: "size", side: RIGHT, grid: { show: false } },
+        { ...valueAxis(theme, String), scale: "size", side: RIGHT, incrs: WHOLE, grid: { show: false } },
       ],
       series: [
         { label: "at", value: (_, at: number | null) => (at === null ? "" : new Date(at * 1_000).toLocaleTimeString("en-GB")) },
