@@ -5,7 +5,13 @@ from pathlib import Path
 
 TICK_MS = 1000 / os.sysconf("SC_CLK_TCK")
 # In what a process is called by; the store's process first, since it is a worker's too.
-PARTS = {"workers.stores.edge_process": "store", "-m workers": "worker", "-m api": "api", "redis": "redis"}
+PARTS = {
+    "workers.stores.edge_process": "store",
+    "multiprocessing.forkserver": "decoders",
+    "-m workers": "worker",
+    "-m api": "api",
+    "redis": "redis",
+}
 
 Milliseconds = dict[str, float]
 

@@ -16,6 +16,7 @@ FOREIGN_PREFIX = "test_"
 
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 Measured = Annotated[int, msgspec.Meta(ge=0)]  # 0: the worker measures at its start
+Granted = Annotated[int, msgspec.Meta(ge=0)]  # 0: as many as the CPUs that were granted
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=10**9)]  # Redis counts in milliseconds, in 64 bits
 Milliseconds = Annotated[float, msgspec.Meta(gt=0, le=10**9)]
 Rate = Annotated[float, msgspec.Meta(ge=0, le=10**9)]
@@ -112,6 +113,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     compile: bool = False
     max_jobs: Measured = 0
     max_bulk_jobs: Positive = 2
+    decoders: Granted = 0
     max_batch: Measured = 0
     max_batch_tokens: Measured = 0
     bulk_batch_ms: Milliseconds = 50.0

@@ -14,9 +14,10 @@ from shared.settings import Settings
 from shared.tracing import Tracing, open_tracing
 from workers.backgrounds import Backgrounds
 from workers.batcher import Batcher
+from workers.decoders import decoders
 from workers.encoders.load import load_encoder
 from workers.encoders.protocol import Encoder
-from workers.executors import BoundedExecutor, decoding_executor, fitting_executor
+from workers.executors import BoundedExecutor, cpus_granted, decoding_executor, fitting_executor
 from workers.held import Holding, Load
 from workers.ingest.thumbnails import Media
 from workers.metrics import Metrics
@@ -47,6 +48,7 @@ class Parts:
     searches: Searches
     media: Media
     decoding: BoundedExecutor
+    indexing: BoundedExecutor
     fitting: BoundedExecutor
     backgrounds: Backgrounds
     upkeep: Upkeep
@@ -66,6 +68,9 @@ async def open_parts(settings: Settings, redis: ArqRedis, *, load: Load = load_e
     async with AsyncExitStack() as stack:
         metrics, tracing = Metrics(), open_tracing("clipline-worker", os.environ)
         stack.push_async_callback(asyncio.to_thread, tracing.close)
+        # Processes import torch, as loading a model does: beside each other.
+        starting = asyncio.create_task(asyncio.to_thread(decoders, settings.decoders or cpus_granted()))
+        stack.push_async_callback(_close, starting)
         holding = await Holding(settings, redis, metrics, stack).all(load)
         store = ObservedStore(await open_store(settings), metrics, tracing)
         stack.push_async_callback(store.close)
@@ -73,6 +78,7 @@ async def open_parts(settings: Settings, redis: ArqRedis, *, load: Load = load_e
         stack.push_async_callback(upkeep.close)
         decoding = decoding_executor()
         stack.push_async_callback(asyncio.to_thread, decoding.close)
+        indexing = await starting
         fitting = fitting_executor()
         stack.push_async_callback(asyncio.to_thread, fitting.close)
         backgrounds = Backgrounds(store)
@@ -92,6 +98,7 @@ async def open_parts(settings: Settings, redis: ArqRedis, *, load: Load = load_e
             searches=Searches(store),
             media=Media(settings.media_path),
             decoding=decoding,
+            indexing=indexing,
             fitting=fitting,
             backgrounds=backgrounds,
             upkeep=upkeep,
@@ -105,3 +112,7 @@ async def open_parts(settings: Settings, redis: ArqRedis, *, load: Load = load_e
                 parts, model_name=held.name, encoder=held.encoder, batcher=held.batcher, texts=held.texts
             )
         yield parts
+
+
+async def _close(starting: "asyncio.Task[BoundedExecutor]") -> None:
+    await asyncio.to_thread((await starting).close)

@@ -42,6 +42,7 @@ ZERO_MEANS_SOMETHING = {
     "max_jobs",
     "max_batch",
     "max_batch_tokens",
+    "decoders",
     "video_step_s",
 }
 

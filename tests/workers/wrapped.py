@@ -11,12 +11,10 @@ class Wrapped:
     def __init__(self, encoder: Encoder) -> None:
         self._encoder = encoder
         self.info: EncoderInfo = encoder.info
+        self.preprocess = encoder.preprocess
 
     def tokenize(self, text: str) -> tuple[Tokens, bool]:
         return self._encoder.tokenize(text)
-
-    def preprocess(self, pixels: Pixels) -> Pixels:
-        return self._encoder.preprocess(pixels)
 
     def memory_bytes(self) -> dict[str, int]:
         return self._encoder.memory_bytes()

@@ -33,7 +33,7 @@ class OpenClipEncoder:
         self._texts = texts
         self._text_tower = text_tower
         self._picture_tower = picture_tower
-        self._preprocess = preprocess
+        self.preprocess = preprocess
         self._device, self._dtype = torch.device(info.device), DTYPES[info.precision]
         self._mean = self._channels(preprocess.mean)
         self._std = self._channels(preprocess.std)
@@ -46,9 +46,6 @@ class OpenClipEncoder:
 
     def tokenize(self, text: str) -> tuple[Tokens, bool]:
         return self._texts.tokenize(text)
-
-    def preprocess(self, pixels: Pixels) -> Pixels:
-        return self._preprocess(pixels)
 
     def memory_bytes(self) -> dict[str, int]:
         return memory_bytes(self._device)

@@ -1,6 +1,6 @@
 """What an encoder does for Clipline."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import msgspec
@@ -36,8 +36,12 @@ class Encoder(Protocol):
     def tokenize(self, text: str) -> tuple[Tokens, bool]:
         """Token ids padded to the context length, and whether the model's context cut the text."""
 
-    def preprocess(self, pixels: Pixels) -> Pixels:
-        """Resize and crop to the model's input: (height, width, 3) of any size → `image_size` × 3, uint8."""
+    @property
+    def preprocess(self) -> Callable[[Pixels], Pixels]:
+        """Resizes and crops to the model's input: (height, width, 3) of any size → `image_size` × 3, uint8.
+
+        May be pickled, for another process to do it.
+        """
 
     def memory_bytes(self) -> dict[str, int]:
         """The device's memory, by kind: allocated, reserved, free, total; empty for a CPU."""

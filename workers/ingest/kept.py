@@ -1,17 +1,16 @@
 """The pixels of a picture that is indexed already: from its original where that is unchanged, else from our copy."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
 
 from shared.errors import BadPicture, NotVisible
-from shared.jobs import File, Ingest
 from shared.media import paths_of
 from shared.settings import Settings
 from workers.encoders.protocol import Pixels
 from workers.ingest.decode import decode_reduced
-from workers.ingest.sources import content_hash, locate
+from workers.ingest.sources import content_hash, readable
 from workers.ingest.thumbnails import NEEDED_PX
 from workers.stores.protocol import StoredPoint
 from workers.tasks.names import INTERNAL
@@ -24,15 +23,17 @@ class Kept(msgspec.Struct, frozen=True):
     is_copy: bool
 
 
-def kept_pixels(point: StoredPoint, *, tenant: str, collection: str, settings: Settings) -> Kept:
-    """Blocks; any thread may call. Raises NotVisible when neither can be read."""
+def kept_input(
+    point: StoredPoint, *, tenant: str, collection: str, settings: Settings, preprocess: Callable[[Pixels], Pixels]
+) -> Kept:
+    """Brought to the model's size. Blocks; any thread or process may call. Raises NotVisible: neither can be read."""
     try:
-        return Kept(_decoded(_original(point, collection, settings), settings), is_copy=False)
+        return Kept(preprocess(_decoded(_original(point, settings), settings)), is_copy=False)
     except (BadPicture, NotVisible):
         pass
     copy = _there(paths_of(settings.media_path, tenant, collection, point.id, "full"))
     try:
-        return Kept(_decoded(copy, settings), is_copy=True)
+        return Kept(preprocess(_decoded(copy, settings)), is_copy=True)
     except (BadPicture, NotVisible) as error:
         raise NotVisible(f"neither the original nor its copy can be read: {error.detail}") from error
 
@@ -42,14 +43,13 @@ def _there(paths: Sequence[Path]) -> Path:
     return next((path for path in paths if path.exists()), paths[0])
 
 
-def _original(point: StoredPoint, collection: str, settings: Settings) -> Path:
+def _original(point: StoredPoint, settings: Settings) -> Path:
     """The file that was indexed by reference, if it still has the same content. Raises NotVisible, PictureTooLarge."""
     ours = point.payload.get(INTERNAL, {})
     path = str(ours.get("path") or ours.get("source") or "")
     if not path.startswith("/"):
         raise NotVisible("it was uploaded")
-    file = File(source=path, path=path)
-    found = locate(file, Ingest(collection=collection, files=[file]), settings)
+    found = readable(settings).locate(path)
     if content_hash(found, max_bytes=settings.max_file_bytes) != ours.get("hash"):
         raise NotVisible("it has changed")
     return found

@@ -12,7 +12,6 @@ from typing import BinaryIO
 import msgspec
 
 from shared.errors import NotVisible, PictureTooLarge, VideoTooLarge
-from shared.jobs import File, Ingest
 from shared.media import SPOOL
 from shared.settings import Settings
 from workers.stores.protocol import StoredPoint, VectorStore
@@ -44,17 +43,26 @@ def spool_path(settings: Settings, spool: str) -> Path:
     return folder
 
 
-def locate(file: File, job: Ingest, settings: Settings) -> Path:
-    """The file's real path. Raises NotVisible unless it lies in the upload's spool or below an allowed root."""
-    assert file.path is not None, "files known by hash alone are not read"
-    if job.spool is not None:
-        folder = spool_path(settings, job.spool)
-        path, roots = _resolved(folder / file.path), [folder]
-    else:
-        path, roots = _resolved(Path(file.path)), [root.resolve() for root in settings.ingest_root_paths]
-    if not any(path.is_relative_to(root) for root in roots):
-        raise NotVisible("outside the folders that CLIPLINE_INGEST_ROOTS allows the workers to read")
-    return path
+class Readable(msgspec.Struct, frozen=True):
+    """What an ingest job may read: what lies below `roots`. Relative paths begin at `start`."""
+
+    start: Path
+    roots: list[Path]
+
+    def locate(self, path: str) -> Path:
+        """A file's real path. Raises NotVisible for one that lies elsewhere."""
+        found = _resolved(self.start / path)
+        if not any(found.is_relative_to(root) for root in self.roots):
+            raise NotVisible("outside the folders that CLIPLINE_INGEST_ROOTS allows the workers to read")
+        return found
+
+
+def readable(settings: Settings, *, spool: str | None = None) -> Readable:
+    """The folder of an upload, else the allowed roots. Raises NotVisible."""
+    if spool is not None:
+        folder = spool_path(settings, spool)
+        return Readable(folder, [folder])
+    return Readable(Path(), [root.resolve() for root in settings.ingest_root_paths])
 
 
 def _resolved(path: Path) -> Path:

@@ -9,17 +9,16 @@ import logging
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
-from shared.errors import NotVisible
 from shared.jobs import File, Ingest, IngestResult, Took
-from shared.media import Kind
-from workers.ingest.kinds import kind_by_name, kind_of
-from workers.ingest.sources import locate, remove_spool
+from workers.ingest.kinds import kind_by_name
+from workers.ingest.prepare import Looked, look
+from workers.ingest.sources import Readable, readable, remove_spool
 from workers.parts import Parts
 from workers.tasks.call import Call, Stopwatch
 from workers.tasks.collection import refresh_count
 from workers.tasks.names import require_model, stored_name
 from workers.tasks.pictures import Pictures
-from workers.tasks.tally import Tally
+from workers.tasks.tally import REFUSALS, Tally
 from workers.tasks.target import Target
 from workers.tasks.videos import Videos
 
@@ -32,7 +31,8 @@ async def ingest(job: Ingest, call: Call, parts: Parts) -> IngestResult:
     """Index the job's files. Raises CollectionNotFound, ModelMismatch, StoreAway, EncoderAway."""
     collection = await parts.collections.get(call.tenant, job.collection)
     require_model(collection, parts)
-    run, watch = _Run(job, call, parts), Stopwatch()
+    may_read = await parts.decoding.run(readable, parts.settings, spool=job.spool)
+    run, watch = _Run(job, call, parts, may_read), Stopwatch()
     files, done = iter(job.files), 0
     while chunk := list(islice(files, CHUNK)):
         parts.stages.enter(call.job_id, "ingest", done=done, total=len(job.files))
@@ -73,32 +73,31 @@ def waves(files: Sequence[File]) -> Iterator[list[File]]:
 class _Run:
     """One ingest job on its way through its chunks."""
 
-    def __init__(self, job: Ingest, call: Call, parts: Parts) -> None:
+    def __init__(self, job: Ingest, call: Call, parts: Parts, may_read: Readable) -> None:
         self.job, self.parts = job, parts
         self.tally = Tally()
         target = Target(job, call, parts)
-        self._pictures = Pictures(job, call, parts, self.tally, target)
-        self._videos = Videos(job, call, parts, self.tally, target)
+        self._may_read = may_read
+        self._pictures = Pictures(job, call, parts, self.tally, target, may_read)
+        self._videos = Videos(job, call, parts, self.tally, target, may_read)
 
     async def chunk(self, files: Sequence[File]) -> None:
         """Files of different sources: pictures together, then one video after the other."""
-        kinds = await asyncio.gather(*(self._kind(file) for file in files))
-        pictures = [file for file, kind in zip(files, kinds, strict=True) if kind == "picture"]
-        if pictures:
+        looked = await asyncio.gather(*(self._look(file) for file in files))
+        known = [(file, one) for file, one in zip(files, looked, strict=True) if one is not None]
+        if pictures := [(file, one.hash) for file, one in known if one.kind == "picture" and one.hash]:
             await self._pictures.index(pictures)
-        for file, kind in zip(files, kinds, strict=True):
-            if kind == "video":
+        for file, one in known:
+            if one.kind == "video":
                 await self._videos.index(file)
 
-    async def _kind(self, file: File) -> Kind | None:
+    async def _look(self, file: File) -> Looked | None:
         """None for a file that cannot be had, which is noted."""
         if file.path is None:
-            return kind_by_name(file.source)
+            return Looked(kind_by_name(file.source), file.hash)
         try:
-            path = locate(file, self.job, self.parts.settings)
-            return await self.parts.decoding.run(kind_of, path)
-        except NotVisible as error:
+            max_bytes = self.parts.settings.max_file_bytes
+            return await self.parts.indexing.run(look, file.path, self._may_read, max_bytes=max_bytes)
+        except REFUSALS as error:
             self.tally.refuse(file, error)
-        except OSError as error:
-            self.tally.refuse(file, NotVisible(f"the workers cannot read it: {error.strerror}"))
-        return None
+            return None

@@ -1,4 +1,4 @@
-"""Pictures of an ingest job: hash, compare, decode, encode and store them, a chunk at a time."""
+"""Pictures of an ingest job: compare, decode, encode and store them, a chunk at a time."""
 
 import asyncio
 from collections.abc import Sequence
@@ -7,10 +7,8 @@ from typing import Any
 import msgspec
 
 from shared.jobs import File, Ingest, Payload
-from workers.encoders.protocol import Pixels
-from workers.ingest.decode import decode_reduced
-from workers.ingest.sources import Place, content_hash, locate
-from workers.ingest.thumbnails import NEEDED_PX
+from workers.ingest.prepare import Prepared, Recipe, prepare
+from workers.ingest.sources import Place, Readable
 from workers.parts import Parts
 from workers.stores.protocol import Point
 from workers.tasks.call import Call
@@ -28,50 +26,38 @@ class _Work(msgspec.Struct, frozen=True, kw_only=True):
     hash: str
 
 
-class _Ready(msgspec.Struct, frozen=True, kw_only=True):
-    """A decoded picture: the model's input and its original size in pixels."""
-
-    pixels: Pixels
-    width: int
-    height: int
-
-
 class Pictures:
     """The pictures of one job; what becomes of them is told to `tally`."""
 
-    def __init__(self, job: Ingest, call: Call, parts: Parts, tally: Tally, target: Target) -> None:
-        self.job, self.call, self.parts, self.tally, self.target = job, call, parts, tally, target
+    def __init__(self, job: Ingest, call: Call, parts: Parts, tally: Tally, target: Target, may_read: Readable) -> None:
+        self.job, self.parts, self.tally, self.target = job, parts, tally, target
+        self._recipe = Recipe(
+            readable=may_read,
+            max_pixels=parts.settings.max_pixels,
+            max_bytes=parts.settings.max_file_bytes,
+            media=parts.media,
+            tenant=call.tenant,
+            collection=job.collection,
+            preprocess=parts.encoder.preprocess,
+        )
 
-    async def index(self, files: Sequence[File]) -> None:
-        """Files of different sources."""
+    async def index(self, files: Sequence[tuple[File, str]]) -> None:
+        """Files of different sources with their contents' hashes."""
         async with self.target.writing():
             await self._index(files)
 
-    async def _index(self, files: Sequence[File]) -> None:
-        hashes = await asyncio.gather(*(self._hash(file) for file in files))
-        known = {file.source: (file, hash_) for file, hash_ in zip(files, hashes, strict=True) if hash_ is not None}
-        where = await self.target.places(known)
-        changed = [
-            _Work(file=file, place=where[source], hash=hash_)
-            for source, (file, hash_) in known.items()
-            if where[source].hash != hash_
-        ]
-        await self._refresh(
-            [(file, where[source]) for source, (file, hash_) in known.items() if where[source].hash == hash_]
-        )
+    async def _index(self, files: Sequence[tuple[File, str]]) -> None:
+        where = await self.target.places(file.source for file, _ in files)
+        changed, same = [], []
+        for file, hash_ in files:
+            place = where[file.source]
+            if place.hash == hash_:
+                same.append((file, place))
+            else:
+                changed.append(_Work(file=file, place=place, hash=hash_))
+        await self._refresh(same)
         self.tally.wanted += [work.file.source for work in changed if work.file.path is None]
         await self._store([work for work in changed if work.file.path is not None])
-
-    async def _hash(self, file: File) -> str | None:
-        """The content's hash, or None for a file that cannot be had, which is noted."""
-        if file.path is None:
-            return file.hash
-        try:
-            path = locate(file, self.job, self.parts.settings)
-            return await self.parts.decoding.run(content_hash, path, max_bytes=self.parts.settings.max_file_bytes)
-        except REFUSALS as error:
-            self.tally.refuse(file, error)
-            return None
 
     async def _refresh(self, same: Sequence[tuple[File, Place]]) -> None:
         """Pictures that are stored already: only a payload that differs is written."""
@@ -94,25 +80,16 @@ class Pictures:
         self.tally.added += len(stored)
 
     async def _point(self, work: _Work) -> Point | None:
+        assert work.file.path is not None, "files known by hash alone are not read"
         try:
-            ready = await self.parts.decoding.run(self._prepare, work)
+            ready = await self.parts.indexing.run(prepare, work.file.path, work.place.id, work.hash, self._recipe)
         except REFUSALS as error:
             self.tally.refuse(work.file, error)
             return None
         embedded = await self.parts.batcher.image(ready.pixels, lane="bulk")
         return Point(id=work.place.id, vector=embedded.vector.tobytes(), payload=self._payload(work, ready))
 
-    def _prepare(self, work: _Work) -> _Ready:
-        """Runs on a decoding thread: decode, write thumbnails, bring to the model's size."""
-        settings = self.parts.settings
-        path = locate(work.file, self.job, settings)
-        limits = {"max_pixels": settings.max_pixels, "max_bytes": settings.max_file_bytes}
-        picture = decode_reduced(path, **limits, needed_px=NEEDED_PX)
-        self.parts.media.store(self.call.tenant, self.job.collection, work.place.id, work.hash, picture.pixels)
-        ready = self.parts.encoder.preprocess(picture.pixels)
-        return _Ready(pixels=ready, width=picture.width, height=picture.height)
-
-    def _payload(self, work: _Work, ready: _Ready) -> Payload:
+    def _payload(self, work: _Work, ready: Prepared) -> Payload:
         """The given payload, or the one that is there already, with our own facts beside it."""
         kept = public(work.place.point.payload) if work.place.point is not None else {}
         given: dict[str, Any] = work.file.payload if work.file.payload is not None else kept or {}

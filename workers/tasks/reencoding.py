@@ -4,12 +4,13 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from time import monotonic
+from typing import Any
 
 import msgspec
 
 from shared.errors import NotVisible, Unavailable
 from shared.jobs import Collection, Payload, Skipped
-from workers.ingest.kept import Kept, kept_pixels
+from workers.ingest.kept import kept_input
 from workers.parts import Parts
 from workers.stores.protocol import Point, StoredPoint
 from workers.tasks.call import Call
@@ -37,6 +38,12 @@ class Reencoding:
         self._before, self._after, self._call, self._parts = before, after, call, parts
         self._old, self._new = stored_name(call.tenant, before), stored_name(call.tenant, after)
         self.tally = Tally()
+        self._kept: dict[str, Any] = {
+            "tenant": call.tenant,
+            "collection": before.name,
+            "settings": parts.settings,
+            "preprocess": parts.encoder.preprocess,
+        }
 
     async def bring(self, points: Sequence[StoredPoint]) -> None:
         """Make the new one hold these. After hours of work, a store that is away for a moment is waited for."""
@@ -72,19 +79,13 @@ class Reencoding:
 
     async def _encoded(self, point: StoredPoint) -> Point | None:
         try:
-            kept = await self._parts.decoding.run(self._pixels, point)
+            kept = await self._parts.indexing.run(kept_input, point, **self._kept)
         except NotVisible as error:
             return await self._unreadable(point, error)
         embedded = await self._parts.batcher.image(kept.pixels, lane="bulk")
         self.tally.encoded += 1
         self.tally.from_copies += kept.is_copy
         return Point(id=point.id, vector=embedded.vector.tobytes(), payload=point.payload)
-
-    def _pixels(self, point: StoredPoint) -> Kept:
-        """Runs on a decoding thread; brought to the model's size."""
-        names = {"tenant": self._call.tenant, "collection": self._before.name}
-        kept = kept_pixels(point, **names, settings=self._parts.settings)
-        return Kept(self._parts.encoder.preprocess(kept.pixels), kept.is_copy)
 
     async def _unreadable(self, point: StoredPoint, error: NotVisible) -> Point | None:
         """Of the same model its vector stays; of another one there is nothing to keep."""

@@ -8,6 +8,7 @@ read again, and only what is missing is encoded.
 import asyncio
 import hashlib
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -16,7 +17,7 @@ import numpy as np
 from shared.jobs import File, Ingest, Payload, Skipped
 from workers.encoders.protocol import Pixels
 from workers.ingest.moments import Shot
-from workers.ingest.sources import ContentHash, Place, locate
+from workers.ingest.sources import ContentHash, Place, Readable
 from workers.ingest.video import VideoReader
 from workers.parts import Parts
 from workers.stores.protocol import Point
@@ -59,8 +60,9 @@ class _Video(msgspec.Struct, frozen=True, kw_only=True):
 class Videos:
     """The videos of one job; what becomes of them is told to `tally`."""
 
-    def __init__(self, job: Ingest, call: Call, parts: Parts, tally: Tally, target: Target) -> None:
+    def __init__(self, job: Ingest, call: Call, parts: Parts, tally: Tally, target: Target, may_read: Readable) -> None:
         self.job, self.call, self.parts, self.tally, self.target = job, call, parts, tally, target
+        self._may_read = may_read
         self.step_s = parts.settings.video_step_s if job.video_step_s is None else job.video_step_s
 
     async def index(self, file: File) -> None:
@@ -89,11 +91,15 @@ class Videos:
 
     async def _hash(self, file: File) -> str:
         """A part at a time: a large file takes minutes."""
-        path = locate(file, self.job, self.parts.settings)
+        path = await self._path(file)
         content = ContentHash(path, max_bytes=self.parts.settings.max_video_bytes)
         while (digest := await self.parts.decoding.run(content.more)) is None:
             self.call.got_further()
         return digest
+
+    async def _path(self, file: File) -> Path:
+        assert file.path is not None, "files known by hash alone are not read"
+        return await self.parts.decoding.run(self._may_read.locate, file.path)
 
     async def _refresh(self, video: _Video, before: Payload, frames: int) -> None:
         """All items are there: only a payload that differs is written, the first item's last, as it is compared."""
@@ -113,7 +119,7 @@ class Videos:
 
     async def _read(self, video: _Video) -> None:
         settings = self.parts.settings
-        path = locate(video.file, self.job, settings)
+        path = await self._path(video.file)
         reader = VideoReader(path, max_pixels=settings.max_pixels, step_s=self.step_s)
         try:
             await self.parts.decoding.run(reader.open)

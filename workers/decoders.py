@@ -1,0 +1,67 @@
+"""Who decodes the pictures of an ingest: threads where two do, else processes.
+
+Sixteen decoding threads contend with the worker's event loop for the interpreter: on a machine with 16 CPUs and a GPU
+an ingest held the loop up for 94 ms (p99), and reached a fifth of what the same CPUs give as processes
+(bench/RESULTS.md). A process also keeps a decoder's crash out of the worker.
+"""
+
+import logging
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from concurrent.futures import Future, ProcessPoolExecutor
+
+from workers.executors import BoundedExecutor, decoding_executor
+
+logger = logging.getLogger(__name__)
+
+# Few threads contend little, and processes would hold another 200 MB.
+FEW = 2
+# Below what answers searches, on whatever CPU that is.
+NICENESS = 10
+# What every decoder needs is imported once, by the process that they are forked from.
+SHARED = ["workers.ingest.prepare"]
+# So long a new decoder has its first task, so that the next task starts another one.
+START_S = 0.2
+
+
+def decoders(count: int) -> BoundedExecutor:
+    """At most `count` at a time. Blocks until they have started, a few seconds."""
+    if count <= FEW:
+        return decoding_executor(count)
+    try:
+        return BoundedExecutor(lambda: _processes(count), in_flight=2 * count)
+    except OSError as error:
+        logger.warning("decoding in threads, which slows searches down: no processes: %s", error)
+        return decoding_executor(count)
+
+
+def _processes(count: int) -> ProcessPoolExecutor:
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(SHARED)
+    pool = ProcessPoolExecutor(count, mp_context=context, initializer=_begin)
+    # A pool starts a process when a task finds none idle; from an event loop that would block it.
+    started: list[Future[None]] = [pool.submit(time.sleep, START_S) for _ in range(count)]
+    for one in started:
+        one.result()
+    return pool
+
+
+def _begin() -> None:
+    # Ctrl-C reaches the whole group; the worker drains first and then closes its pool.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.nice(NICENESS)
+    import torch
+
+    torch.set_num_threads(1)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """A killed worker leaves no decoders behind: the others hold their queue open."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
