@@ -41,6 +41,7 @@ class BoundedExecutor:
         self._make = make
         self._executor = make()
         self._slots = asyncio.Semaphore(in_flight)
+        self._replacing = asyncio.Lock()
 
     async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `work(*args)`. A broken executor is replaced and the work tried once more; then BrokenExecutor rises."""
@@ -48,7 +49,7 @@ class BoundedExecutor:
         try:
             return await self._run_once(work, *args, **kwargs)
         except BrokenExecutor:
-            self._replace(executor)
+            await self._replace(executor)
         return await self._run_once(work, *args, **kwargs)
 
     def close(self) -> None:
@@ -65,12 +66,14 @@ class BoundedExecutor:
         future.add_done_callback(_releaser(self._slots, asyncio.get_running_loop()))
         return await asyncio.wrap_future(future)
 
-    def _replace(self, broken: Executor) -> None:
-        if self._executor is not broken:  # another caller saw the same break first
-            return
-        logger.warning("an executor broke and was replaced: %s", type(broken).__name__)
-        broken.shutdown(wait=False)
-        self._executor = self._make()
+    async def _replace(self, broken: Executor) -> None:
+        async with self._replacing:
+            if self._executor is not broken:  # another caller saw the same break first
+                return
+            logger.warning("an executor broke and is replaced: %s", type(broken).__name__)
+            broken.shutdown(wait=False)
+            # Processes take a moment to start.
+            self._executor = await asyncio.to_thread(self._make)
 
 
 def decoding_executor(threads: int | None = None) -> BoundedExecutor:
