@@ -11,9 +11,9 @@ from typing import Any
 import msgspec
 import numpy as np
 import torch
+from torch.nn import functional
 
 from workers.encoders.protocol import Pixels
-from workers.encoders.torchvision_ops import functional
 
 # A centre crop of a longer strip would throw this much away anyhow; resizing all of it can cost gigabytes.
 LONGEST_STRIP = 64
@@ -73,10 +73,11 @@ class Preprocess(msgspec.Struct, frozen=True):
 def resize(pixels: Pixels, size: tuple[int, int], *, bilinear: bool = False) -> Pixels:
     """(height, width, 3) → (*size, 3), antialiased; bicubic unless asked. Ten times as fast as Pillow."""
     image = torch.from_numpy(_writable(pixels)).permute(2, 0, 1)  # (3, height, width)
-    modes = functional.InterpolationMode
-    mode = modes.BILINEAR if bilinear else modes.BICUBIC
-    resized: torch.Tensor = functional.resize(image, list(size), interpolation=mode, antialias=True)
-    return resized.permute(1, 2, 0).contiguous().numpy()
+    # torch keeps the channels last, and so needs no copy, where the stride of a batch of one says so too.
+    batch = image.as_strided((1, *image.shape), (image.numel(), *image.stride()))
+    mode = "bilinear" if bilinear else "bicubic"
+    resized = functional.interpolate(batch, size=size, mode=mode, antialias=True)  # uint8, as torchvision calls it
+    return resized[0].permute(1, 2, 0).contiguous().numpy()
 
 
 def _writable(pixels: Pixels) -> Pixels:

@@ -1,4 +1,4 @@
-"""open_clip and torchvision's transforms, importable on every build of torch."""
+"""open_clip, importable with every build of torch and torchvision."""
 
 import importlib.util
 from pathlib import Path
@@ -40,6 +40,5 @@ def _declare_missing() -> torch.library.Library | None:
 DECLARED = _declare_missing()
 
 import open_clip  # noqa: E402 - needs the declarations above
-from torchvision.transforms.v2 import functional  # noqa: E402 - the same
 
-__all__ = ["functional", "open_clip"]
+__all__ = ["open_clip"]

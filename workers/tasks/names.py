@@ -1,12 +1,15 @@
 """How collections and items are called in the store."""
 
 import hashlib
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from shared.errors import ModelMismatch
 from shared.jobs import MAX_ID, Collection, Payload
 from workers.other_model import OtherModel
-from workers.parts import Parts
+
+if TYPE_CHECKING:
+    # Decoders know names as well, and need nothing of what a worker opens.
+    from workers.parts import Parts
 
 # Where our own facts about an item live in its payload; clients never see it.
 INTERNAL = "_clipline"
@@ -65,7 +68,7 @@ def public(payload: Payload | None) -> Payload | None:
     return None if payload is None else {key: value for key, value in payload.items() if key != INTERNAL}
 
 
-def require_name(wanted: str, collection: str, parts: Parts) -> None:
+def require_name(wanted: str, collection: str, parts: "Parts") -> None:
     """Raises OtherModel when a job came to another model than it is for, ModelMismatch when the fleet has no such."""
     if wanted == parts.model_name:
         return
@@ -74,7 +77,7 @@ def require_name(wanted: str, collection: str, parts: Parts) -> None:
     raise OtherModel(f"{collection!r} is for the model {wanted!r}, this is {parts.model_name!r}", model_name=wanted)
 
 
-def require_model(collection: Collection, parts: Parts) -> None:
+def require_model(collection: Collection, parts: "Parts") -> None:
     """Raises OtherModel when the collection has another of the fleet's models, ModelMismatch when its vectors come from
     another encoder than the one that has the name now.
     """
