@@ -78,7 +78,7 @@ class Build:
             return False
         if code := self._process.wait():
             raise StoreAway(f"the index build of {self.collection.name} ended with {code}")
-        self._target = edge.EdgeShard.load(str(self._path))
+        self._target = edge_folder.opened(self._path, self.collection.description)
         return True
 
     def step(self) -> bool:

@@ -21,7 +21,7 @@ from workers.stores.edge_dialect import (
     scored,
     stored,
 )
-from workers.stores.edge_folder import FULL, Description, read_description, write_description
+from workers.stores.edge_folder import FULL, Description, opened, read_description, write_description
 from workers.stores.edge_scan import scan_and_drop
 from workers.stores.plan import Situation
 from workers.stores.plan_payloads import filled, lacking
@@ -46,7 +46,7 @@ class Collection:
         self.folder = folder
         self.description = read_description(folder)
         self._remove_leftovers()
-        self._shard = edge.EdgeShard.load(str(folder / self.description.shard))
+        self._shard = opened(self.shard_path, self.description)
         self._planner = _planner()
         self.unflushed = 0
         # Ids changed since a build copied the shard; None while there is no build.

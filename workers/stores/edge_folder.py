@@ -7,9 +7,12 @@ import msgspec
 import qdrant_edge as edge
 
 from shared.payload_path import path_of
+from workers.executors import cpus_granted
 from workers.stores.checks import FLOAT_BYTES
 
 DESCRIPTION = "collection.json"
+# Edge's own folder in a shard's.
+SEGMENTS = "segments"
 # Segments with fewer vectors get no graph; the planner never asks for one on so few.
 INDEX_FROM = 10_000
 # The vector that a search compares unless it names another one; and that of collections with scan copies.
@@ -73,14 +76,26 @@ def create(folder: Path, description: Description) -> None:
     write_description(folder, description)
 
 
-def config(description: Description, *, quantize: bool = False) -> edge.EdgeConfig:
+def opened(path: Path, description: Description) -> edge.EdgeShard:
+    """The shard in a folder, with a thread for each segment but the one that takes new points and is scanned soon.
+
+    By itself Edge starts at least eight threads, and each call wakes them all to look for work: of a search through a
+    graph of 60,000 points that was two fifths of the CPU time, and a fifth of the time it took.
+    """
+    segments = sum(1 for _ in (path / SEGMENTS).iterdir())
+    threads = max(1, min(segments - 1, cpus_granted()))
+    return edge.EdgeShard.load(str(path), config(description, search_threads=threads))
+
+
+def config(description: Description, *, quantize: bool = False, search_threads: int | None = None) -> edge.EdgeConfig:
     """Quantised, vectors have a copy in 8 bits a number as soon as a graph is built, and the graph is built from it;
-    and what is scanned has one in 4 bits."""
+    and what is scanned has one in 4 bits. What was built stays as it is, whatever a later configuration says."""
     vectors = {FULL: _full(description.dim, quantize=quantize)}
     if description.scan_copies:
         vectors[SCANNED] = _scanned(description.dim, quantize=quantize)
     return edge.EdgeConfig(
         vectors=vectors,
+        max_search_threads=search_threads,
         optimizers=edge.EdgeOptimizersConfig(
             indexing_threshold=max(1, INDEX_FROM * description.dim * FLOAT_BYTES // 1024), default_segment_number=1
         ),

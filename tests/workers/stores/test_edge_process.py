@@ -55,6 +55,11 @@ def alive(pid: int) -> bool:
         return False
 
 
+def threads(pid: int) -> list[str]:
+    """What a process' threads are called."""
+    return [(task / "comm").read_text().strip() for task in Path(f"/proc/{pid}/task").iterdir()]
+
+
 def pid_of(store: QdrantEdgeStore) -> int:
     assert store.pid is not None
     return store.pid
@@ -206,6 +211,13 @@ async def test_a_process_that_stays_stuck_is_replaced(tmp_path: Path) -> None:
         assert await store.names() == [NAME]
     finally:
         await store.close()
+
+
+async def test_a_collection_of_one_segment_is_searched_by_one_thread(edge: QdrantEdgeStore) -> None:
+    await make(edge)
+    await edge.upsert(NAME, points(range(100)))
+    await edge.search(NAME, [VectorQuery(vector=unit(1)[0].tobytes(), limit=10)])
+    assert sum(name.startswith("edge-search") for name in threads(pid_of(edge))) == 1
 
 
 @pytest.mark.slow
