@@ -1,12 +1,18 @@
 """Logs: one line an event, with the job, the tenant and the trace that it belongs to."""
 
+import asyncio
 import logging
+from contextlib import nullcontext, suppress
 from contextvars import ContextVar, Token
 from datetime import UTC, datetime
+from typing import TextIO
 
 import msgspec
 
 from shared.settings import Settings
+
+# So many lines of one turn of an event loop wait for its end.
+LINES_AT_MOST = 64
 
 _job: ContextVar[str] = ContextVar("job", default="-")
 _tenant: ContextVar[str] = ContextVar("tenant", default="-")
@@ -69,9 +75,49 @@ class _Json(logging.Formatter):
         return msgspec.json.encode(line).decode()
 
 
+class _Gathering(logging.StreamHandler[TextIO]):
+    """Writes the lines of one turn of an event loop together: a write for each was a tenth of an API's CPU time.
+
+    Warnings, and what is said outside of a loop, go out at once, behind what was said before.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lines: list[str] = []
+        self._told: asyncio.AbstractEventLoop | None = None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            self._lines.append(self.format(record) + self.terminator)
+        except Exception:  # noqa: BLE001 - as logging's own handlers: a line that cannot be written stops nobody
+            self.handleError(record)
+        loop = _running_loop()
+        if loop is None or record.levelno >= logging.WARNING or len(self._lines) >= LINES_AT_MOST:
+            self.flush()
+        elif loop is not self._told:
+            self._told = loop
+            loop.call_soon(self.flush)
+
+    def flush(self) -> None:
+        with self.lock or nullcontext():
+            lines, self._lines, self._told = self._lines, [], None
+            # Nobody may be left to read them.
+            with suppress(OSError, ValueError):
+                if lines:
+                    self.stream.write("".join(lines))
+                super().flush()
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
+
 def configure(settings: Settings) -> None:
     """Set up the root logger, once, in `main`."""
-    handler = logging.StreamHandler()
+    handler = _Gathering()
     handler.setFormatter(_Json() if settings.log_format == "json" else _Text())
     handler.addFilter(_Context())
     logging.basicConfig(level=settings.log_level.upper(), handlers=[handler], force=True)

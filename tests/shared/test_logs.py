@@ -1,8 +1,10 @@
 """Every line says which job, tenant and trace it belongs to."""
 
 import asyncio
+import io
 import json
 import logging
+import threading
 from collections.abc import Callable, Iterator
 from typing import Literal
 
@@ -116,3 +118,63 @@ def test_the_level_is_the_one_that_was_set(said: Callable[[], str]) -> None:
     logger.warning("not this")
     logger.error("but this")
     assert said().count("\n") == 1
+
+
+@pytest.mark.anyio
+async def test_the_lines_of_one_turn_of_a_loop_are_written_when_it_ends_in_their_order(said: Callable[[], str]) -> None:
+    configure("text")
+    logger.info("first")
+    logger.info("second")
+    assert said() == ""
+    await asyncio.sleep(0)
+    assert [line.rpartition(" ")[2] for line in said().splitlines()] == ["first", "second"]
+
+
+@pytest.mark.anyio
+async def test_a_warning_goes_out_at_once_behind_what_was_said_before(said: Callable[[], str]) -> None:
+    configure("text")
+    logger.info("first")
+    logger.warning("second")
+    assert [line.rpartition(" ")[2] for line in said().splitlines()] == ["first", "second"]
+
+
+@pytest.mark.anyio
+async def test_a_thread_does_not_wait_for_the_turn_of_a_loop(said: Callable[[], str]) -> None:
+    configure("text")
+    logger.info("first")
+    thread = threading.Thread(target=logger.info, args=("second",))
+    thread.start()
+    thread.join()
+    assert [line.rpartition(" ")[2] for line in said().splitlines()] == ["first", "second"]
+
+
+@pytest.mark.anyio
+async def test_a_turn_that_has_much_to_say_does_not_keep_it(said: Callable[[], str]) -> None:
+    configure("text")
+    for number in range(logs.LINES_AT_MOST + 1):
+        logger.info("line %d", number)
+    assert said().count("\n") == logs.LINES_AT_MOST
+
+
+def test_what_a_loop_left_unsaid_when_it_ended_goes_out_with_the_next_line(said: Callable[[], str]) -> None:
+    configure("text")
+
+    async def say() -> None:
+        logger.info("first")
+
+    with asyncio.Runner() as runner:
+        runner.run(say())
+    with asyncio.Runner() as runner:
+        runner.run(say())
+    logger.info("last")
+    ours = [line.rpartition(" ")[2] for line in said().splitlines() if logger.name in line]
+    assert ours == ["first", "first", "last"]
+
+
+def test_a_closed_stream_stops_nobody(monkeypatch: pytest.MonkeyPatch, said: Callable[[], str]) -> None:
+    stream = io.StringIO()
+    monkeypatch.setattr("sys.stderr", stream)
+    configure("text")
+    stream.close()
+    logger.warning("nobody reads this")
+    assert said() == ""
