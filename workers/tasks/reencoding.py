@@ -30,6 +30,25 @@ class Tally(msgspec.Struct):
     kept: int = 0
     unreadable: dict[int, Skipped] = msgspec.field(default_factory=dict)
 
+    def add(self, page: "Page") -> None:
+        self.encoded += len(page.encoded)
+        self.from_copies += sum(page.encoded.values())
+        self.kept += len(page.kept)
+
+
+class Page(msgspec.Struct):
+    """What happened to some items, by id: a page that is tried again, because the store was away, counts once.
+
+    `encoded`: whether from our copy of the picture.
+    """
+
+    encoded: dict[int, bool] = msgspec.field(default_factory=dict)
+    kept: set[int] = msgspec.field(default_factory=set)
+
+    def forget(self, item_id: int) -> None:
+        self.encoded.pop(item_id, None)
+        self.kept.discard(item_id)
+
 
 class Reencoding:
     """From one generation of a collection into another; `tally` is what happened so far."""
@@ -47,19 +66,20 @@ class Reencoding:
 
     async def bring(self, points: Sequence[StoredPoint]) -> None:
         """Make the new one hold these. After hours of work, a store that is away for a moment is waited for."""
-        ends = monotonic() + self._parts.settings.ingest_retry_s
+        ends, page = monotonic() + self._parts.settings.ingest_retry_s, Page()
         while True:
             try:
-                await self._bring_once(points)
+                await self._bring_once(points, page)
             except Unavailable as error:
                 if monotonic() > ends:
                     raise
                 logger.info("reindex %s waits: %s", self._before.name, error.detail)
                 await asyncio.sleep(AWAY_PAUSE_S)
             else:
+                self.tally.add(page)
                 return
 
-    async def _bring_once(self, points: Sequence[StoredPoint]) -> None:
+    async def _bring_once(self, points: Sequence[StoredPoint], page: Page) -> None:
         """Encodes what the new one lacks or has with other content."""
         there = await self._parts.store.retrieve(self._new, [point.id for point in points])
         payloads: dict[int, Payload] = {}
@@ -73,28 +93,29 @@ class Reencoding:
                 payloads[point.id] = point.payload
         if payloads:
             await self._parts.store.set_payloads(self._new, payloads)
-        encoded = [point for point in await asyncio.gather(*map(self._encoded, wanted)) if point is not None]
+        made = await asyncio.gather(*(self._encoded(point, page) for point in wanted))
+        encoded = [point for point in made if point is not None]
         if encoded:
             await self._parts.store.upsert(self._new, encoded)
 
-    async def _encoded(self, point: StoredPoint) -> Point | None:
+    async def _encoded(self, point: StoredPoint, page: Page) -> Point | None:
+        page.forget(point.id)
         try:
             kept = await self._parts.indexing.run(kept_input, point, **self._kept)
         except NotVisible as error:
-            return await self._unreadable(point, error)
+            return await self._unreadable(point, page, error)
         embedded = await self._parts.batcher.image(kept.pixels, lane="bulk")
-        self.tally.encoded += 1
-        self.tally.from_copies += kept.is_copy
+        page.encoded[point.id] = kept.is_copy
         return Point(id=point.id, vector=embedded.vector.tobytes(), payload=point.payload)
 
-    async def _unreadable(self, point: StoredPoint, error: NotVisible) -> Point | None:
+    async def _unreadable(self, point: StoredPoint, page: Page, error: NotVisible) -> Point | None:
         """Of the same model its vector stays; of another one there is nothing to keep."""
         if self._before.model != self._after.model:
             source = str(point.payload.get(INTERNAL, {}).get("source", point.id))
             self.tally.unreadable[point.id] = Skipped(source=source, reason=error.detail, type=error.slug)
             return None
         found = await self._parts.store.retrieve(self._old, [point.id], vectors=True)
-        self.tally.kept += len(found)
+        page.kept.update(found)
         return next((Point(id=one.id, vector=one.vector or b"", payload=one.payload) for one in found.values()), None)
 
 

@@ -1,7 +1,7 @@
 """Encoding a collection anew beside it, and switching, over each store."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +14,7 @@ from qdrant_client import AsyncQdrantClient
 from shared import keys, media
 from shared.clock import now_ms
 from shared.connection import connect
-from shared.errors import CollectionNotFound, EncoderAway, ReindexRunning
+from shared.errors import CollectionNotFound, EncoderAway, ReindexRunning, StoreAway
 from shared.jobs import CollectionTask, File, Lane, Query, Reindex, ReindexResult, Search
 from shared.queue import Queue
 from shared.settings import Settings
@@ -30,9 +30,10 @@ from workers.functions import functions
 from workers.parts import open_parts
 from workers.sizing import assumed
 from workers.stages import Stages
-from workers.stores.protocol import VectorStore
+from workers.stores.protocol import Point, VectorStore
 from workers.stores.qdrant_server import QdrantServerStore
 from workers.stores.searches import Searches
+from workers.tasks import reencoding
 from workers.tasks.call import Call
 from workers.tasks.collection import restore_registry
 from workers.tasks.names import item_id
@@ -196,6 +197,41 @@ async def test_an_attempt_that_was_cut_off_is_completed_by_the_next(stack: Stack
     assert (result.switched, result.count) == (True, PAGE + 9)
     assert 0 < result.encoded <= 10
     assert item_id("p0.png") not in {item.id for item in (await stack.all_items(name)).values()}
+
+
+class Faltering:
+    """The real store, which goes away at the first write of pictures, before it took them or after."""
+
+    def __init__(self, store: VectorStore, *, takes: bool) -> None:
+        self._store, self._takes = store, takes
+        self.calls = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    async def upsert(self, name: str, points: Sequence[Point]) -> None:
+        self.calls += 1
+        if self._takes or self.calls > 1:
+            await self._store.upsert(name, points)
+        if self.calls == 1:
+            raise StoreAway("for a moment")
+
+
+@pytest.mark.parametrize("takes", [False, True])
+async def test_a_page_that_is_tried_again_counts_once(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, *, takes: bool
+) -> None:
+    monkeypatch.setattr(reencoding, "AWAY_PAUSE_S", 0.0)
+    name = await filled(stack, 5)
+    lose(stack, name, "p0.png")
+    (stack.folder / "p1.png").unlink()
+    store = Faltering(stack.parts.store, takes=takes)
+    call = Call(job_id=f"page-{name}", tenant="t", attempt=1, due_ms=now_ms(), queued_ms=0.0)
+    await stack.parts.redis.set(keys.ARQ_LEASE + call.job_id, "w1")
+    result = await run(Reindex(collection=name), call, replace(stack.parts, store=store))
+    assert store.calls == (1 if takes else 2)
+    assert (result.switched, result.count) == (True, 5)
+    assert (result.encoded, result.from_copies, result.kept, result.unreadable) == (4, 1, 1, 0)
 
 
 async def test_a_repeated_attempt_after_the_switch_changes_nothing(stack: Stack) -> None:
