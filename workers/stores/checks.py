@@ -11,6 +11,7 @@ import msgspec
 
 from shared.errors import Invalid
 from shared.filter_check import FieldType
+from shared.filters import Scalar
 from shared.jobs import MAX_ID, FacetValue, Payload
 from shared.payload_path import path_of
 from workers.stores.protocol import Point
@@ -53,7 +54,12 @@ def check_indexed(field: str, indexes: Mapping[str, str], *, types: Sequence[str
 
 def sorted_values(values: Iterable[FacetValue]) -> list[FacetValue]:
     """Largest counts first, of equal ones in the order of their values; engines also tell of values without any."""
-    return sorted((one for one in values if one.count), key=lambda one: (-one.count, str(one.value)))
+    return sorted((one for one in values if one.count), key=lambda one: (-one.count, *_order(one.value)))
+
+
+def _order(value: Scalar) -> tuple[float, str]:
+    """Numbers as numbers: 2 before 10."""
+    return (0.0, value) if isinstance(value, str) else (float(value), "")
 
 
 def check_ids(ids: Iterable[int]) -> None:
