@@ -7,24 +7,26 @@ leaves whole items; running the job again adds what is missing.
 import asyncio
 import logging
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice
 
 from shared.jobs import File, Ingest, IngestResult, Took
 from workers.ingest.kinds import kind_by_name
-from workers.ingest.prepare import Looked, look
+from workers.ingest.prepare import Looked, look_at
 from workers.ingest.sources import Readable, readable, remove_spool
 from workers.parts import Parts
 from workers.tasks.call import Call, Stopwatch
 from workers.tasks.collection import refresh_count
 from workers.tasks.names import require_model, stored_name
 from workers.tasks.pictures import Pictures
-from workers.tasks.tally import REFUSALS, Tally
+from workers.tasks.tally import Refusal, Tally
 from workers.tasks.target import Target
 from workers.tasks.videos import Videos
 
 logger = logging.getLogger(__name__)
 
 CHUNK = 32
+# Files that one decoder looks at before it answers.
+TOGETHER = 8
 
 
 async def ingest(job: Ingest, call: Call, parts: Parts) -> IngestResult:
@@ -83,21 +85,26 @@ class _Run:
 
     async def chunk(self, files: Sequence[File]) -> None:
         """Files of different sources: pictures together, then one video after the other."""
-        looked = await asyncio.gather(*(self._look(file) for file in files))
-        known = [(file, one) for file, one in zip(files, looked, strict=True) if one is not None]
+        known = await self._look(files)
         if pictures := [(file, one.hash) for file, one in known if one.kind == "picture" and one.hash]:
             await self._pictures.index(pictures)
         for file, one in known:
             if one.kind == "video":
                 await self._videos.index(file)
 
-    async def _look(self, file: File) -> Looked | None:
-        """None for a file that cannot be had, which is noted."""
-        if file.path is None:
-            return Looked(kind_by_name(file.source), file.hash)
-        try:
-            max_bytes = self.parts.settings.max_file_bytes
-            return await self.parts.indexing.run(look, file.path, self._may_read, max_bytes=max_bytes)
-        except REFUSALS as error:
-            self.tally.refuse(file, error)
-            return None
+    async def _look(self, files: Sequence[File]) -> list[tuple[File, Looked]]:
+        """Without those that cannot be had, which is noted."""
+        known = [(file, Looked(kind_by_name(file.source), file.hash)) for file in files if file.path is None]
+        there = [(file, file.path) for file in files if file.path is not None]
+        groups = [there[start : start + TOGETHER] for start in range(0, len(there), TOGETHER)]
+        answers = await asyncio.gather(*(self._look_at([path for _, path in group]) for group in groups))
+        for (file, _), answer in zip(there, chain.from_iterable(answers), strict=True):
+            if isinstance(answer, Looked):
+                known.append((file, answer))
+            else:
+                self.tally.refuse(file, answer)
+        return known
+
+    async def _look_at(self, paths: Sequence[str]) -> list[Looked | Refusal]:
+        max_bytes = self.parts.settings.max_file_bytes
+        return await self.parts.indexing.run(look_at, paths, self._may_read, max_bytes=max_bytes)
