@@ -5,8 +5,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from workers.stores.edge_collection import Collection
-from workers.stores.plan import EXACT, Plan
-from workers.stores.planner import Ask
+from workers.stores.plan import EXACT, Ask, Plan
 from workers.stores.protocol import Scored, VectorQuery
 
 Search = Callable[[Collection, VectorQuery], Sequence[Scored]]

@@ -23,9 +23,9 @@ from workers.stores.edge_dialect import (
 )
 from workers.stores.edge_folder import FULL, Description, opened, read_description, write_description
 from workers.stores.edge_scan import scan_and_drop
-from workers.stores.plan import Situation
+from workers.stores.plan import Ask, Situation
 from workers.stores.plan_payloads import filled, lacking
-from workers.stores.planner import Ask, Planner
+from workers.stores.planner import Planner
 from workers.stores.protocol import (
     Answer,
     FacetQuery,
@@ -123,6 +123,20 @@ class Collection:
                 asks = rounds.send(self.ask(asks))
         except StopIteration as done:
             return self._with_payloads(queries, done.value)
+
+    @property
+    def has_trials(self) -> bool:
+        return self._planner.later.waiting
+
+    def try_one(self) -> None:
+        """One question to the engine that teaches the planner, and that nobody waits for."""
+        later = self._planner.later
+        try:
+            [hits] = self.ask([later.ask()])
+        except Exception:
+            later.give_up()
+            raise
+        later.take(hits)
 
     def _situations(self, queries: Sequence[VectorQuery]) -> list[Situation]:
         count, about = self.count, self.description

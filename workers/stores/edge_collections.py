@@ -88,6 +88,14 @@ class Collections:
             if one.unflushed >= at_least:
                 one.flush()
 
+    @property
+    def has_trials(self) -> bool:
+        return any(one.has_trials for one in self._open.values())
+
+    def try_one(self) -> None:
+        """A question of the collection used latest that has one to ask for its planner's sake."""
+        next(one for one in reversed(self._open.values()) if one.has_trials).try_one()
+
     def close(self) -> None:
         while self._open:
             self._open.popitem()[1].close()

@@ -1,8 +1,8 @@
 """The process that owns Qdrant Edge: it answers calls that arrive on a socket, one at a time.
 
 Edge holds the interpreter during every call and locks its folder, so it lives here, never beside an event loop. What
-people wait for goes before writes, and both before the last steps of an index build. The parent bounds what is under
-way, and so these queues.
+people wait for goes before writes, and both before the last steps of an index build. What only teaches the planner has
+to wait for a pause. The parent bounds what is under way, and so these queues.
 """
 
 import logging
@@ -30,6 +30,10 @@ CHUNK_BYTES = 1 << 20
 IDLE_FLUSH_S = 0.2
 # A write gets its turn after this many reads, so that a steady stream of searches does not stop an ingest.
 READS_PER_WRITE = 16
+# So long nothing came in: whoever searched looks at what was found. Where there are no pauses a trial gets its turn
+# after so many reads, as searches are slow until it is made.
+PAUSE_S = 0.05
+READS_PER_TRIAL = 8
 
 _HANDLERS: dict[type, Callable[[Collections, Any], object]] = {
     wire.Ping: lambda _, call: None,
@@ -61,6 +65,8 @@ class Server:
         self._reads: deque[wire.Request] = deque()
         self._writes: deque[wire.Request] = deque()
         self._reads_in_a_row = 0
+        self._reads_since_trial = 0
+        self._paused = False
         self._selector = selectors.DefaultSelector()
         self._selector.register(connection, selectors.EVENT_READ, self._on_calls)
         self._builds = Builds(collections, self._selector, self._send)
@@ -78,16 +84,28 @@ class Server:
         self._selector.close()
 
     def _wait(self) -> None:
-        """For something to do; flushes when there is a pause."""
-        timeout_s = 0.0 if self._runnable() else IDLE_FLUSH_S if self._collections.unflushed else None
+        """For something to do; flushes when there is a longer pause."""
+        timeout_s = self._patience_s()
         ready = self._selector.select(timeout_s)
         for key, _ in ready:
             key.data()
-        if not ready and timeout_s:
+        self._paused = not ready and (self._paused or bool(timeout_s))
+        if not ready and timeout_s and not self._collections.has_trials:
             self._collections.flush()
 
+    def _patience_s(self) -> float | None:
+        if self._runnable():
+            return 0.0
+        if self._collections.has_trials:
+            return PAUSE_S
+        return IDLE_FLUSH_S if self._collections.unflushed else None
+
     def _runnable(self) -> bool:
-        return bool(self._reads) or self._next_write() is not None or self._builds.runnable
+        return bool(self._reads) or self._next_write() is not None or self._builds.runnable or self._trial_due()
+
+    def _trial_due(self) -> bool:
+        due = self._paused or self._reads_since_trial >= READS_PER_TRIAL
+        return due and self._connected and self._collections.has_trials
 
     def _on_calls(self) -> None:
         try:
@@ -112,17 +130,29 @@ class Server:
     def _work(self) -> bool:
         """The most urgent thing; false when there is none."""
         write = self._next_write()
-        if self._reads and (write is None or self._reads_in_a_row < READS_PER_WRITE):
+        if self._reads_since_trial >= READS_PER_TRIAL and self._trial_due():
+            self._try()
+        elif self._reads and (write is None or self._reads_in_a_row < READS_PER_WRITE):
             self._reads_in_a_row += 1
+            self._reads_since_trial = self._reads_since_trial + 1 if self._collections.has_trials else 0
             self._answer(self._reads.popleft())
         elif write is not None:
             self._reads_in_a_row = 0
             self._write(write)
         elif self._builds.runnable:
             self._builds.advance()
+        elif self._trial_due():
+            self._try()
         else:
             return False
         return True
+
+    def _try(self) -> None:
+        self._reads_since_trial = 0
+        try:
+            self._collections.try_one()
+        except Exception:
+            logger.exception("a trial of a plan failed")
 
     def _next_write(self) -> wire.Request | None:
         """The oldest write that need not wait for its collection to be copied."""

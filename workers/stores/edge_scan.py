@@ -12,7 +12,7 @@ import qdrant_edge as edge
 
 from workers.stores.edge_dialect import COARSELY, EVERY, narrowing, nearest, scored
 from workers.stores.edge_folder import SCANNED
-from workers.stores.planner import Ask
+from workers.stores.plan import Ask
 from workers.stores.protocol import Scored
 
 _ID = attrgetter("id")

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from shared.jobs import PlanName
+from workers.stores.protocol import VectorQuery
 
 # Up to here an exact scan is cheap, 0.6 ms for 10,000 × 512, and no graph is built. At twice as many, clustered as
 # pictures are, the scan takes 1.1 ms and the graph 0.4.
@@ -54,6 +55,13 @@ class Fetch(NamedTuple):
     @property
     def name(self) -> PlanName:
         return "graph+drop" if not self.exclude and self.plan.name == "graph" else self.plan.name
+
+
+class Ask(NamedTuple):
+    """A query as the engine is to run it; excluded ids that are to be dropped later are taken out of it."""
+
+    query: VectorQuery
+    plan: Plan
 
 
 class Situation(NamedTuple):

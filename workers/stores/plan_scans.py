@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from math import ceil, sqrt
 
 from workers.stores.plan import EXACT_UP_TO, UNTRIED_SCAN, Fetch, Situation
+from workers.stores.plan_costs import Costs
 from workers.stores.plan_trials import Trials
 
 # So many standard deviations more are fetched than a filter is expected to leave out.
@@ -18,6 +19,13 @@ def scans(where: Situation, limit: int, trials: Trials, *, tried: bool) -> Itera
     for rung in rungs:
         if rung is not None:
             yield Fetch(rung.plan(limit), limit, exclude=True)
+
+
+def cheapest(fetch: Fetch, where: Situation, costs: Costs) -> Fetch:
+    """That question, or the scan that finds the same by dropping where this costs less and is no guess."""
+    if fetch.plan.rescored is None or where.narrowed:
+        return fetch
+    return min(fetch, dropping(fetch, where), key=lambda one: costs.of(one, where))
 
 
 def dropping(scan: Fetch, where: Situation) -> Fetch:

@@ -57,14 +57,23 @@ class Trials:
         """Whether that plan was tried often enough."""
         return self._behind(where, fetch).trusted
 
-    def due(self, where: Situation, fetch: Fetch) -> bool:
-        """Whether this question should be answered exactly, too, to see what the plan finds."""
+    def used(self, where: Situation, fetch: Fetch) -> bool:
+        """That plan answers; whether what it finds should be compared again."""
         record = self._behind(where, fetch)
         record.uses += 1
-        return not record.trusted or record.uses % AGAIN_EVERY == 0
+        return record.uses % AGAIN_EVERY == 0
 
-    def tell(self, where: Situation, fetch: Fetch, found: Sequence[Scored], exact: Sequence[Scored]) -> None:
-        """What the plan found beside all that there was to find."""
+    def next(self, where: Situation, fetch: Fetch) -> Fetch | None:
+        """That question by the plan which its ladder has come to; None when the whole ladder failed."""
+        limit, plan = fetch.limit, fetch.plan
+        if plan.rescored is None:
+            rung: Rung | ScanRung | None = self.rung(where, limit, exclude=fetch.exclude)
+        else:
+            rung = self.scan(where, limit, coarse=plan.coarse)
+        return None if rung is None else fetch._replace(plan=rung.plan(limit))
+
+    def tell(self, where: Situation, fetch: Fetch, found: Sequence[Scored], exact: Sequence[Scored]) -> bool:
+        """What the plan found beside all that there was to find; whether that is enough, or the next one takes over."""
         record = self._behind(where, fetch)
         worst = exact[-1].score - TIE if exact else 0.0
         if record.trusted:
@@ -74,8 +83,10 @@ class Trials:
         record.compared += len(exact)
         record.found += min(len(exact), sum(hit.score >= worst for hit in found))
         enough = TRUSTED_RECALL if record.trusted else PROMISED_RECALL
-        if record.found < enough * record.compared:
-            record.begin(record.step + 1)
+        if record.found >= enough * record.compared:
+            return True
+        record.begin(record.step + 1)
+        return False
 
     def _behind(self, where: Situation, fetch: Fetch) -> _Record:
         return self._of(where, fetch.limit, exclude=fetch.exclude, kind=_kind(fetch.plan))

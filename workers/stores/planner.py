@@ -7,15 +7,15 @@ engine and is sent what it found. Widening in rounds is the expanding search of 
 from collections.abc import Callable, Generator, Sequence
 from math import sqrt
 from time import perf_counter
-from typing import NamedTuple
 
 import msgspec
 
 from shared.jobs import PlanName
-from workers.stores.plan import EXACT, EXACT_UP_TO, UNTRIED, Fetch, Plan, Situation, ladder
+from workers.stores.plan import EXACT, EXACT_UP_TO, UNTRIED, Ask, Fetch, Situation, ladder
 from workers.stores.plan_costs import Costs
 from workers.stores.plan_guesses import DROPPING, Guesses
-from workers.stores.plan_scans import DEVIATIONS, dropping, scans
+from workers.stores.plan_later import Later
+from workers.stores.plan_scans import DEVIATIONS, cheapest, dropping, scans
 from workers.stores.plan_trials import Trials
 from workers.stores.protocol import Answer, Scored, VectorQuery
 
@@ -26,17 +26,10 @@ WIDEN = 4
 MAX_ROUNDS = 4
 # What answers with fewer hits than asked for has found all there are.
 COMPLETE = ("exact", "scan")
-# Exact scans beside another plan, to learn its recall, may take so long. Where one is trusted already, another has to
-# promise to cost less by a tenth to be tried.
+# Exact scans that a plan is compared with, to learn its recall, may take so long. A plan is tried where it is believed
+# to cost less by a tenth than what answers.
 TRIAL_S = 0.5
 DOUBT = 1.1
-
-
-class Ask(NamedTuple):
-    """A query as the engine is to run it; excluded ids that are to be dropped later are taken out of it."""
-
-    query: VectorQuery
-    plan: Plan
 
 
 Found = list[list[Scored]]
@@ -51,6 +44,7 @@ class Planner:
         self.costs = Costs()
         self.trials = Trials()
         self.guesses = Guesses()
+        self.later = Later(self.costs, self.trials, clock)
 
     def rounds(self, queries: Sequence[VectorQuery], situations: Sequence[Situation]) -> Rounds:
         """Yields questions of one kind, to be sent the hits of each; returns an answer for each query.
@@ -58,32 +52,38 @@ class Planner:
         Any plan but an exact one may find too few, so the last round of a query that fell short is exact.
         """
         pursuits = [Pursuit(query, where, self) for query, where in zip(queries, situations, strict=True)]
-        while running := [one for one in pursuits if one.fetches]:
-            asked = [(one, fetch) for one in running for fetch in one.fetches]
-            found: dict[tuple[int, Fetch], list[Scored]] = {}
-            for kind in sorted({fetch.plan.name for _, fetch in asked}):
-                same = [(one, fetch) for one, fetch in asked if fetch.plan.name == kind]
+        while running := [one for one in pursuits if one.fetch is not None]:
+            found: dict[int, list[Scored]] = {}
+            for kind in sorted({one.fetch.plan.name for one in running if one.fetch is not None}):
+                same = [(one, one.fetch) for one in running if one.fetch is not None and one.fetch.plan.name == kind]
                 began = self._clock()
                 answers = yield [one.ask(fetch) for one, fetch in same]
                 self.costs.learn([(fetch, one.where) for one, fetch in same], self._clock() - began)
-                found |= {(id(one), fetch): hits for (one, fetch), hits in zip(same, answers, strict=True)}
+                found |= {id(one): hits for (one, _), hits in zip(same, answers, strict=True)}
             for one in running:
-                one.take([found[id(one), fetch] for fetch in one.fetches])
+                one.take(found[id(one)])
+        for one in pursuits:
+            one.leave()
         return [Answer(hits=one.hits, plan=one.plan, rounds=one.rounds) for one in pursuits]
 
 
 class Pursuit:
-    """One query on its way: `fetches` are its questions in this round, none when it is answered."""
+    """One query on its way: `fetch` is its question in this round, None when it is answered."""
 
     def __init__(self, query: VectorQuery, where: Situation, planner: Planner) -> None:
         self.query, self.where, self.planner = query, where, planner
         self.hits: list[Scored] = []
         self.plan: PlanName = "exact"
         self.rounds = 0
-        self.fetches: list[Fetch] = []
+        self.fetch: Fetch | None = None
+        self._answered = Fetch(EXACT, query.limit, exclude=True)
         self._guesses = iter(enumerate(self._guess_limits()))
         self._guess: int | None = None
         self._drops = True
+        # Plans that may be tried, and what exact scans found on the way, to compare them with.
+        self._untried: list[Fetch] = []
+        self._again: list[Fetch] = []
+        self._exact: dict[tuple[int, bool], list[Scored]] = {}
         self._next(self._first())
 
     def ask(self, fetch: Fetch) -> Ask:
@@ -92,16 +92,18 @@ class Pursuit:
             self.query,
             limit=fetch.limit,
             exclude_ids=self.query.exclude_ids if fetch.exclude else (),
-            payload=self.query.payload and fetch.limit <= WIDEN * self.query.limit and fetch == self.fetches[-1],
+            payload=self.query.payload and fetch.limit <= WIDEN * self.query.limit,
         )
         return Ask(query, fetch.plan)
 
-    def take(self, found: Found) -> None:
-        """What this round's questions found; decides whether there is another one."""
-        fetch, raw = self.fetches[-1], found[-1]
-        fell_short = self._fetch.plan.fetched is not None and not found[0]
-        if len(self.fetches) > 1 and not fell_short:
-            self.planner.trials.tell(self.where, self.fetches[0], found[0], raw)
+    def take(self, raw: list[Scored]) -> None:
+        """What this round's question found; decides whether there is another one."""
+        fetch = self.fetch
+        assert fetch is not None, "asked before"
+        fell_short = fetch.plan.fetched is not None and not raw
+        self._answered = fetch
+        if fetch.plan.exact:
+            self._exact[fetch.limit, fetch.exclude] = raw
         kept = raw if fetch.exclude else self._kept(raw)
         self.hits, self.plan = kept[: self.query.limit], fetch.name
         enough = len(kept) >= self.query.limit
@@ -110,20 +112,28 @@ class Pursuit:
             self._guess = None
         complete = fetch.plan.name in COMPLETE and (fetch.exclude or len(raw) < fetch.limit)
         if enough or complete:
-            self.fetches = []
+            self.fetch = None
         else:
-            self._next(self._wider(len(kept), len(raw)))
+            self._next(self._wider(fetch, len(kept), len(raw)))
+
+    def leave(self) -> None:
+        """What is to be tried on this query when nobody waits."""
+        most_s = self._cost(self._answered) / DOUBT
+        cheaper = sorted({one for one in self._untried if self._cost(one) < most_s}, key=self._cost)
+        for limit, exclude in dict.fromkeys((one.limit, one.exclude) for one in cheaper):
+            same = [one for one in cheaper if (one.limit, one.exclude) == (limit, exclude)]
+            self.planner.later.add(self.query, self.where, same, exact=self._exact.get((limit, exclude)))
+        for fetch in self._again:
+            self.planner.later.add(self.query, self.where, [fetch], again=True)
 
     def _next(self, fetch: Fetch) -> None:
-        """Beside a plan that is not trusted yet runs an exact one, whose answer counts."""
-        self._fetch = fetch
+        self.fetch = fetch
         self.rounds += 1
         if fetch.plan.fetched is not None:
             self._drops = False
             self._guess = DROPPING if self.where.narrowed else None
-        sure = fetch._replace(plan=EXACT)
-        tried = not fetch.plan.exact and self._cost(sure) <= TRIAL_S and self.planner.trials.due(self.where, fetch)
-        self.fetches = [fetch, sure] if tried else [fetch]
+        if not fetch.plan.exact and self._tried(fetch) and self.planner.trials.used(self.where, fetch):
+            self._again.append(fetch)
 
     def _first(self) -> Fetch:
         sure = self._sure()
@@ -132,9 +142,12 @@ class Pursuit:
     def _guessed(self, sure: Fetch) -> Fetch | None:
         """The next guess that pays. With few excluded the sure ways cost no more than a guess."""
         for kind, limit in self._guesses:
+            if 3 * limit >= 2 * self._most:
+                continue
             guess = self._best(limit, exclude=False)
             costs = {"guess_s": self._cost(guess), "sure_s": self._cost(sure)}
-            if 3 * limit < 2 * self._most and self.planner.guesses.worth(self.where, kind, **costs):
+            cheap = not guess.plan.exact or self.where.points <= EXACT_UP_TO
+            if cheap and self.planner.guesses.worth(self.where, kind, **costs):
                 self._guess = kind
                 return guess
         return None
@@ -161,24 +174,23 @@ class Pursuit:
         ways = [self._best(self.query.limit, exclude=True)]
         if self.where.excluded:
             ways.append(self._best(self._most, exclude=False))
-        tried = self._cost(Fetch(EXACT, self.query.limit, exclude=True)) <= TRIAL_S
+        tried = self._tried(Fetch(EXACT, self.query.limit, exclude=True))
         found = list(scans(self.where, self.query.limit, self.planner.trials, tried=tried))
-        sure = min(ways + found, key=self._price)
-        return self._dropping(found, sure) or sure
+        sure = self._promised(ways + found)
+        return self._dropping([scan for scan in found if self._keeps(scan)], sure) or sure
 
     def _dropping(self, found: Sequence[Fetch], sure: Fetch) -> Fetch | None:
         """The best scan that drops, where it is cheaper; behind a filter it is a guess."""
-        cheaper = min((dropping(scan, self.where) for scan in found), key=self._price, default=sure)
-        costs = {"guess_s": self._price(cheaper), "sure_s": self._price(sure)}
+        cheaper = min((dropping(scan, self.where) for scan in found), key=self._cost, default=sure)
+        costs = {"guess_s": self._cost(cheaper), "sure_s": self._cost(sure)}
         if not self._drops or costs["guess_s"] >= costs["sure_s"]:
             return None
         if self.where.narrowed and not self.planner.guesses.worth(self.where, DROPPING, **costs):
             return None
         return cheaper
 
-    def _wider(self, kept: int, fetched: int) -> Fetch:
+    def _wider(self, fetch: Fetch, kept: int, fetched: int) -> Fetch:
         """After a round that fell short: more of the same where that is cheaper than leaving the excluded out."""
-        fetch = self._fetch
         if fetch.plan.fetched is not None and self.rounds < MAX_ROUNDS - 1:
             return self._sure()
         fell_short = fetch.exclude or fetched < fetch.limit or fetch.limit >= self._most
@@ -197,18 +209,23 @@ class Pursuit:
         exact = Fetch(EXACT, limit, exclude)
         if self.where.points <= EXACT_UP_TO:
             return exact
-        if self._cost(exact) > TRIAL_S:
+        if not self._tried(exact):
             return Fetch(UNTRIED[ladder(self.where, exclude=exclude)].plan(limit), limit, exclude)
         rung = self.planner.trials.rung(self.where, limit, exclude=exclude)
-        if rung is None:
-            return exact
-        graph = Fetch(rung.plan(limit), limit, exclude)
-        return graph if self._cost(graph) < self._cost(exact) else exact
+        return exact if rung is None else self._promised([exact, Fetch(rung.plan(limit), limit, exclude)])
 
-    def _price(self, fetch: Fetch) -> float:
-        """The cost, and more for what is not trusted yet, as exact scans will run beside it."""
-        trusted = fetch.plan.exact or self.planner.trials.trusted(self.where, fetch)
-        return self._cost(fetch) * (1.0 if trusted else DOUBT)
+    def _promised(self, ways: Sequence[Fetch]) -> Fetch:
+        """The cheapest that keeps the promise; the others may be tried later."""
+        best = min((one for one in ways if self._keeps(one)), key=self._cost)
+        self._untried += [cheapest(one, self.where, self.planner.costs) for one in ways if not self._keeps(one)]
+        return best
+
+    def _keeps(self, fetch: Fetch) -> bool:
+        """Whether that plan was tried often enough, or cannot be tried."""
+        return fetch.plan.exact or not self._tried(fetch) or self.planner.trials.trusted(self.where, fetch)
+
+    def _tried(self, fetch: Fetch) -> bool:
+        return self._cost(fetch._replace(plan=EXACT)) <= TRIAL_S
 
     def _cost(self, fetch: Fetch) -> float:
         return self.planner.costs.of(fetch, self.where)

@@ -221,6 +221,7 @@ class QdrantServerStore:
             await self._client.info()
 
     async def close(self) -> None:
+        await self._search.close()
         await self._client.close()
 
     @contextmanager

@@ -1,5 +1,7 @@
 """Searching on a Qdrant server, by plans that are learned for each collection."""
 
+import asyncio
+import logging
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -8,16 +10,20 @@ import msgspec
 from qdrant_client import AsyncQdrantClient, models
 
 from workers.stores import server_dialect as dialect
-from workers.stores.plan import Situation
+from workers.stores.plan import Ask, Situation
 from workers.stores.plan_payloads import filled, lacking
-from workers.stores.planner import Ask, Planner
+from workers.stores.planner import Planner
 from workers.stores.protocol import Answer, Scored, VectorQuery
+
+logger = logging.getLogger(__name__)
 
 # How many points pass a filter is asked anew after a while; the filters used longest ago are forgotten first.
 PASSING_TTL_S = 10.0
 MAX_FILTERS = 256
 # Collections whose plans are remembered.
 MAX_PLANNERS = 256
+# Questions that only teach a planner are asked one at a time, with such a pause before each.
+PAUSE_S = 0.05
 
 
 class ServerSearch:
@@ -28,6 +34,7 @@ class ServerSearch:
         self._indexed = indexed
         self._planners: OrderedDict[tuple[str, int], Planner] = OrderedDict()
         self._passing: OrderedDict[tuple[str, bytes], tuple[float, int]] = OrderedDict()
+        self._trials: asyncio.Task[None] | None = None
 
     async def run(self, name: str, queries: Sequence[VectorQuery], *, dim: int, size: int) -> list[Answer]:
         situations = [await self._situation(name, query, dim=dim, size=size) for query in queries]
@@ -37,7 +44,41 @@ class ServerSearch:
             while True:
                 asks = rounds.send(await self._ask(name, asks, dim=dim))
         except StopIteration as done:
+            self.try_later()
             return await self._with_payloads(name, queries, done.value)
+
+    def try_later(self) -> None:
+        """Beside searches, what the planners put off."""
+        if self._due() and (self._trials is None or self._trials.done()):
+            self._trials = asyncio.create_task(self._try_all(), name="plan-trials")
+
+    async def settled(self) -> None:
+        """Until nothing is left to try."""
+        if self._trials is not None:
+            await self._trials
+
+    async def close(self) -> None:
+        if self._trials is not None:
+            self._trials.cancel()
+            await asyncio.wait([self._trials])
+
+    def _due(self) -> list[tuple[str, int]]:
+        return [key for key, planner in self._planners.items() if planner.later.waiting]
+
+    async def _try_all(self) -> None:
+        while due := self._due():
+            await asyncio.sleep(PAUSE_S)
+            name, dim = due[-1]
+            planner = self._planners.get((name, dim))
+            if planner is None or not planner.later.waiting:
+                continue
+            later = planner.later
+            try:
+                [hits] = await self._ask(name, [later.ask()], dim=dim)
+                later.take(hits)
+            except Exception:
+                logger.exception("a trial of a plan failed")
+                later.give_up()
 
     def forget(self, name: str) -> None:
         """The collection is gone; another one may come under its name."""

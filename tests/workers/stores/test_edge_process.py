@@ -18,8 +18,8 @@ from shared.settings import Settings
 from tests.workers.stores.conftest import edge_store
 from tests.workers.stores.vectors import DIM, points, unit
 from workers.stores.edge_collection import Collection
-from workers.stores.plan import COARSE, EXACT_UP_TO, FINE, NARROWED, PROMISED_RECALL
-from workers.stores.planner import Ask
+from workers.stores.plan import COARSE, EXACT_UP_TO, FINE, NARROWED, PROMISED_RECALL, Ask
+from workers.stores.plan_trials import TRIALS
 from workers.stores.protocol import Point, VectorQuery
 from workers.stores.qdrant_edge import QdrantEdgeStore
 
@@ -218,6 +218,22 @@ async def test_a_collection_of_one_segment_is_searched_by_one_thread(edge: Qdran
     await edge.upsert(NAME, points(range(100)))
     await edge.search(NAME, [VectorQuery(vector=unit(1)[0].tobytes(), limit=10)])
     assert sum(name.startswith("edge-search") for name in threads(pid_of(edge))) == 1
+
+
+async def test_plans_are_tried_while_nobody_waits(edge: QdrantEdgeStore) -> None:
+    count, dim = EXACT_UP_TO + 1, 64
+    rows = unit(count, dim=dim)
+    await make(edge, dim=dim)
+    await edge.upsert(NAME, [Point(id=id_, vector=row.tobytes(), payload={}) for id_, row in enumerate(rows)])
+    plans: list[str] = []
+    async with asyncio.timeout(DEADLINE_S):
+        while "graph" not in plans:
+            place = len(plans)
+            [answer] = await edge.search(NAME, [VectorQuery(vector=rows[place].tobytes(), limit=10)])
+            assert (len(answer), answer[0].id, answer.rounds) == (10, place, 1)
+            plans.append(answer.plan)
+    assert plans[:TRIALS] == ["exact"] * TRIALS
+    assert set(plans[TRIALS:-1]) <= {"exact"}
 
 
 @pytest.mark.slow

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from workers.stores.plan import COARSE, EXACT, FINE, MAX_EF, NARROWED, OPEN, SPARE_PART, Fetch, Rung, Situation, ladder
 from workers.stores.plan_costs import Costs
-from workers.stores.plan_trials import COMPARED, REMEMBERED, TRIALS, Trials
+from workers.stores.plan_trials import AGAIN_EVERY, COMPARED, REMEMBERED, TRIALS, Trials
 from workers.stores.protocol import Scored
 
 OPEN_FIELD = Situation(points=1_000_000, dim=512, passing=1_000_000, excluded=0)
@@ -111,20 +111,22 @@ def test_one_slow_scan_does_not_end_scans_for_good() -> None:
 
 def test_a_plan_that_finds_everything_is_trusted_after_some_trials_and_audited_later() -> None:
     trials, asked = Trials(), 0
-    while trials.due(OPEN_FIELD, GRAPH):
-        trials.tell(OPEN_FIELD, GRAPH, scored(50), scored(50))
+    while not trials.trusted(OPEN_FIELD, GRAPH):
+        assert trials.tell(OPEN_FIELD, GRAPH, scored(50), scored(50))
         asked += 1
     assert asked == max(TRIALS, COMPARED // 50)
     assert trials.rung(OPEN_FIELD, 50, exclude=True) == OPEN[0]
-    assert any(trials.due(OPEN_FIELD, GRAPH) for _ in range(1_000))
+    assert sum(trials.used(OPEN_FIELD, GRAPH) for _ in range(2 * AGAIN_EVERY)) == 2
 
 
 def test_one_that_loses_hits_gives_way_to_the_next_until_none_is_left() -> None:
     trials = Trials()
     for rung in OPEN:
         assert trials.rung(OPEN_FIELD, 50, exclude=True) == rung
-        trials.tell(OPEN_FIELD, GRAPH, scored(40), scored(50))
+        assert trials.next(OPEN_FIELD, GRAPH) == GRAPH._replace(plan=rung.plan(50))
+        assert not trials.tell(OPEN_FIELD, GRAPH, scored(40), scored(50))
     assert trials.rung(OPEN_FIELD, 50, exclude=True) is None
+    assert trials.next(OPEN_FIELD, GRAPH) is None
 
 
 def test_a_tie_counts_as_found() -> None:
@@ -133,7 +135,7 @@ def test_a_tie_counts_as_found() -> None:
     others = [Scored(id=100 + number, score=0.5) for number in range(50)]
     for _ in range(TRIALS):
         trials.tell(OPEN_FIELD, GRAPH, twins, others)
-    assert not trials.due(OPEN_FIELD, GRAPH)
+    assert trials.trusted(OPEN_FIELD, GRAPH)
 
 
 def test_a_trusted_plan_that_gets_worse_is_left() -> None:
@@ -149,7 +151,7 @@ def test_situations_are_learned_apart_and_bounded() -> None:
     trials = Trials()
     for _ in range(TRIALS):
         trials.tell(OPEN_FIELD, GRAPH, scored(50), scored(50))
-    assert trials.due(SEEN, GRAPH)
+    assert not trials.trusted(SEEN, GRAPH)
     for points in range(2 * REMEMBERED):
         where = SEEN._replace(excluded=2**points)
         trials.rung(where, 50, exclude=True)

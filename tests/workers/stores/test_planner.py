@@ -6,11 +6,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from workers.stores.plan import EXACT_UP_TO, PROMISED_RECALL, Situation
-from workers.stores.planner import MAX_ROUNDS, Ask, Planner, Rounds
+from workers.stores.plan import COARSE, EXACT_UP_TO, FINE, NARROWED, PROMISED_RECALL, Ask, Situation
+from workers.stores.plan_later import WAITING
+from workers.stores.plan_trials import AGAIN_EVERY, TRIALS
+from workers.stores.planner import MAX_ROUNDS, Planner, Rounds
 from workers.stores.protocol import Answer, Scored, VectorQuery
 
 POINTS = 400
+# Of one limit there are a ladder of graphs and two of scans, and the exact scan that they are compared with.
+MOST_PLANS = len(NARROWED) + len(FINE) + len(COARSE) + 1
 
 
 class Engine:
@@ -47,6 +51,25 @@ class Engine:
         return [Scored(id=number, score=1 - number / POINTS) for number in sorted(rescored)[: ask.query.limit]]
 
 
+# Of a million vectors of 512 numbers behind the nearest 20,000, as measured.
+TOOK_S = {"graph": 0.002, "graph+acorn": 0.07, "scan": 0.08, "scan+drop": 0.055, "exact": 0.13}
+
+
+class Timed(Engine):
+    """Takes as long as its plans do."""
+
+    now_s = 0.0
+
+    def __call__(self, asks: list[Ask]) -> list[list[Scored]]:
+        self.now_s += sum(TOOK_S[ask.plan.name] for ask in asks)
+        return super().__call__(asks)
+
+
+def timed(loss: float) -> tuple[Planner, Timed]:
+    engine = Timed(loss, 0)
+    return Planner(clock=lambda: engine.now_s), engine
+
+
 def searched(
     planner: Planner, engine: Engine, queries: list[VectorQuery], *, copies: bool = False, part: int = 1
 ) -> list[Answer]:
@@ -54,6 +77,16 @@ def searched(
     points = 100 * EXACT_UP_TO
     around = Situation(points, 64, points // part, 0, copies)
     return run(planner.rounds(queries, [around._replace(excluded=len(query.exclude_ids)) for query in queries]), engine)
+
+
+def pause(planner: Planner, engine: Engine) -> int:
+    """Nobody waits: what was put off is tried. Returns how many questions that took."""
+    asked = 0
+    while planner.later.waiting:
+        [hits] = engine([planner.later.ask()])
+        planner.later.take(hits)
+        asked += 1
+    return asked
 
 
 def run(rounds: Rounds, engine: Engine) -> list[Answer]:
@@ -84,14 +117,17 @@ queries = st.builds(
     short=st.sampled_from([0.0, 0.5, 1.0]),
     copies=st.booleans(),
     part=st.sampled_from([1, 2, 1_000]),
+    pauses=st.booleans(),
     seed=st.integers(0, 1_000),
 )
 @settings(deadline=None)
 def test_exactly_as_many_as_there_are_best_first_whatever_a_plan_loses(
-    batches: list[list[VectorQuery]], loss: float, short: float, copies: bool, part: int, seed: int
+    batches: list[list[VectorQuery]], loss: float, short: float, copies: bool, part: int, pauses: bool, seed: int
 ) -> None:
     planner, engine = Planner(), Engine(loss, seed, short=short)
-    for batch in batches:
+    for batch in batches * 2:
+        if pauses:
+            assert pause(planner, engine) <= WAITING * MOST_PLANS
         answers = searched(planner, engine, batch, copies=copies, part=part)
         for query, answer in zip(batch, answers, strict=True):
             eligible = [number for number in range(POINTS) if number not in set(query.exclude_ids)]
@@ -112,17 +148,55 @@ def test_recall_is_what_was_promised(loss: float, seen: int, seed: int) -> None:
     for _ in range(60):
         [answer] = searched(planner, engine, [query])
         shares.append(sum(hit.id < seen + 50 for hit in answer) / 50)
+        pause(planner, engine)
     assert np.mean(shares[20:]) >= PROMISED_RECALL - 0.02
 
 
 def test_a_plan_that_keeps_the_promise_is_soon_used_alone() -> None:
-    planner, engine = Planner(), Engine(0.0, 0)
+    planner, engine = timed(0.0)
     query = VectorQuery(vector=b"", limit=50, payload=False)
+    plans = []
     for _ in range(40):
-        searched(planner, engine, [query])
-    assert engine.exact < 10
+        [answer] = searched(planner, engine, [query])
+        plans.append((answer.plan, answer.rounds))
+        pause(planner, engine)
+    assert plans == [("exact", 1)] * TRIALS + [("graph", 1)] * (40 - TRIALS)
+    assert engine.exact == TRIALS
+
+
+def test_nothing_is_tried_while_somebody_waits_and_little_is_remembered() -> None:
+    planner, engine = timed(0.0)
+    query = VectorQuery(vector=b"", limit=50, exclude_ids=[1, 2, 3], payload=False)
+    for searches in range(1, 2 * WAITING):
+        [answer] = searched(planner, engine, [query])
+        assert (answer.plan, engine.asked) == ("exact", searches)
+    assert 0 < pause(planner, engine) <= WAITING * MOST_PLANS
     [answer] = searched(planner, engine, [query])
     assert (answer.plan, answer.rounds) == ("graph", 1)
+
+
+def test_a_trusted_plan_is_seldom_compared_again_and_never_in_a_searchers_way() -> None:
+    planner, engine = timed(0.0)
+    query = VectorQuery(vector=b"", limit=50, payload=False)
+    for _ in range(TRIALS):
+        searched(planner, engine, [query])
+        pause(planner, engine)
+    before = engine.exact
+    answers = [searched(planner, engine, [query])[0] for _ in range(AGAIN_EVERY)]
+    assert {(answer.plan, answer.rounds) for answer in answers} == {("graph", 1)}
+    assert engine.exact == before
+    assert pause(planner, engine) == 2
+    assert engine.exact == before + 1
+
+
+def test_an_engine_that_fails_a_trial_is_not_asked_the_same_again() -> None:
+    planner, engine = timed(0.0)
+    query = VectorQuery(vector=b"", limit=50, payload=False)
+    searched(planner, engine, [query])
+    planner.later.ask()
+    planner.later.give_up()
+    assert not planner.later.waiting
+    assert [hit.id for hit in searched(planner, engine, [query])[0]] == list(range(50))
 
 
 def test_where_a_scan_takes_too_long_a_thorough_plan_is_used_untried() -> None:
@@ -137,27 +211,15 @@ def test_where_a_scan_takes_too_long_a_thorough_plan_is_used_untried() -> None:
     assert engine.exact == 0
 
 
-# Of a million vectors of 512 numbers behind the nearest 20,000, as measured.
-TOOK_S = {"graph": 0.002, "graph+acorn": 0.07, "scan": 0.08, "scan+drop": 0.055, "exact": 0.13}
-
-
-class Timed(Engine):
-    """Takes as long as its plans do."""
-
-    now_s = 0.0
-
-    def __call__(self, asks: list[Ask]) -> list[list[Scored]]:
-        self.now_s += sum(TOOK_S[ask.plan.name] for ask in asks)
-        return super().__call__(asks)
-
-
 @pytest.mark.parametrize("copies", [True, False])
 def test_behind_many_seen_items_copies_are_scanned_where_there_are_any(copies: bool) -> None:
-    engine = Timed(0.3, 0)
-    planner = Planner(clock=lambda: engine.now_s)
+    planner, engine = timed(0.3)
     query = VectorQuery(vector=b"", limit=5, exclude_ids=list(range(380)), payload=False)
     where = Situation(points=1_000_000, dim=512, passing=1_000_000, excluded=20_000, copies=copies)
-    plans = [run(planner.rounds([query], [where]), engine)[0].plan for _ in range(120)]
+    plans = []
+    for _ in range(120):
+        plans.append(run(planner.rounds([query], [where]), engine)[0].plan)
+        pause(planner, engine)
     # Ways that were slow are tried again from time to time.
     assert plans[-40:].count("scan+drop" if copies else "exact") > 30
     assert copies or not any("scan" in plan for plan in plans)
@@ -172,13 +234,17 @@ def test_a_scan_that_finds_too_few_behind_a_filter_is_soon_seldom_tried() -> Non
         [answer] = run(planner.rounds([query], [where]), engine)
         assert [hit.id for hit in answer] == list(range(380, 385))
         rounds.append(answer.rounds)
+        pause(planner, engine)
     assert np.mean(rounds[20:]) < 1.5
 
 
 def test_where_a_filter_leaves_few_points_few_of_the_excluded_are_expected_among_them() -> None:
-    planner = Planner()
+    planner, engine = timed(0.0)
     where = Situation(points=1_000_000, dim=512, passing=1_000, excluded=20_000)
     query = VectorQuery(vector=b"", limit=50, exclude_ids=list(range(20_000)), payload=False)
+    for _ in range(TRIALS):
+        run(planner.rounds([query], [where]), engine)
+        pause(planner, engine)
     [ask] = next(planner.rounds([query], [where]))
     assert ask.query.exclude_ids == ()
     assert 50 + 20 <= ask.query.limit < 200

@@ -15,8 +15,7 @@ from tests.workers.stores.conftest import edge_store
 from tests.workers.stores.vectors import Matrix, points, unit
 from workers.stores import edge_folder
 from workers.stores.edge_collection import Collection
-from workers.stores.plan import EXACT, FINE, PROMISED_RECALL, Plan
-from workers.stores.planner import Ask
+from workers.stores.plan import EXACT, FINE, PROMISED_RECALL, Ask, Plan
 from workers.stores.protocol import Point, Scored, VectorQuery
 from workers.stores.qdrant_edge import QdrantEdgeStore
 

@@ -7,12 +7,16 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from qdrant_client import AsyncQdrantClient
 
 from shared.errors import CliplineError, CollectionNotFound, Invalid, StoreAway
 from tests.workers.stores.conftest import server_store
-from tests.workers.stores.vectors import points, unit
+from tests.workers.stores.vectors import DIM, points, unit
+from workers.stores.plan import OPEN, Fetch, Situation
+from workers.stores.plan_trials import TRIALS
 from workers.stores.protocol import VectorQuery, VectorStore
 from workers.stores.qdrant_server import connect
+from workers.stores.server_search import ServerSearch
 
 pytestmark = pytest.mark.anyio
 
@@ -105,3 +109,30 @@ async def test_calls_one_after_the_other_share_a_connection() -> None:
             await store.ping()
     assert len(seen) == 5
     assert len({line.split()[0] for line in seen}) == 1
+
+
+async def test_plans_are_tried_beside_searches_and_a_trial_that_fails_is_given_up() -> None:
+    client = AsyncQdrantClient(":memory:")
+    async with server_store(client, indexed=False) as store:
+        await store.create(NAME, dim=DIM, indexes={}, meta={})
+        await store.upsert(NAME, points(range(50)))
+        search = ServerSearch(client, indexed=False)
+        # As if they were so many that an exact scan costs far more than a graph.
+        where = Situation(points=100_000_000, dim=DIM, passing=100_000_000, excluded=0)
+        graph = Fetch(OPEN[0].plan(10), 10, exclude=True)
+        query = VectorQuery(vector=unit(1)[0].tobytes(), limit=10)
+        for _ in range(TRIALS):
+            [answer] = await search.run(NAME, [query], dim=DIM, size=where.points)
+            assert (answer.plan, len(answer)) == ("exact", 10)
+            await search.settled()
+        planner = search._planner(NAME, DIM)
+        assert planner.trials.trusted(where, graph)
+        planner.later.add(query, where, [graph], again=True)
+        await store.drop(NAME)
+        search.try_later()
+        await search.settled()
+        assert not planner.later.waiting
+        planner.later.add(query, where, [graph], again=True)
+        search.try_later()
+        await search.close()
+        assert planner.later.waiting
