@@ -87,7 +87,10 @@ class Later:
     def _judged(self, trial: _Trial, fetch: Fetch, hits: list[Scored]) -> list[Fetch]:
         """The plan to go on with, where that one fell short of the promise and a scan would not be as cheap."""
         where, exact = trial.where, trial.exact or []
-        if (fetch.plan.fetched is not None and not hits) or self._trials.tell(where, fetch, hits, exact):
+        if fetch.plan.fetched is not None and not hits:
+            # Too few of what is near pass the filter, which says nothing about the copies.
+            return [fetch._replace(plan=fetch.plan._replace(fetched=None))]
+        if self._trials.tell(where, fetch, hits, exact):
             return []
         further = self._trials.next(where, fetch)
         if further is None or self._costs.of(further, where) >= self._costs.of(fetch._replace(plan=EXACT), where):

@@ -22,8 +22,8 @@ def scans(where: Situation, limit: int, trials: Trials, *, tried: bool) -> Itera
 
 
 def cheapest(fetch: Fetch, where: Situation, costs: Costs) -> Fetch:
-    """That question, or the scan that finds the same by dropping where this costs less and is no guess."""
-    if fetch.plan.rescored is None or where.narrowed:
+    """That question, or the scan that finds the same by dropping where this costs less."""
+    if fetch.plan.rescored is None:
         return fetch
     return min(fetch, dropping(fetch, where), key=lambda one: costs.of(one, where))
 

@@ -23,6 +23,8 @@ from workers.stores.protocol import Answer, Scored, VectorQuery
 # as are expected to pass it.
 SPARE = 64
 WIDEN = 4
+# A wider guess may fall short again, so it has to be so many times cheaper than the sure way.
+WIDER_COSTS = 2
 MAX_ROUNDS = 4
 # What answers with fewer hits than asked for has found all there are.
 COMPLETE = ("exact", "scan")
@@ -202,7 +204,8 @@ class Pursuit:
         needed = fetch.limit * self.query.limit * 3 // (2 * max(1, kept))
         limit = min(self._most, max(WIDEN * fetch.limit, needed))
         wider = self._best(limit, exclude=False)
-        return wider if self._cost(wider) < self._cost(sure) else sure
+        cheap = not wider.plan.exact and WIDER_COSTS * self._cost(wider) < self._cost(sure)
+        return wider if cheap else sure
 
     def _best(self, limit: int, *, exclude: bool) -> Fetch:
         """The cheaper of an exact scan and the graph plan that keeps the promise, as far as is known."""

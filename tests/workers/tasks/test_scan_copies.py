@@ -11,8 +11,7 @@ from tests.redis_server import RedisServer
 from tests.workers.tasks.stack import settings_for, working
 from workers.stores import edge_folder
 from workers.stores.edge_collection import Collection
-from workers.stores.plan import EXACT, FINE
-from workers.stores.planner import Ask
+from workers.stores.plan import EXACT, FINE, Ask
 from workers.stores.protocol import VectorQuery
 
 pytestmark = pytest.mark.anyio
