@@ -23,8 +23,8 @@ from workers.stores.protocol import Answer, Scored, VectorQuery
 # as are expected to pass it.
 SPARE = 64
 WIDEN = 4
-# A wider guess may fall short again, so it has to be so many times cheaper than the sure way.
-WIDER_COSTS = 2
+# What may fall short again has to be so many times cheaper than the sure way.
+SAVING = 2
 MAX_ROUNDS = 4
 # What answers with fewer hits than asked for has found all there are.
 COMPLETE = ("exact", "scan")
@@ -148,11 +148,15 @@ class Pursuit:
                 continue
             guess = self._best(limit, exclude=False)
             costs = {"guess_s": self._cost(guess), "sure_s": self._cost(sure)}
-            cheap = not guess.plan.exact or self.where.points <= EXACT_UP_TO
+            # Past every vector it is none, but for a narrow filter.
+            cheap = not guess.plan.exact or self._saves(guess, sure)
             if cheap and self.planner.guesses.worth(self.where, kind, **costs):
                 self._guess = kind
                 return guess
         return None
+
+    def _saves(self, guess: Fetch, sure: Fetch) -> bool:
+        return SAVING * self._cost(guess) < self._cost(sure)
 
     def _guess_limits(self) -> tuple[int, ...]:
         """As if nearly nothing near were excluded; as if the excluded were spread over what passes a filter or not."""
@@ -204,8 +208,7 @@ class Pursuit:
         needed = fetch.limit * self.query.limit * 3 // (2 * max(1, kept))
         limit = min(self._most, max(WIDEN * fetch.limit, needed))
         wider = self._best(limit, exclude=False)
-        cheap = not wider.plan.exact and WIDER_COSTS * self._cost(wider) < self._cost(sure)
-        return wider if cheap else sure
+        return wider if self._saves(wider, sure) else sure
 
     def _best(self, limit: int, *, exclude: bool) -> Fetch:
         """The cheaper of an exact scan and the graph plan that keeps the promise, as far as is known."""

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from workers.stores.plan import COARSE, EXACT_UP_TO, FINE, NARROWED, PROMISED_RECALL, Ask, Situation
+from workers.stores.plan import COARSE, EXACT, EXACT_UP_TO, FINE, NARROWED, PROMISED_RECALL, Ask, Situation
 from workers.stores.plan_later import WAITING
 from workers.stores.plan_trials import AGAIN_EVERY, TRIALS
 from workers.stores.planner import MAX_ROUNDS, Planner, Rounds
@@ -239,15 +239,18 @@ def test_a_scan_that_finds_too_few_behind_a_filter_is_soon_seldom_tried() -> Non
 
 
 def test_where_a_filter_leaves_few_points_few_of_the_excluded_are_expected_among_them() -> None:
-    planner, engine = timed(0.0)
     where = Situation(points=1_000_000, dim=512, passing=1_000, excluded=20_000)
     query = VectorQuery(vector=b"", limit=50, exclude_ids=list(range(20_000)), payload=False)
-    for _ in range(TRIALS):
-        run(planner.rounds([query], [where]), engine)
-        pause(planner, engine)
-    [ask] = next(planner.rounds([query], [where]))
+    [ask] = next(Planner().rounds([query], [where]))
     assert ask.query.exclude_ids == ()
     assert 50 + 20 <= ask.query.limit < 200
+
+
+def test_no_guess_is_made_past_every_vector_of_a_large_collection() -> None:
+    where = Situation(points=1_000_000, dim=512, passing=1_000_000, excluded=20_000)
+    query = VectorQuery(vector=b"", limit=50, exclude_ids=list(range(20_000)), payload=False)
+    [ask] = next(Planner().rounds([query], [where]))
+    assert (ask.plan, ask.query.limit, len(ask.query.exclude_ids)) == (EXACT, 50, 20_000)
 
 
 def test_no_queries_ask_nothing() -> None:
