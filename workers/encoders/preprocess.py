@@ -19,6 +19,23 @@ from workers.encoders.protocol import Pixels
 LONGEST_STRIP = 64
 
 
+Window = tuple[slice, slice]  # rows and columns
+
+
+class Fit(msgspec.Struct, frozen=True, kw_only=True):
+    """How a picture of one size becomes a model's input: a window of it is resized and padded, and a window of that
+    taken."""
+
+    cut: Window
+    resized: tuple[int, int]  # (height, width)
+    padding: tuple[tuple[int, int], tuple[int, int]]  # rows above and below, columns left and right
+    crop: Window
+
+    @property
+    def is_padded(self) -> bool:
+        return any(map(any, self.padding))
+
+
 class Preprocess(msgspec.Struct, frozen=True):
     """open_clip's `preprocess_cfg`: how a model wants its pictures. `size` is (height, width)."""
 
@@ -31,18 +48,38 @@ class Preprocess(msgspec.Struct, frozen=True):
 
     def __call__(self, pixels: Pixels) -> Pixels:
         """(height, width, 3) of any size → (*size, 3)."""
-        trimmed = self._trim(pixels)
-        resized = resize(trimmed, self._resized(*trimmed.shape[:2]), bilinear=self._is_bilinear())
-        return resized if self.resize_mode == "squash" else self._centred(resized)
+        fit = self.fit(*pixels.shape[:2])
+        resized = resize(pixels[fit.cut], fit.resized, bilinear=self.is_bilinear)
+        if fit.is_padded:
+            resized = np.pad(resized, [*fit.padding, (0, 0)], constant_values=self.fill_color)
+        return np.ascontiguousarray(resized[fit.crop])
 
-    def _trim(self, pixels: Pixels) -> Pixels:
+    def fit(self, height: int, width: int) -> Fit:
+        """What is to be done with a picture of that size, by whatever does it."""
+        cut = self._trim(height, width)
+        resized = self._resized(*_shape(cut))
+        # Crop what is larger, and pad what is smaller.
+        gaps = [max(0, wanted - have) for wanted, have in zip(self.size, resized, strict=True)]
+        rows, columns = ((gap // 2, (gap + 1) // 2) for gap in gaps)
+        # Half to even, as torchvision's own centre crop rounds.
+        top, left = (
+            round((have + gap - wanted) / 2) for have, gap, wanted in zip(resized, gaps, self.size, strict=True)
+        )
+        return Fit(cut=cut, resized=resized, padding=(rows, columns), crop=_window(top, left, *self.size))
+
+    @property
+    def is_bilinear(self) -> bool:
+        """open_clip resizes bicubically for every shortest-edge input that is not square, whatever is asked for."""
+        odd_shape = self.resize_mode == "shortest" and self.size[0] != self.size[1]
+        return self.interpolation == "bilinear" and not odd_shape
+
+    def _trim(self, height: int, width: int) -> Window:
         """The middle of a strip that is many times longer than wide; squashing and fitting want all of it."""
-        height, width = pixels.shape[:2]
         longest = LONGEST_STRIP * min(height, width)
         if self.resize_mode != "shortest" or max(height, width) <= longest:
-            return pixels
+            return _window(0, 0, height, width)
         top, left = max(0, (height - longest) // 2), max(0, (width - longest) // 2)
-        return pixels[top : top + longest, left : left + longest]
+        return _window(top, left, min(height, longest), min(width, longest))
 
     def _resized(self, height: int, width: int) -> tuple[int, int]:
         """open_clip truncates for square inputs, as torchvision's shortest-edge resize does, and rounds for others."""
@@ -55,19 +92,14 @@ class Preprocess(msgspec.Struct, frozen=True):
         ratio = max(ratios) if self.resize_mode == "longest" else min(ratios)
         return (max(1, round(height / ratio)), max(1, round(width / ratio)))
 
-    def _is_bilinear(self) -> bool:
-        """open_clip resizes bicubically for every shortest-edge input that is not square, whatever is asked for."""
-        odd_shape = self.resize_mode == "shortest" and self.size[0] != self.size[1]
-        return self.interpolation == "bilinear" and not odd_shape
 
-    def _centred(self, pixels: Pixels) -> Pixels:
-        """Crop what is larger, and pad what is smaller with `fill_color`."""
-        gaps = [max(0, wanted - have) for wanted, have in zip(self.size, pixels.shape[:2], strict=True)]
-        around = [(gap // 2, (gap + 1) // 2) for gap in gaps]
-        padded = np.pad(pixels, [*around, (0, 0)], constant_values=self.fill_color) if any(gaps) else pixels
-        # Half to even, as torchvision's own centre crop rounds.
-        top, left = (round((have - wanted) / 2) for have, wanted in zip(padded.shape[:2], self.size, strict=True))
-        return np.ascontiguousarray(padded[top : top + self.size[0], left : left + self.size[1]])
+def _window(top: int, left: int, height: int, width: int) -> Window:
+    return slice(top, top + height), slice(left, left + width)
+
+
+def _shape(window: Window) -> tuple[int, int]:
+    rows, columns = window
+    return rows.stop - rows.start, columns.stop - columns.start
 
 
 def resize(pixels: Pixels, size: tuple[int, int], *, bilinear: bool = False) -> Pixels:

@@ -19,8 +19,11 @@ def of(image: Image.Image) -> int:
     Pillow turns TIFFs itself while it decodes them.
     """
     exif = image.info.get("exif")
-    if image.format == "TIFF" or not isinstance(exif, bytes):
-        return UPRIGHT
+    return UPRIGHT if image.format == "TIFF" or not isinstance(exif, bytes) else of_exif(exif)
+
+
+def of_exif(exif: bytes) -> int:
+    """The same from what an APP1 segment holds."""
     try:
         return _find(exif.removeprefix(b"Exif\0\0"))
     except struct.error:
@@ -41,12 +44,14 @@ def _find(tiff: bytes) -> int:
     return UPRIGHT
 
 
+def steps(turn: int) -> tuple[bool, bool, bool]:
+    """What undoes it, in this order: exchanging rows and columns, reversing rows, reversing columns."""
+    return turn >= 5, turn in {3, 4, 7, 8}, turn in {2, 3, 6, 7}
+
+
 def upright(pixels: Pixels, turn: int) -> Pixels:
     """Undo what `turn` says the camera did."""
-    if turn >= 5:
+    exchanged, rows, columns = steps(turn)
+    if exchanged:
         pixels = pixels.transpose(1, 0, 2)
-    if turn in {3, 4, 7, 8}:
-        pixels = pixels[::-1]
-    if turn in {2, 3, 6, 7}:
-        pixels = pixels[:, ::-1]
-    return np.ascontiguousarray(pixels)
+    return np.ascontiguousarray(pixels[:: -1 if rows else 1, :: -1 if columns else 1])

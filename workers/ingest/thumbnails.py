@@ -18,6 +18,9 @@ from workers.encoders.protocol import Pixels
 
 LONGEST_PX: Mapping[Size, int] = {"thumb": 256, "full": 1280}
 NEEDED_PX = max(LONGEST_PX.values())
+# The largest first: the next is made from it.
+DESCENDING = sorted(LONGEST_PX.items(), key=lambda entry: -entry[1])
+Copies = Mapping[Size, bytes]  # as they are written
 EARLIER = tuple(suffix for suffix in CONTENT_TYPES if suffix != WRITTEN)
 # As near to a picture as WebP of the same figure, in an eighth of its time, for more bytes (bench/RESULTS.md).
 QUALITY = 80
@@ -39,15 +42,16 @@ class Media:
     def __init__(self, root: Path) -> None:
         self._root = root
 
-    def store(self, tenant: str, collection: str, item_id: int, content_hash: str, pixels: Pixels) -> None:
+    def store(self, tenant: str, collection: str, item_id: int, content_hash: str, picture: Pixels | Copies) -> None:
         """Write the copies that are missing and point the item to them; the blob it leaves goes with its last item.
 
-        Doing it again changes nothing. Blocks; any thread may call. Raises OSError where the folder cannot be written.
+        They are made from `picture` where that is not done yet. Doing it again changes nothing. Blocks; any thread may
+        call. Raises OSError where the folder cannot be written.
         """
         place = _Place(self._root, tenant, collection, item_id)
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                place.write_missing(content_hash, pixels)
+                place.write_missing(content_hash, picture)
                 place.point_to(content_hash)
                 return
             except FileNotFoundError:
@@ -84,11 +88,12 @@ class _Place:
         )
         self._hash_note = self._item(SIZES[0], WRITTEN).with_name(f"{item_id}.hash")
 
-    def write_missing(self, content_hash: str, pixels: Pixels) -> None:
+    def write_missing(self, content_hash: str, picture: Pixels | Copies) -> None:
         blobs = {size: self._blob(content_hash, size, WRITTEN) for size in SIZES}
         if all(_is_filled(blob) for blob in blobs.values()):
             return
-        for size, data in jpeg_copies(pixels).items():
+        copies = jpeg_copies(picture) if isinstance(picture, np.ndarray) else picture
+        for size, data in copies.items():
             _put(blobs[size], partial(_write, data))
 
     def point_to(self, content_hash: str) -> None:
@@ -131,8 +136,7 @@ class _Place:
 def jpeg_copies(pixels: Pixels) -> dict[Size, bytes]:
     """At most LONGEST_PX on the longer side, never larger than the picture is. Any thread may call."""
     fitted: dict[Size, Pixels] = {}
-    # The largest first: the next is made from it.
-    for size, longest in sorted(LONGEST_PX.items(), key=lambda entry: -entry[1]):
+    for size, longest in DESCENDING:
         pixels = fitted[size] = _fitted(pixels, longest)
     # Where edges are hard, halved colours would be seen to run.
     sampling = "444" if _is_drawn(pixels) else "420"
@@ -149,10 +153,14 @@ def _is_drawn(pixels: Pixels) -> bool:
 
 def _fitted(pixels: Pixels, longest: int) -> Pixels:
     height, width = pixels.shape[:2]
-    shrink = max(height, width) / longest
-    if shrink <= 1:
-        return pixels
-    return resize(pixels, (max(1, round(height / shrink)), max(1, round(width / shrink))))
+    size = fitted_size(height, width, longest)
+    return pixels if size == (height, width) else resize(pixels, size)
+
+
+def fitted_size(height: int, width: int, longest: int) -> tuple[int, int]:
+    """(height, width) with no side longer, as they are where none is."""
+    shrink = max(1.0, max(height, width) / longest)
+    return max(1, round(height / shrink)), max(1, round(width / shrink))
 
 
 def _is_filled(path: Path) -> bool:
