@@ -111,6 +111,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     device: str = "auto"
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     compile: bool = False
+    nvjpeg: Literal["auto", "off"] = "auto"
     max_jobs: Measured = 0
     max_bulk_jobs: Positive = 2
     decoders: Granted = 0

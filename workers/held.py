@@ -12,6 +12,8 @@ from shared.settings import PREFIX, Settings, SettingsError
 from workers.batcher import Batcher
 from workers.device_turns import DeviceTurns
 from workers.encoders.protocol import Encoder
+from workers.ingest.gpu_prepare import GpuPreparer
+from workers.ingest.gpu_start import start
 from workers.metrics import Metrics
 from workers.sizing import assumed
 from workers.text_vectors import TextVectors
@@ -25,12 +27,14 @@ Load = Callable[[Settings], Encoder]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
-    """`name` is the fleet's. Every model has batches of its own size, and what is known of a text is its own."""
+    """`name` is the fleet's. Every model has batches of its own size, and what is known of a text is its own; `gpu`
+    makes the inputs that it wants, where there is one."""
 
     name: str
     encoder: Encoder
     batcher: Batcher
     texts: TextVectors
+    gpu: GpuPreparer | None
 
 
 class Holding:
@@ -59,7 +63,10 @@ class Holding:
         cache = VectorCache(self._redis, settings, encoder.info) if settings.cache_vectors else None
         texts = TextVectors(encoder, batcher, cache, most=settings.cache_vectors, count=self._metrics.spared)
         self._stack.push_async_callback(texts.close)
-        return Held(name=name, encoder=encoder, batcher=batcher, texts=texts)
+        gpu = await asyncio.to_thread(start, settings, encoder)
+        if gpu is not None:
+            self._stack.push_async_callback(asyncio.to_thread, gpu.close)
+        return Held(name=name, encoder=encoder, batcher=batcher, texts=texts, gpu=gpu)
 
 
 def _loaded(name: str, settings: Settings, load: Load) -> Encoder:

@@ -114,6 +114,15 @@ class Metrics:
             )
         )
 
+        self._prepared = Labelled(
+            Counter(
+                "clipline_pictures_prepared",
+                "Pictures of ingests by what decoded them: cpu, gpu.",
+                ["by"],
+                registry=registry,
+            )
+        )
+
     def waited(self, kind: Kind, lane: str, waited_s: float) -> None:
         self._jobs.wait.of(kind, lane).observe(waited_s)
 
@@ -139,3 +148,7 @@ class Metrics:
 
     def stored(self, call: str, outcome: str, took_s: float) -> None:
         self._store.of(call, outcome).observe(took_s)
+
+    def prepared(self, by: str) -> None:
+        """A picture on its way into a collection."""
+        self._prepared.of(by).inc()

@@ -19,6 +19,7 @@ from workers.encoders.load import load_encoder
 from workers.encoders.protocol import Encoder
 from workers.executors import BoundedExecutor, cpus_granted, decoding_executor, fitting_executor
 from workers.held import Holding, Load
+from workers.ingest.gpu_prepare import GpuPreparer
 from workers.ingest.thumbnails import Media
 from workers.metrics import Metrics
 from workers.sittings import Sittings
@@ -44,6 +45,7 @@ class Parts:
     encoder: Encoder
     batcher: Batcher
     texts: TextVectors
+    gpu: GpuPreparer | None
     store: VectorStore
     searches: Searches
     media: Media
@@ -94,6 +96,7 @@ async def open_parts(settings: Settings, redis: ArqRedis, *, load: Load = load_e
             encoder=first.encoder,
             batcher=first.batcher,
             texts=first.texts,
+            gpu=first.gpu,
             store=store,
             searches=Searches(store),
             media=Media(settings.media_path),
@@ -109,7 +112,12 @@ async def open_parts(settings: Settings, redis: ArqRedis, *, load: Load = load_e
         )
         for held in holding:
             parts.models[held.name] = replace(
-                parts, model_name=held.name, encoder=held.encoder, batcher=held.batcher, texts=held.texts
+                parts,
+                model_name=held.name,
+                encoder=held.encoder,
+                batcher=held.batcher,
+                texts=held.texts,
+                gpu=held.gpu,
             )
         yield parts
 

@@ -16,7 +16,17 @@ from tests.shared.examples import some
 
 FIELDS = {field.name: field for field in msgspec.structs.fields(Settings)}
 NUMBERS = sorted(name for name, field in FIELDS.items() if type(field.default) in (int, float))
-CHOICES = ["precision", "log_level", "log_format", "operators_see", "read_only", "quantize", "scan_copies", "compile"]
+CHOICES = [
+    "precision",
+    "log_level",
+    "log_format",
+    "operators_see",
+    "read_only",
+    "quantize",
+    "scan_copies",
+    "compile",
+    "nvjpeg",
+]
 
 
 def variable(field: str) -> str:

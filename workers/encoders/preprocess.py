@@ -57,7 +57,7 @@ class Preprocess(msgspec.Struct, frozen=True):
     def fit(self, height: int, width: int) -> Fit:
         """What is to be done with a picture of that size, by whatever does it."""
         cut = self._trim(height, width)
-        resized = self._resized(*_shape(cut))
+        resized = self._resized(*shape_of(cut))
         # Crop what is larger, and pad what is smaller.
         gaps = [max(0, wanted - have) for wanted, have in zip(self.size, resized, strict=True)]
         rows, columns = ((gap // 2, (gap + 1) // 2) for gap in gaps)
@@ -97,7 +97,7 @@ def _window(top: int, left: int, height: int, width: int) -> Window:
     return slice(top, top + height), slice(left, left + width)
 
 
-def _shape(window: Window) -> tuple[int, int]:
+def shape_of(window: Window) -> tuple[int, int]:
     rows, columns = window
     return rows.stop - rows.start, columns.stop - columns.start
 

@@ -80,14 +80,21 @@ class Pictures:
         self.tally.added += len(stored)
 
     async def _point(self, work: _Work) -> Point | None:
-        assert work.file.path is not None, "files known by hash alone are not read"
         try:
-            ready = await self.parts.indexing.run(prepare, work.file.path, work.place.id, work.hash, self._recipe)
+            ready = await self._prepared(work)
         except REFUSALS as error:
             self.tally.refuse(work.file, error)
             return None
         embedded = await self.parts.batcher.image(ready.pixels, lane="bulk")
         return Point(id=work.place.id, vector=embedded.vector.tobytes(), payload=self._payload(work, ready))
+
+    async def _prepared(self, work: _Work) -> Prepared:
+        """By a GPU where there is one that does it, else by a CPU."""
+        assert work.file.path is not None, "files known by hash alone are not read"
+        what = (work.file.path, work.place.id, work.hash, self._recipe)
+        ready = await self.parts.gpu.prepare(*what) if self.parts.gpu is not None else None
+        self.parts.metrics.prepared("cpu" if ready is None else "gpu")
+        return await self.parts.indexing.run(prepare, *what) if ready is None else ready
 
     def _payload(self, work: _Work, ready: Prepared) -> Payload:
         """The given payload, or the one that is there already, with our own facts beside it."""
