@@ -38,6 +38,8 @@ def failure_of(error: CliplineError) -> Failure:
 
 def told(error: CliplineError) -> str:
     """In one line, with the field that is wrong."""
+    if isinstance(error, Away):
+        return error.detail
     where = f" ({error.field})" if error.field else ""
     detail = f": {error.detail}" if error.detail != error.title else ""
     hint = "; `clipline jobs show ID` tells more" if isinstance(error, NoAnswer) else ""

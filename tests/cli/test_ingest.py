@@ -143,6 +143,7 @@ def test_a_server_that_is_not_there_is_code_3(tmp_path: Path) -> None:
             done = clipline(*command, url=url)
             assert (done.returncode, "Traceback" in done.stderr) == (3, False)
             assert url in done.stderr
+            assert done.stderr.count("does not answer") == 1
 
 
 def test_mistakes_are_code_2_and_refusals_code_1(stack: RunningStack, tmp_path: Path) -> None:
