@@ -10,6 +10,8 @@ import { StateBadge } from "../ui/state-badge.tsx";
 export interface JobListProps {
   jobs: readonly Job[];
   nowMs: number;
+  /** Whether it lists those that were given up. */
+  dead: boolean;
   filtered: boolean;
   /** Whether an older page may still have some. */
   more: boolean;
@@ -22,8 +24,8 @@ export interface JobListProps {
 }
 
 export function JobList(props: JobListProps): VNode {
-  const { jobs, nowMs, filtered, more, chosen, tenants, onChoose, onOpen } = props;
-  if (jobs.length === 0) return <NoJobs filtered={filtered} more={more} />;
+  const { jobs, nowMs, dead, filtered, more, chosen, tenants, onChoose, onOpen } = props;
+  if (jobs.length === 0) return <NoJobs dead={dead} filtered={filtered} more={more} />;
   const ids = jobs.map(({ id }) => id);
   const all = ids.every((id) => chosen.has(id));
   return (
@@ -119,7 +121,7 @@ function Row({ job, nowMs, chosen, tenants, onChoose, onOpen }: RowProps): VNode
   );
 }
 
-function NoJobs({ filtered, more }: { filtered: boolean; more: boolean }): VNode {
+function NoJobs({ dead, filtered, more }: Pick<JobListProps, "dead" | "filtered" | "more">): VNode {
   if (more) {
     return (
       <Notice icon="empty" title="None so far" testid="no-jobs">
@@ -127,9 +129,16 @@ function NoJobs({ filtered, more }: { filtered: boolean; more: boolean }): VNode
       </Notice>
     );
   }
-  return filtered ? (
-    <Notice icon="empty" title="No such jobs" testid="no-jobs">
-      <p>None of the jobs that are kept matches. Words are whole words; an id may be cut short.</p>
+  if (filtered) {
+    return (
+      <Notice icon="empty" title="No such jobs" testid="no-jobs">
+        <p>None of the jobs that are kept matches. Words are whole words; an id may be cut short.</p>
+      </Notice>
+    );
+  }
+  return dead ? (
+    <Notice icon="empty" title="No dead letters" testid="no-jobs">
+      <p>No job has been given up.</p>
     </Notice>
   ) : (
     <Notice icon="empty" title="No jobs here" testid="no-jobs">
@@ -142,7 +151,8 @@ function NoJobs({ filtered, more }: { filtered: boolean; more: boolean }): VNode
 export function requestOf({ text, kind, collection, id, redacted }: Job): string {
   if (redacted) return "hidden";
   if (text !== null && text !== "") return text;
-  if (kind === "search") return "by picture";
+  // By a picture or examples, or the page after another one.
+  if (kind === "search") return "without words";
   return collection === "" ? id : collection;
 }
 

@@ -68,6 +68,7 @@ function Listed({ view, page, nowMs, change, onChanged }: ListedProps): VNode {
       <JobList
         jobs={page.jobs}
         nowMs={nowMs}
+        dead={view.tab === "dead"}
         filtered={isFiltered(view)}
         more={page.next !== null}
         chosen={new Set(chosen.keys())}
