@@ -89,5 +89,9 @@ def test_a_file_over_the_page_is_told_where_it_goes(browser: Browser, demo_stack
         expect(page.get_by_test_id("failed")).to_contain_text("not a picture")
         assert places(page) == before
         sound(page)
+        page.get_by_test_id("dismiss").click()
+        expect(page.get_by_test_id("failed")).to_have_count(0)
+        page.evaluate(DRAG, ["drop", "text/plain"])
+        expect(page.get_by_test_id("failed")).to_be_visible()
         page.get_by_test_id("query").fill("red fruit")
         expect(page.get_by_test_id("failed")).to_have_count(0)

@@ -1,42 +1,18 @@
 """A whole sitting on the search page: page on, hide, mark, refine, filter, group, undo; one key or one click each."""
 
-import json
 import re
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.e2e.browser import new_page
-from tests.e2e.conftest import RunningStack
-from tests.e2e.running import until
+from tests.e2e.conftest import ALBUMS, PER_ALBUM, RunningStack
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 AXE = Path(__file__).parents[2] / "web" / "node_modules" / "axe-core" / "axe.min.js"
-ALBUMS = 4
-PER_ALBUM = 8
-INDEXED_S = 120.0
-
-
-@pytest.fixture(scope="module")
-def albums(demo_stack: RunningStack) -> str:
-    """A collection whose pictures stand in groups, in order."""
-    pictures = sorted((demo_stack.data / "demo" / "pictograms").glob("*.png"))[: ALBUMS * PER_ALBUM]
-    payloads = [{"album": f"album-{n % ALBUMS}", "position": n // ALBUMS} for n in range(len(pictures))]
-    with httpx.Client(base_url=demo_stack.url, trust_env=False, timeout=60) as client:
-        client.put(
-            "/v1/collections/albums",
-            json={"group_field": "album", "payload": {"album": "keyword", "position": "integer"}},
-        ).raise_for_status()
-        files = [("files", (picture.name, picture.read_bytes(), "image/png")) for picture in pictures]
-        client.post(
-            "/v1/collections/albums/items", files=files, data={"payload": json.dumps(payloads)}
-        ).raise_for_status()
-        until(lambda: client.get("/v1/collections/albums").json()["count"] == len(pictures), INDEXED_S)
-    return "albums"
 
 
 def answered(page: Page) -> None:
@@ -129,6 +105,25 @@ def test_what_is_hidden_stays_hidden_in_every_later_search(page: Page) -> None:
     page.reload()
     answered(page)
     assert gone not in ids(page)
+
+
+def test_filters_are_reached_and_left_by_their_key(page: Page) -> None:
+    go(page, "/?q=red")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("f")
+    values = page.get_by_test_id("facet-value")
+    expect(values.first).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile("f="))
+    answered(page)
+    expect(values.first).to_be_focused()
+    page.keyboard.press("f")
+    expect(page.get_by_test_id("facets")).to_have_count(0)
+    expect(page.get_by_test_id("hit").first).to_be_focused()
+    page.keyboard.press("f")
+    expect(page.locator('[data-testid="facet-value"][aria-pressed="true"]')).to_be_focused()
+    page.keyboard.press("ArrowDown")
+    expect(page.get_by_test_id("hit").first).to_be_focused()
 
 
 def test_filters_have_counts_and_stay_where_they_are(page: Page) -> None:

@@ -2,6 +2,7 @@
 
 import { beforeEach, expect, test } from "vitest";
 
+import { Backoff } from "../src/client/backoff.ts";
 import type { Marked, Marks, SessionFrame, SessionView } from "../src/client/contract.ts";
 import { localProblem } from "../src/client/problem.ts";
 import type { Held } from "../src/search/held.ts";
@@ -133,6 +134,31 @@ test("what the server refuses stays in this tab with the reason, and goes out la
   marks.retry();
   await settled();
   expect([[...marks.kept.held.exclude.keys()], marks.kept.problem]).toEqual([[7], null]);
+});
+
+test("what the server refused for a while goes out by itself", async () => {
+  const backoff = new Backoff({ random: () => 0 });
+  marks = new KeptMarks(server, { changed: () => undefined, lost: () => undefined, backoff });
+  marks.open("s1", "c");
+  server.refusal = localProblem("unreachable", "Clipline does not answer", "x");
+  marks.mark({ exclude: { add: [7] } });
+  await expect.poll(() => backoff.attempt).toBeGreaterThan(2);
+  expect(marks.kept.waits).toBe(true);
+  server.refusal = null;
+  await settled();
+  expect([marks.kept.problem, marks.kept.waits, backoff.attempt]).toEqual([null, false, 0]);
+});
+
+test("what it refuses for good is not sent again", async () => {
+  server.refusal = localProblem("invalid", "Not so", "x", false);
+  const backoff = new Backoff({ random: () => 0 });
+  marks = new KeptMarks(server, { changed: () => undefined, lost: () => undefined, backoff });
+  marks.open("s1", "c");
+  marks.mark({ exclude: { add: [7] } });
+  await expect.poll(() => marks.kept.problem?.type).toBe("invalid");
+  server.refusal = null;
+  await new Promise((done) => setTimeout(done));
+  expect(server.calls).toEqual([]);
 });
 
 test("undo forgets what the server has not taken, and asks it to take back what it has", async () => {

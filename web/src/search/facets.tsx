@@ -1,7 +1,7 @@
 /** Filters: the most frequent values of a collection's fields, with how many pictures have them. */
 
 import type { VNode } from "preact";
-import { useContext, useEffect, useState } from "preact/hooks";
+import { useContext, useEffect, useRef, useState } from "preact/hooks";
 
 import type { Collection, Facet, FacetsRequest, Filter, Problem, Scalar } from "../client/contract.ts";
 import { problemOf } from "../client/problem.ts";
@@ -14,6 +14,8 @@ import { valuesOf } from "./marks.ts";
 export interface FacetsProps {
   collection: Collection;
   where: Where;
+  /** Whether they were opened by a key, which leads to them. */
+  focused: boolean;
   onValue: (field: string, value: Scalar) => void;
   onNone: () => void;
 }
@@ -22,14 +24,21 @@ const MOST_FIELDS = 6;
 const MOST_VALUES = 12;
 const COUNTED = new Set(["keyword", "bool", "integer"]);
 
-export function Facets({ collection, where, onValue, onNone }: FacetsProps): VNode | null {
+export function Facets({ collection, where, focused, onValue, onNone }: FacetsProps): VNode | null {
+  const place = useRef<HTMLElement>(null);
+  const from = useRef(document.activeElement);
   const fields = fieldsOf(collection);
   const [all, problem] = useFacets(collection.name, fields, []);
   const [left] = useFacets(collection.name, fields, where);
+  const waits = all === null && problem === null && fields.length > 0;
+  useEffect(() => {
+    // Unless one has gone elsewhere meanwhile.
+    if (!waits && focused && document.activeElement === from.current) place.current?.querySelector<HTMLElement>('[aria-pressed="true"], button:enabled')?.focus();
+  }, [waits, focused]);
   // It comes as large as it stays.
-  if (all === null && problem === null && fields.length > 0) return null;
+  if (waits) return null;
   return (
-    <section class="facets" aria-label="Filters" data-testid="facets">
+    <section ref={place} class="facets" aria-label="Filters" data-testid="facets">
       {problem !== null && <Failure problem={problem} />}
       {fields.length === 0 && <p class="soft">This collection has no field to filter by.</p>}
       {fields.filter((field) => valuesOf(where, field).length > 0 || narrows(all, field)).map((field) => (

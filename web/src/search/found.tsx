@@ -11,6 +11,7 @@ import type { Marked } from "./grid.tsx";
 import { enterGrid, useOnwards } from "./grid-focus.ts";
 import type { Pictured, Where } from "./marks.ts";
 import { groupOf, markOf, toggledValue } from "./marks.ts";
+import { Nothing, useComeBack } from "./nothing.tsx";
 import { Results } from "./results.tsx";
 import { otherIn } from "./team.tsx";
 import { Toolbar } from "./toolbar.tsx";
@@ -37,16 +38,29 @@ export function Found({ state, onSimilar, onAbove }: FoundProps): VNode {
   const { place, go } = travel;
   const [opened, setOpened] = useState<number | null>(null);
   const [filtering, setFiltering] = useState(place.where.length > 0);
+  const [byKey, setByKey] = useState(false);
   const field = facts?.group_field ?? null;
   const marked = useMarked(sitting, field, (hit) => {
     setOpened(null);
     onSimilar(hit);
   });
-  const onFilter = (): void => setFiltering(!filtering);
+  const filter = (pressed: boolean): void => {
+    setByKey(pressed && !filtering);
+    setFiltering(!filtering);
+    // The focus would go with them.
+    if (pressed && filtering && document.activeElement?.closest(".facets")) enterGrid();
+  };
+  const onFilter = (): void => filter(false);
+  const noFilters = (): void => {
+    sitting.note("filters taken away");
+    go({ where: [] });
+  };
   const onGroups = (): void => (field === null ? undefined : go({ grouped: !place.grouped }));
   const more = useOnwards(findings.hits.length, () => void finder.more());
   const onSaw = (): void => sitting.saw(findings.hits);
-  useKeys({ n: more, r: sitting.refine, e: onSaw, f: onFilter, o: onGroups, ArrowDown: enterGrid });
+  useKeys({ n: more, r: sitting.refine, e: onSaw, f: () => filter(true), o: onGroups, ArrowDown: enterGrid });
+  useComeBack(finder, findings, sitting);
+  const nothing = <Nothing findings={findings} facts={facts} sitting={sitting} filters={place.where.length} onNoFilters={noFilters} />;
   return (
     <>
       <Toolbar
@@ -60,8 +74,8 @@ export function Found({ state, onSimilar, onAbove }: FoundProps): VNode {
         onGroups={onGroups}
         onSaw={onSaw}
       />
-      {filtering && facts !== null && <Filtering facts={facts} travel={travel} sitting={sitting} />}
-      <Results findings={findings} marked={marked} onOpen={setOpened} onAbove={onAbove} onMore={more} onRetry={() => void finder.retry()} />
+      {filtering && facts !== null && <Filtering facts={facts} travel={travel} sitting={sitting} byKey={byKey} onNone={noFilters} />}
+      <Results findings={findings} marked={marked} onOpen={setOpened} onAbove={onAbove} onMore={more} onRetry={() => void finder.retry()} nothing={nothing} />
       <Opened findings={findings} opened={opened} grouped={field !== null} marked={marked} onOpen={setOpened} />
     </>
   );
@@ -71,6 +85,7 @@ function useMarked({ kept: { held, view }, mark, hideGroup }: Sitting, field: st
   return {
     grouped: field !== null,
     of: (hit) => markOf(held, hit.id, groupOf(hit, field)),
+    withGroup: (hit) => held.exclude_groups.has(groupOf(hit, field) ?? ""),
     seen: (hit) => held.seen.has(hit.id),
     by: ({ by }) => otherIn(view, by),
     mark,
@@ -79,7 +94,15 @@ function useMarked({ kept: { held, view }, mark, hideGroup }: Sitting, field: st
   };
 }
 
-function Filtering({ facts, travel: { place, go }, sitting }: { facts: Collection; travel: Travel; sitting: Sitting }): VNode {
+interface FilteringProps {
+  facts: Collection;
+  travel: Travel;
+  sitting: Sitting;
+  byKey: boolean;
+  onNone: () => void;
+}
+
+function Filtering({ facts, travel: { place, go }, sitting, byKey, onNone }: FilteringProps): VNode {
   const filter = (where: Where, words: string): void => {
     sitting.note(words);
     go({ where });
@@ -89,8 +112,9 @@ function Filtering({ facts, travel: { place, go }, sitting }: { facts: Collectio
       key={facts.name}
       collection={facts}
       where={place.where}
+      focused={byKey}
       onValue={(name, value) => filter(toggledValue(place.where, name, value), `filtered by ${name}`)}
-      onNone={() => filter([], "filters taken away")}
+      onNone={onNone}
     />
   );
 }

@@ -35,6 +35,8 @@ export interface Marked {
   /** Whether pictures of this collection stand in groups. */
   grouped: boolean;
   of: (hit: Pictured) => Told | null;
+  /** Whether all of its group is hidden. */
+  withGroup: (hit: Pictured) => boolean;
   seen: (hit: Pictured) => boolean;
   /** Another member of the team whose mark it is. */
   by: (told: Told) => string | null;
@@ -194,7 +196,7 @@ function TileActs({ hit, name, marked }: { hit: Hit; name: string; marked: Marke
         <Icon name="similar" />
       </button>
       {marked.grouped && (
-        <button type="button" class="round mark" tabIndex={-1} aria-label={`Hide the group of ${name}`} title="Hide its group: v" onClick={() => marked.hideGroup(hit)} data-testid="tile-hide-group">
+        <button type="button" class="round mark" tabIndex={-1} aria-pressed={marked.withGroup(hit)} aria-label={`Hide the group of ${name}`} title="Hide its group: v" onClick={() => marked.hideGroup(hit)} data-testid="tile-hide-group">
           <Icon name="group" />
         </button>
       )}

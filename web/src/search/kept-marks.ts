@@ -1,5 +1,6 @@
 /** A session's marks in one collection as the page knows them: the server's, with what is on its way there on top. */
 
+import { Backoff } from "../client/backoff.ts";
 import type { Marked, Marks, Problem, SessionFrame, SessionView } from "../client/contract.ts";
 import { localProblem, problemOf } from "../client/problem.ts";
 import type { Change, Held } from "./held.ts";
@@ -21,6 +22,8 @@ export interface Kept {
   /** Why the server has not taken it. */
   problem: Problem | null;
   view: SessionView | null;
+  /** Whether something is on its way. */
+  waits: boolean;
 }
 
 type Way = "undo" | "redo";
@@ -29,7 +32,13 @@ type Errand = { marks: Marks } | { way: Way; collection: string; done: (problem:
 const MOST = 200;
 /** A frame that tells of a change comes before this, or the sets are read. */
 const PATIENCE_MS = 300;
-const EMPTY: Kept = { held: NOTHING, unsaved: NOTHING, problem: null, view: null };
+const EMPTY: Kept = { held: NOTHING, unsaved: NOTHING, problem: null, view: null, waits: false };
+
+export interface KeptOptions {
+  changed: () => void;
+  lost: () => void;
+  backoff?: Backoff;
+}
 
 export class KeptMarks {
   kept = EMPTY;
@@ -37,6 +46,7 @@ export class KeptMarks {
   readonly #changed: () => void;
   /** Called when the server does not know the session any more. */
   readonly #lost: () => void;
+  readonly #backoff: Backoff;
   #session: string | null = null;
   #collection: string | null = null;
   #base = NOTHING;
@@ -47,9 +57,11 @@ export class KeptMarks {
   #isLost = false;
   #reading = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #again: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(keeper: Keeper, { changed: told, lost }: { changed: () => void; lost: () => void }) {
+  constructor(keeper: Keeper, { changed: told, lost, backoff = new Backoff() }: KeptOptions) {
     this.#keeper = keeper;
+    this.#backoff = backoff;
     this.#changed = told;
     this.#lost = lost;
   }
@@ -67,6 +79,7 @@ export class KeptMarks {
 
   close(): void {
     clearTimeout(this.#timer);
+    clearTimeout(this.#again);
     this.#session = this.#collection = null;
     this.#reading += 1;
   }
@@ -151,6 +164,7 @@ export class KeptMarks {
   async #run(): Promise<void> {
     if (this.#busy) return;
     this.#busy = true;
+    clearTimeout(this.#again);
     while (this.#session !== null && this.#errands[0] !== undefined) {
       if (!(await this.#send(this.#session, this.#errands[0]))) break;
     }
@@ -161,6 +175,7 @@ export class KeptMarks {
     try {
       const marked = await ("marks" in errand ? this.#keeper.mark(session, errand.marks) : this.#keeper[errand.way](session, errand.collection));
       this.#errands.shift();
+      this.#backoff.reset();
       this.#settle(errand, marked);
       return true;
     } catch (error) {
@@ -190,6 +205,9 @@ export class KeptMarks {
       errand.done(problem);
     } else {
       this.#show({ problem });
+      // Sooner when the searcher says so, or the network is back.
+      const waitMs = this.#backoff.next((problem.retry_after_s ?? 0) * 1_000);
+      if (problem.retryable === true) this.#again = setTimeout(() => void this.#run(), waitMs);
     }
     // Once: a server that forgets every session at once is not asked for ever.
     if (problem.type.endsWith("session-not-found") && !this.#isLost) {
@@ -206,7 +224,7 @@ export class KeptMarks {
       unsaved = changed(unsaved, changesOf(held, errand.marks), by);
       held = changed(held, changesOf(held, errand.marks), by);
     }
-    this.kept = { ...this.kept, ...change, held, unsaved };
+    this.kept = { ...this.kept, ...change, held, unsaved, waits: this.#errands.length > 0 };
     this.#changed();
   }
 }

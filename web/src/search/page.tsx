@@ -10,6 +10,7 @@ import type { Access } from "../ui/access.ts";
 import { useAccess } from "../ui/access.ts";
 import { ConnectionNote } from "../ui/connection-note.tsx";
 import { Header } from "../ui/header.tsx";
+import { Icon } from "../ui/icons.tsx";
 import { KeyDialog } from "../ui/key-dialog.tsx";
 import { readKey } from "../ui/key.ts";
 import { nameOf } from "../ui/format.ts";
@@ -45,6 +46,11 @@ const http = new HttpClient({ key: readKey });
 
 const focusBox = (): void => document.getElementById("query")?.focus();
 
+const asks = (place: Place): boolean => place.pic !== null || queryOf({ ...place, image: null }) !== null;
+
+/** Whoever opens the page means to type; where a keyboard would first cover half of it, one taps. */
+const opensWithBox = (): boolean => document.activeElement === document.body && matchMedia("(pointer: fine)").matches;
+
 export function SearchPage(): VNode {
   const access = useAccess();
   const live = useLive(access);
@@ -68,13 +74,18 @@ function SearchMain({ access, live }: { access: Access; live: LiveClient }): VNo
     setKnown(hit);
     travel.go({ text: "", item: hit.id, pic: null, good: [], bad: [], then: [] });
   };
+  useEffect(() => {
+    if (!asks(travel.place) && opensWithBox()) focusBox();
+    // Once, where nothing is asked yet.
+    // eslint-disable-next-line react-hooks/exhaustive-deps
+  }, []);
   const onChoose = (name: string): void => travel.go({ collection: name, item: null, good: [], bad: [], where: [], grouped: false, then: [] });
   return (
     <main class={idle ? "search idle" : "search"}>
       <h1 class={idle ? "" : "hidden"}>Find pictures by what they show</h1>
       <div class="ask">
         <Ask travel={travel} own={own} known={known} collection={collection} busy={isBusy(findings)} />
-        <CollectionChooser list={collections.list ?? []} chosen={collection} onChoose={onChoose} />
+        <CollectionChooser list={collections.problem === null ? collections.list : []} chosen={collection} onChoose={onChoose} />
       </div>
       <Then travel={travel} facts={facts} />
       <SittingBar sitting={sitting} travel={travel} />
@@ -93,6 +104,11 @@ function Aside({ state: { collections, own, problem }, idle }: { state: SearchSt
       {own.problem !== null && (
         <div class={idle ? "" : "beside-results"}>
           <Failure problem={own.problem} />
+          {!idle && (
+            <button type="button" class="round" aria-label="Close" onClick={own.dismiss} data-testid="dismiss">
+              <Icon name="close" />
+            </button>
+          )}
         </div>
       )}
       {own.dragged && (

@@ -3,7 +3,7 @@
 import type { VNode } from "preact";
 
 import { count, duration, plural, stages } from "../ui/format.ts";
-import { Failure, Notice } from "../ui/notice.tsx";
+import { Failure } from "../ui/notice.tsx";
 import type { Findings, Phase } from "./finder.ts";
 import { MAX_SHOWN, PAGE } from "./finder.ts";
 import type { Marked } from "./grid.tsx";
@@ -16,9 +16,11 @@ export interface ResultsProps {
   onAbove: () => void;
   onMore: () => void;
   onRetry: () => void;
+  /** What stands where nothing was found. */
+  nothing: VNode;
 }
 
-export function Results({ findings, marked, onOpen, onAbove, onMore, onRetry }: ResultsProps): VNode {
+export function Results({ findings, marked, onOpen, onAbove, onMore, onRetry, nothing }: ResultsProps): VNode {
   const { phase, hits, sequences, request, problem } = findings;
   return (
     <section class="results" aria-label="Results" aria-busy={phase === "loading" || phase === "more"}>
@@ -36,16 +38,16 @@ export function Results({ findings, marked, onOpen, onAbove, onMore, onRetry }: 
           onMore={onMore}
         />
       )}
-      {hits.length === 0 && <InPlaceOfHits phase={phase} />}
+      {hits.length === 0 && <InPlaceOfHits phase={phase}>{nothing}</InPlaceOfHits>}
       {phase === "failed" && problem !== null && <Failure problem={problem} onRetry={onRetry} />}
       <End findings={findings} onMore={onMore} />
     </section>
   );
 }
 
-function InPlaceOfHits({ phase }: { phase: Phase }): VNode | null {
+function InPlaceOfHits({ phase, children }: { phase: Phase; children: VNode }): VNode | null {
   if (phase === "loading") return <Skeleton />;
-  return phase === "done" ? <Nothing /> : null;
+  return phase === "done" ? children : null;
 }
 
 /** Read aloud as it changes; the stages are for the curious eye alone. */
@@ -67,13 +69,20 @@ function StatusLine({ findings }: { findings: Findings }): VNode {
   );
 }
 
-function summary({ phase, hits, sequences, exhausted }: Findings): string {
-  const found = sequences.length > 0 ? plural(sequences.length, "sequence") : plural(hits.length, "picture");
+function summary(findings: Findings): string {
+  const { phase, hits, exhausted } = findings;
+  const found = countOf(findings);
   if (phase === "loading") return "Searching…";
   if (phase === "more") return `${found}, looking for more…`;
   if (phase === "failed") return hits.length > 0 ? found : "";
   if (hits.length === 0) return "Nothing found";
   return exhausted ? `All ${found}` : `The nearest ${found}`;
+}
+
+function countOf({ request, hits, sequences }: Findings): string {
+  if (sequences.length > 0) return plural(sequences.length, "sequence");
+  const field = request?.group_by;
+  return `${plural(hits.length, "picture")}${field === undefined ? "" : `, one of each ${field}`}`;
 }
 
 function Skeleton(): VNode {
@@ -83,14 +92,6 @@ function Skeleton(): VNode {
         <li key={index} class="tile" />
       ))}
     </ul>
-  );
-}
-
-function Nothing(): VNode {
-  return (
-    <Notice icon="empty" title="Nothing found" testid="nothing">
-      <p>This collection has no picture to show for that. Other words, or fewer, may lead somewhere.</p>
-    </Notice>
   );
 }
 

@@ -39,7 +39,8 @@ export function useField({ text, onType, onLeave, onDown }: FieldOptions): Field
   const onKeyDown = (event: KeyboardEvent): void => {
     if (event.key === "ArrowDown") onDown();
     else if (event.key === "Escape" && typed !== "") type("");
-    else return;
+    // The key that leads here, pressed by who is here already; no words begin so.
+    else if (event.key !== "/" || typed !== "") return;
     event.preventDefault();
   };
   // What stands in the element: the last letter may not have been drawn yet.

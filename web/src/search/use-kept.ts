@@ -37,6 +37,11 @@ export function useKept(http: HttpClient, live: LiveClient, collection: string |
     // Of another session than before the effect above takes care.
     else if (live.session === session) marks.retry();
   }), [live, name, marks, session]);
+  useEffect(() => {
+    const retry = (): void => marks.retry();
+    addEventListener("online", retry);
+    return () => removeEventListener("online", retry);
+  }, [marks]);
   return {
     ...marks.kept,
     session,

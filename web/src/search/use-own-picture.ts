@@ -17,6 +17,8 @@ export interface OwnPicture {
   dragged: boolean;
   problem: Problem | null;
   take: (file: File) => void;
+  /** The problem has been read. */
+  dismiss: () => void;
 }
 
 export function useOwnPicture({ place, go }: Pick<Travel, "place" | "go">): OwnPicture {
@@ -49,7 +51,8 @@ export function useOwnPicture({ place, go }: Pick<Travel, "place" | "go">): OwnP
   const dragged = useDrop(take, () => setProblem(NO_PICTURE));
   const isMissing = pic !== null && picture === null && missing === pic;
   const waits = pic !== null && picture === null && !isMissing;
-  return { picture, waits, dragged, problem: isMissing ? ELSEWHERE : problem, take };
+  const dismiss = (): void => (isMissing ? go({ pic: null }) : setProblem(null));
+  return { picture, waits, dragged, problem: isMissing ? ELSEWHERE : problem, take, dismiss };
 }
 
 const ELSEWHERE = localProblem(

@@ -88,7 +88,7 @@ function Acts({ shown, name, grouped, marked }: ActsProps): VNode {
       </button>
       <MarkButtons hit={shown} name={name} mark={marked.of(shown)?.mark ?? null} reachable onMark={marked.mark} />
       {grouped && (
-        <button type="button" onClick={() => marked.hideGroup(shown)} title="All of its group: v" data-testid="hide-group">
+        <button type="button" aria-pressed={marked.withGroup(shown)} onClick={() => marked.hideGroup(shown)} title="All of its group: v" data-testid="hide-group">
           Hide its group
         </button>
       )}
