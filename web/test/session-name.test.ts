@@ -14,6 +14,10 @@ class Shared {
   setItem(name: string, value: string): void {
     this.values.set(name, value);
   }
+
+  removeItem(name: string): void {
+    this.values.delete(name);
+  }
 }
 
 let shared: Shared;
@@ -65,6 +69,15 @@ test("a session that was chosen in one tab leaves the others where they are", ()
   one.granted("team");
   expect(other.rival()).toBeNull();
   expect(readSession(shared)).toBe("team");
+});
+
+test("one that was left by choice is no reload's, and no other tab's affair", () => {
+  const [one, other] = [tabIn("s"), tabIn("s")];
+  one.leave();
+  expect(readSession(shared)).toBeNull();
+  expect([one.rival(), other.rival()]).toEqual([null, null]);
+  one.granted("mine");
+  expect([readSession(shared), other.rival()]).toEqual(["mine", null]);
 });
 
 test("one that ended is not taken up again", () => {

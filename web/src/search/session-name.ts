@@ -4,7 +4,7 @@ const NAME = "clipline.session";
 /** The session in whose place that one came. */
 const BEFORE = "clipline.session.before";
 
-type Kept = Pick<Storage, "getItem" | "setItem">;
+type Kept = Pick<Storage, "getItem" | "setItem" | "removeItem">;
 
 export function readSession(kept: Kept = localStorage): string | null {
   return kept.getItem(NAME);
@@ -32,6 +32,11 @@ export class SessionName {
       this.#kept.setItem(NAME, session);
     }
     this.#own = session;
+  }
+
+  /** It is left by choice: a reload, however soon, begins another one. */
+  leave(): void {
+    this.#kept.removeItem(NAME);
   }
 
   /** The one that another tab has got meanwhile, where there is one, instead of a session that was ended. */

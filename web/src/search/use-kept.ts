@@ -48,7 +48,13 @@ export function useKept(http: HttpClient, live: LiveClient, collection: string |
     mark: useCallback((change) => marks.mark(change), [marks]),
     step: useCallback((way) => marks.step(way), [marks]),
     retry: useCallback(() => marks.retry(), [marks]),
-    enter: useCallback((wanted) => live.enter(wanted), [live]),
+    enter: useCallback(
+      (wanted) => {
+        if (wanted === null) name.leave();
+        live.enter(wanted);
+      },
+      [live, name],
+    ),
   };
 }
 
