@@ -1,6 +1,7 @@
 import { describe, expect, it, vi } from "vitest";
 
 import type { Job, Queue, Worker } from "../src/client/contract.ts";
+import { lone } from "../src/dashboard/chart.tsx";
 import { heatChart } from "../src/dashboard/heat.ts";
 import { Pulse } from "../src/dashboard/pulse.ts";
 import { sweepOf } from "../src/dashboard/operators.ts";
@@ -144,6 +145,12 @@ describe("a pulse", () => {
 
 it("tells sizes in the unit that fits", () => {
   expect([0, 900, 1536, 5 * 2 ** 20, 3 * 2 ** 30].map(bytes)).toEqual(["0 B", "900 B", "1.5 KiB", "5.0 MiB", "3.0 GiB"]);
+});
+
+it("a value that stands alone is a point", () => {
+  expect(lone([null, 3, null, 1, 2, null, undefined, 4])).toEqual([1, 7]);
+  expect(lone([5])).toEqual([0]);
+  expect(lone([])).toEqual([]);
 });
 
 describe("the map of waits", () => {

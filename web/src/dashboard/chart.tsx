@@ -117,6 +117,18 @@ export function valueAxis(theme: Theme, shown: (value: number) => string): uPlot
   };
 }
 
+/** Points where a line would have no length: values with none before and after them. */
+export const LONE: uPlot.Series.Points = {
+  show: false,
+  size: 5,
+  filter: (plot, series) => lone(plot.data[series] ?? []),
+};
+
+export function lone(values: ArrayLike<number | null | undefined>): number[] {
+  const known = (at: number): boolean => typeof values[at] === "number";
+  return Array.from(values, (_, at) => at).filter((at) => known(at) && !known(at - 1) && !known(at + 1));
+}
+
 /** The steps' beginnings, in seconds since 1970. */
 export function times(startsAt: string, stepS: number, count: number): number[] {
   const first = Date.parse(startsAt) / 1_000;

@@ -7,7 +7,7 @@ import type uPlot from "uplot";
 import type { Queue, Statistics, Worker } from "../client/contract.ts";
 import { count, duration, plural } from "../ui/format.ts";
 import type { Build } from "./chart.tsx";
-import { Chart, DASHES, times, timeAxis, valueAxis } from "./chart.tsx";
+import { Chart, DASHES, LONE, times, timeAxis, valueAxis } from "./chart.tsx";
 import { Figure, LaneCard } from "./lane-card.tsx";
 import type { Span } from "./operators.ts";
 import { http, statistics } from "./operators.ts";
@@ -163,7 +163,7 @@ function Devices({ told, workers, holders }: DevicesProps): VNode {
       series: [
         { label: "at", value: (_, at: number | null) => (at === null ? "" : new Date(at * 1_000).toLocaleTimeString("en-GB")) },
         { label: "device use", scale: "use", stroke: theme.accent, fill: `${theme.accent}22`, width: 1.5, points: { show: false }, value: (_, use: number | null) => (use === null ? "–" : percent(use)) },
-        { label: "items in a batch", scale: "size", stroke: theme.warn, dash: [6, 4], width: 1.5, points: { show: false }, value: (_, size: number | null) => (size === null ? "–" : size.toFixed(1)) },
+        { label: "items in a batch", scale: "size", stroke: theme.warn, dash: [6, 4], width: 1.5, points: LONE, value: (_, size: number | null) => (size === null ? "–" : size.toFixed(1)) },
       ],
     }),
     [],
