@@ -38,6 +38,7 @@ class BoundedExecutor:
     """
 
     def __init__(self, make: Callable[[], Executor], *, in_flight: int) -> None:
+        self.in_flight = in_flight
         self._make = make
         self._executor = make()
         self._slots = asyncio.Semaphore(in_flight)

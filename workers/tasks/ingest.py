@@ -24,7 +24,9 @@ from workers.tasks.videos import Videos
 
 logger = logging.getLogger(__name__)
 
-CHUNK = 32
+# Files that go from stage to stage together. Decoders wait between two chunks, so each shall have some in between; what
+# all jobs of a worker have in hand has to fit into the line before its device.
+LEAST_CHUNK, MOST_CHUNK = 32, 64
 # Files that one decoder looks at before it answers.
 TOGETHER = 8
 
@@ -36,7 +38,8 @@ async def ingest(job: Ingest, call: Call, parts: Parts) -> IngestResult:
     may_read = await parts.decoding.run(readable, parts.settings, spool=job.spool)
     run, watch = _Run(job, call, parts, may_read), Stopwatch()
     files, done = iter(job.files), 0
-    while chunk := list(islice(files, CHUNK)):
+    chunk_size = min(MOST_CHUNK, max(LEAST_CHUNK, 2 * parts.indexing.in_flight))
+    while chunk := list(islice(files, chunk_size)):
         parts.stages.enter(call.job_id, "ingest", done=done, total=len(job.files))
         for wave in waves(chunk):
             await run.chunk(wave)
