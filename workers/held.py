@@ -15,12 +15,9 @@ from workers.encoders.protocol import Encoder
 from workers.ingest.gpu_prepare import GpuPreparer
 from workers.ingest.gpu_start import start
 from workers.metrics import Metrics
-from workers.sizing import assumed
+from workers.sizing import assumed, most_queued
 from workers.text_vectors import TextVectors
 from workers.vector_cache import VectorCache
-
-# So many requests may wait for the device for each job that may run: an ingest job encodes a chunk at once.
-QUEUED_PER_JOB = 4
 
 Load = Callable[[Settings], Encoder]
 
@@ -54,7 +51,7 @@ class Holding:
         batcher = Batcher(
             encoder,
             budget=assumed(settings),
-            max_queued=QUEUED_PER_JOB * settings.places,
+            max_queued=most_queued(settings.places, settings),
             bulk_batch_s=settings.bulk_batch_ms / 1000,
             tell=self._metrics.batched,
             turns=self._turns,

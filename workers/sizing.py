@@ -28,6 +28,9 @@ ROOM_FOR_LENGTH = 2
 # One batch on the device, one prepared, and two in the store or on their way in and out of Redis.
 BATCHES_HELD = 4
 LEAST_JOBS, MOST_JOBS = 64, 1_024
+# Requests that may wait for the device: so many for each job that may run, and of a bulk job as many pictures as it
+# encodes at a time.
+QUEUED_PER_JOB, QUEUED_PER_BULK_JOB = 4, 64
 # While nothing was measured.
 ASSUMED = Budget(texts=64, images=64, tokens=2_048)
 
@@ -96,6 +99,11 @@ def assumed(settings: Settings) -> Budget:
         images=most or ASSUMED.images,
         tokens=settings.max_batch_tokens or ASSUMED.tokens,
     )
+
+
+def most_queued(jobs: int, settings: Settings) -> int:
+    """How many requests may wait for the device of a worker that holds so many interactive jobs."""
+    return QUEUED_PER_JOB * jobs + QUEUED_PER_BULK_JOB * settings.max_bulk_jobs
 
 
 def text_rate(encoder: Encoder, tokens: Sequence[Tokens]) -> Rate | None:

@@ -7,9 +7,8 @@ from functools import partial
 import numpy as np
 
 from shared.errors import StoreAway
-from workers.held import QUEUED_PER_JOB
 from workers.parts import Parts
-from workers.sizing import Sizing, measure, told
+from workers.sizing import Sizing, measure, most_queued, told
 from workers.tasks.call import Stopwatch
 
 logger = logging.getLogger(__name__)
@@ -33,7 +32,7 @@ async def _warm_up(parts: Parts) -> Sizing:
     grey = np.full((height, width, 3), 127, dtype=np.uint8)
     await asyncio.gather(parts.batcher.text("a picture"), parts.batcher.image(grey))
     sizing = await parts.batcher.on_device(partial(measure, settings=parts.settings))
-    parts.batcher.resize(sizing.budget, max_queued=QUEUED_PER_JOB * sizing.jobs)
+    parts.batcher.resize(sizing.budget, max_queued=most_queued(sizing.jobs, parts.settings))
     logger.info("warm after %.0f ms: %s on %s", watch.lap_ms(), parts.encoder.info.model, parts.encoder.info.device)
     logger.info(told(sizing))
     return sizing

@@ -7,7 +7,19 @@ from hypothesis import strategies as st
 from shared.settings import Settings
 from tests.workers.starved import Device, cpu_runs_out, holds
 from workers.encoders.protocol import Encoder
-from workers.sizing import LONGEST_BATCH_S, MOST_IMAGES, MOST_JOBS, MOST_TEXTS, Rate, chosen, measure, told
+from workers.sizing import (
+    LONGEST_BATCH_S,
+    MOST_IMAGES,
+    MOST_JOBS,
+    MOST_TEXTS,
+    Rate,
+    chosen,
+    measure,
+    most_queued,
+    told,
+)
+from workers.tasks.ingest import MOST_CHUNK
+from workers.tasks.reindex import PAGE
 
 
 def rates(*took_ms: float) -> list[Rate]:
@@ -66,3 +78,9 @@ def test_batches_that_do_not_fit_into_memory_end_the_measuring(tiny_encoder: Enc
     sizing = measure(Device(tiny_encoder, holds(8, cpu_runs_out)), Settings())
     assert 1 <= sizing.budget.texts <= 8
     assert 1 <= sizing.budget.images <= 8
+
+
+def test_what_bulk_jobs_encode_at_a_time_fits_into_the_line_of_any_worker() -> None:
+    for jobs in (1, 8, 1_024):
+        room = most_queued(jobs, Settings(max_bulk_jobs=3))
+        assert room >= 3 * max(MOST_CHUNK, PAGE) + jobs

@@ -14,6 +14,7 @@ from workers.ingest.kinds import kind_by_name
 from workers.ingest.prepare import Looked, look_at
 from workers.ingest.sources import Readable, readable, remove_spool
 from workers.parts import Parts
+from workers.sizing import QUEUED_PER_BULK_JOB
 from workers.tasks.call import Call, Stopwatch
 from workers.tasks.collection import refresh_count
 from workers.tasks.names import require_model, stored_name
@@ -24,9 +25,8 @@ from workers.tasks.videos import Videos
 
 logger = logging.getLogger(__name__)
 
-# Files that go from stage to stage together. Decoders wait between two chunks, so each shall have some in between; what
-# all jobs of a worker have in hand has to fit into the line before its device.
-LEAST_CHUNK, MOST_CHUNK = 32, 64
+# Files that go from stage to stage together. Decoders wait between two chunks, so each shall have some in between.
+LEAST_CHUNK, MOST_CHUNK = 32, QUEUED_PER_BULK_JOB
 # Files that one decoder looks at before it answers.
 TOGETHER = 8
 

@@ -14,13 +14,14 @@ import msgspec
 from shared.errors import CollectionNotFound
 from shared.jobs import Collection, Reindex, ReindexResult, Took
 from workers.parts import Parts
+from workers.sizing import QUEUED_PER_BULK_JOB
 from workers.tasks.call import Call, Stopwatch
 from workers.tasks.names import DRAFT, require_name, stored_name
 from workers.tasks.reencoding import Reencoding
 
 logger = logging.getLogger(__name__)
 
-PAGE = 64
+PAGE = QUEUED_PER_BULK_JOB
 # Of the pictures that cannot be read, so many are named.
 NAMED = 1_000
 SWITCH_PAUSE_S = 0.05
