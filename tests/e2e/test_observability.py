@@ -16,6 +16,7 @@ from shared.settings import Settings
 from tests.e2e.observed import Observed
 from tests.e2e.promql import Series, faults, parsed, selectors, series_in
 from tests.e2e.running import until
+from tests.workers.ingest.jpegs import jpeg
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
@@ -34,6 +35,7 @@ WITHIN_S = 60.0
 def known(observed: Observed) -> dict[str, Series]:
     """Everything that both show after a little of all that they count has happened."""
     observed.call("PUT", "/v1/collections/figures", json={})
+    observed.call("POST", "/v1/collections/figures/items", files=[("files", ("a.jpg", jpeg()))])
     search(observed, text="a red square")
     search(observed, item=17)
     observed.call("POST", "/v1/queues/interactive/pause")
@@ -64,8 +66,9 @@ def read_on(socket: ClientConnection) -> None:
 
 
 def observed_all(texts: dict[str, str]) -> bool:
-    """A worker counts a batch after it has handed the vectors back."""
-    return "clipline_batch_wait_seconds_count" in texts["clipline-worker"]
+    """A worker counts a batch after it has handed the vectors back, and pictures when their job runs."""
+    counted = ("clipline_batch_wait_seconds_count", "clipline_pictures_prepared_total{")
+    return all(name in texts["clipline-worker"] for name in counted)
 
 
 def test_every_metric_of_ours_has_samples_or_a_reason(known: dict[str, Series]) -> None:
