@@ -15,10 +15,11 @@ from workers.tasks.tally import REFUSALS, Refusal
 
 
 class Looked(msgspec.Struct, frozen=True):
-    """What a file is, and a picture's SHA-256 in hex; a video's takes minutes."""
+    """What a file is, and of a picture its SHA-256 in hex and its size; a video's hash takes minutes."""
 
     kind: Kind
     hash: str | None = None
+    size_bytes: int = 0
 
 
 class Recipe(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,10 +58,10 @@ def look(path: str, readable: Readable, *, max_bytes: int) -> Looked:
     """Raises NotVisible, and PictureTooLarge for a picture of more than `max_bytes`."""
     found = readable.locate(path)
     try:
-        kind = kind_of(found)
+        kind, size_bytes = kind_of(found), found.stat().st_size
     except OSError as error:
         raise NotVisible(f"the workers cannot read it: {error.strerror}") from error
-    return Looked(kind, content_hash(found, max_bytes=max_bytes) if kind == "picture" else None)
+    return Looked(kind, content_hash(found, max_bytes=max_bytes) if kind == "picture" else None, size_bytes)
 
 
 def prepare(path: str, item_id: int, content_hash: str, recipe: Recipe) -> Prepared:

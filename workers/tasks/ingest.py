@@ -89,7 +89,7 @@ class _Run:
     async def chunk(self, files: Sequence[File]) -> None:
         """Files of different sources: pictures together, then one video after the other."""
         known = await self._look(files)
-        if pictures := [(file, one.hash) for file, one in known if one.kind == "picture" and one.hash]:
+        if pictures := [(file, one) for file, one in known if one.kind == "picture"]:
             await self._pictures.index(pictures)
         for file, one in known:
             if one.kind == "video":

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from shared.jobs import File, Ingest, Payload
-from workers.ingest.prepare import Prepared, Recipe, prepare
+from workers.ingest.prepare import Looked, Prepared, Recipe, prepare
 from workers.ingest.sources import Place, Readable
 from workers.parts import Parts
 from workers.stores.protocol import Point
@@ -24,6 +24,7 @@ class _Work(msgspec.Struct, frozen=True, kw_only=True):
     file: File
     place: Place
     hash: str
+    size_bytes: int
 
 
 class Pictures:
@@ -41,20 +42,22 @@ class Pictures:
             preprocess=parts.encoder.preprocess,
         )
 
-    async def index(self, files: Sequence[tuple[File, str]]) -> None:
-        """Files of different sources with their contents' hashes."""
+    async def index(self, files: Sequence[tuple[File, Looked]]) -> None:
+        """Files of different sources."""
         async with self.target.writing():
             await self._index(files)
 
-    async def _index(self, files: Sequence[tuple[File, str]]) -> None:
+    async def _index(self, files: Sequence[tuple[File, Looked]]) -> None:
         where = await self.target.places(file.source for file, _ in files)
         changed, same = [], []
-        for file, hash_ in files:
+        for file, looked in files:
             place = where[file.source]
-            if place.hash == hash_:
+            if looked.hash is None:
+                continue  # asked about, without what to ask by
+            if place.hash == looked.hash:
                 same.append((file, place))
             else:
-                changed.append(_Work(file=file, place=place, hash=hash_))
+                changed.append(_Work(file=file, place=place, hash=looked.hash, size_bytes=looked.size_bytes))
         await self._refresh(same)
         self.tally.wanted += [work.file.source for work in changed if work.file.path is None]
         await self._store([work for work in changed if work.file.path is not None])
@@ -89,10 +92,11 @@ class Pictures:
         return Point(id=work.place.id, vector=embedded.vector.tobytes(), payload=self._payload(work, ready))
 
     async def _prepared(self, work: _Work) -> Prepared:
-        """By a GPU where there is one that does it, else by a CPU."""
+        """By a GPU where there is one that does it and is quicker, else by a CPU."""
         assert work.file.path is not None, "files known by hash alone are not read"
         what = (work.file.path, work.place.id, work.hash, self._recipe)
-        ready = await self.parts.gpu.prepare(*what) if self.parts.gpu is not None else None
+        gpu = self.parts.gpu
+        ready = await gpu.prepare(*what) if gpu is not None and gpu.is_worth(work.size_bytes) else None
         self.parts.metrics.prepared("cpu" if ready is None else "gpu")
         return await self.parts.indexing.run(prepare, *what) if ready is None else ready
 

@@ -206,6 +206,7 @@ async def test_an_ingest_through_it(redis_url: str, tiny_model: Path, tmp_path: 
     settings = msgspec.structs.replace(settings_for(redis_url, tiny_model, tmp_path), device="cuda")
     async with working(settings) as stack:
         assert stack.parts.gpu is not None
+        stack.parts.gpu.least_bytes = 0
         kinds: dict[str, dict[str, Any]] = {
             "photo": {},
             "lying": {"turn": 6},

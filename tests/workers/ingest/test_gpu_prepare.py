@@ -148,15 +148,19 @@ async def _index(stack: Stack) -> None:
     collection, folder = await stack.create(), stack.folder
     written = {f"{number}.jpg": jpeg(200 + number, 300, turn=1 + number % 8) for number in range(40)}
     written["cut-off.jpg"] = jpeg()[:4_000]
+    assert stack.parts.gpu is not None
+    stack.parts.gpu.least_bytes = min(map(len, written.values()))
+    written["small.jpg"] = jpeg(16, 16)
+    assert not stack.parts.gpu.is_worth(len(written["small.jpg"]))
     for name, data in written.items():
         (folder / name).write_bytes(data)
     write_picture(folder / "drawing.png", seed=1)
     files = [File(source=name, path=str(folder / name)) for name in [*written, "drawing.png"]]
     result = await stack.ingest(collection, files)
-    assert result.added == 41
+    assert result.added == 42
     assert [row.source for row in result.skipped] == ["cut-off.jpg"]
     found = read(stack.parts.metrics.registry)
     assert value(found, "clipline_pictures_prepared_total", by="gpu") == 40
-    assert value(found, "clipline_pictures_prepared_total", by="cpu") == 2
+    assert value(found, "clipline_pictures_prepared_total", by="cpu") == 3
     again = await stack.ingest(collection, files[:40])
     assert (again.added, again.unchanged) == (0, 40)
