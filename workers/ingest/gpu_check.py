@@ -30,8 +30,11 @@ def check(pictures: DevicePictures, preprocess: Preprocess) -> None:
     """Raises ArithmeticError where they differ, and what the device's libraries raise."""
     files = list(probes(preprocess.size))
     jpegs = [jpeg for jpeg in map(whole_jpeg, files) if jpeg is not None]
-    for data, made in zip(files, pictures.make(jpegs), strict=True):
-        _compare(data, made, preprocess)
+    for number, (data, made) in enumerate(zip(files, pictures.make(jpegs), strict=True), 1):
+        try:
+            _compare(data, made, preprocess)
+        except ArithmeticError as error:
+            raise ArithmeticError(f"{error} (test picture {number})") from error
 
 
 def probes(size: tuple[int, int]) -> Iterator[bytes]:
