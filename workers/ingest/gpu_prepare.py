@@ -12,8 +12,8 @@ from workers.ingest.whole_jpegs import Jpeg, whole_jpeg
 FILE_THREADS = 4
 
 
-# Smaller files are quicker with the decoders: beside 16 CPUs an H100 indexed 254 pictures of 640 × 480 a second, and they
-# 630; of 4000 × 3000, in 3 MB, 66 and 60, and took the CPUs 20 instead of 106 ms each (bench/RESULTS.md).
+# Smaller files are quicker with the decoders: an H100 indexed 254 pictures of 640 × 480 a second, and 16 CPUs 630; of
+# 4000 × 3000, in 3 MB, 66 and 60, and took the CPUs 20 instead of 106 ms each (bench/RESULTS.md).
 LEAST_BYTES = 1_000_000
 
 
