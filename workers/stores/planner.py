@@ -86,6 +86,7 @@ class Pursuit:
         self._untried: list[Fetch] = []
         self._again: list[Fetch] = []
         self._exact: dict[tuple[int, bool], list[Scored]] = {}
+        self._quick: dict[bool, bool] = {}
         self._next(self._first())
 
     def ask(self, fetch: Fetch) -> Ask:
@@ -120,7 +121,7 @@ class Pursuit:
 
     def leave(self) -> None:
         """What is to be tried on this query when nobody waits."""
-        most_s = self._cost(self._answered) / DOUBT
+        most_s = self._cost(self._answered) / DOUBT if self._untried else 0.0
         cheaper = sorted({one for one in self._untried if self._cost(one) < most_s}, key=self._cost)
         for limit, exclude in dict.fromkeys((one.limit, one.exclude) for one in cheaper):
             same = [one for one in cheaper if (one.limit, one.exclude) == (limit, exclude)]
@@ -134,7 +135,7 @@ class Pursuit:
         if fetch.plan.fetched is not None:
             self._drops = False
             self._guess = DROPPING if self.where.narrowed else None
-        if not fetch.plan.exact and self._tried(fetch) and self.planner.trials.used(self.where, fetch):
+        if not fetch.plan.exact and self._tried(exclude=fetch.exclude) and self.planner.trials.used(self.where, fetch):
             self._again.append(fetch)
 
     def _first(self) -> Fetch:
@@ -180,8 +181,7 @@ class Pursuit:
         ways = [self._best(self.query.limit, exclude=True)]
         if self.where.excluded:
             ways.append(self._best(self._most, exclude=False))
-        tried = self._tried(Fetch(EXACT, self.query.limit, exclude=True))
-        found = list(scans(self.where, self.query.limit, self.planner.trials, tried=tried))
+        found = list(scans(self.where, self.query.limit, self.planner.trials, tried=self._tried(exclude=True)))
         sure = self._promised(ways + found)
         return self._dropping([scan for scan in found if self._keeps(scan)], sure) or sure
 
@@ -215,7 +215,7 @@ class Pursuit:
         exact = Fetch(EXACT, limit, exclude)
         if self.where.points <= EXACT_UP_TO:
             return exact
-        if not self._tried(exact):
+        if not self._tried(exclude=exclude):
             return Fetch(UNTRIED[ladder(self.where, exclude=exclude)].plan(limit), limit, exclude)
         rung = self.planner.trials.rung(self.where, limit, exclude=exclude)
         return exact if rung is None else self._promised([exact, Fetch(rung.plan(limit), limit, exclude)])
@@ -228,10 +228,14 @@ class Pursuit:
 
     def _keeps(self, fetch: Fetch) -> bool:
         """Whether that plan was tried often enough, or cannot be tried."""
-        return fetch.plan.exact or not self._tried(fetch) or self.planner.trials.trusted(self.where, fetch)
+        tried = not fetch.plan.exact and self._tried(exclude=fetch.exclude)
+        return not tried or self.planner.trials.trusted(self.where, fetch)
 
-    def _tried(self, fetch: Fetch) -> bool:
-        return self._cost(fetch._replace(plan=EXACT)) <= TRIAL_S
+    def _tried(self, *, exclude: bool) -> bool:
+        """Whether exact scans are quick enough to try plans beside them, however many hits are asked for."""
+        if exclude not in self._quick:
+            self._quick[exclude] = self._cost(Fetch(EXACT, self.query.limit, exclude)) <= TRIAL_S
+        return self._quick[exclude]
 
     def _cost(self, fetch: Fetch) -> float:
         return self.planner.costs.of(fetch, self.where)
