@@ -47,12 +47,15 @@ class Planner:
         self.trials = Trials()
         self.guesses = Guesses()
         self.later = Later(self.costs, self.trials, clock)
+        # How queries begin that leave nothing out, and what may be tried on them; found once for all of a call.
+        self.firsts: dict[tuple[Situation, int], tuple[Fetch, tuple[Fetch, ...]]] = {}
 
     def rounds(self, queries: Sequence[VectorQuery], situations: Sequence[Situation]) -> Rounds:
         """Yields questions of one kind, to be sent the hits of each; returns an answer for each query.
 
         Any plan but an exact one may find too few, so the last round of a query that fell short is exact.
         """
+        self.firsts = {}
         pursuits = [Pursuit(query, where, self) for query, where in zip(queries, situations, strict=True)]
         while running := [one for one in pursuits if one.fetch is not None]:
             found: dict[int, list[Scored]] = {}
@@ -139,8 +142,15 @@ class Pursuit:
             self._again.append(fetch)
 
     def _first(self) -> Fetch:
-        sure = self._sure()
-        return self._guessed(sure) or sure
+        """Without exclusions and filter there is nothing to guess, and another query of the call may know the way."""
+        if self.where.excluded or self.where.narrowed:
+            sure = self._sure()
+            return self._guessed(sure) or sure
+        alike = self.where, self.query.limit
+        if alike not in self.planner.firsts:
+            self.planner.firsts[alike] = self._sure(), tuple(self._untried)
+        sure, self._untried[:] = self.planner.firsts[alike]
+        return sure
 
     def _guessed(self, sure: Fetch) -> Fetch | None:
         """The next guess that pays. With few excluded the sure ways cost no more than a guess."""
