@@ -57,7 +57,7 @@ def functions(settings: Settings) -> list[Function]:
 def _function(kind: Kind, type_: type[J], task: Task[J], *, timeout_s: float) -> Function:
     async def call(
         ctx: Context, payload: dict[str, Any], *, tenant: str = DEFAULT_TENANT, trace: str | None = None
-    ) -> dict[str, Any]:
+    ) -> msgspec.Struct:
         parts: Parts = ctx["parts"]
         running: Running | None = ctx.get("running", {}).get(ctx["job_id"])
         request_id, parent = read(trace or ctx["job_id"])
@@ -80,7 +80,7 @@ def _function(kind: Kind, type_: type[J], task: Task[J], *, timeout_s: float) ->
     return func(call, name=kind, timeout=timeout_s)
 
 
-async def _with_its_model(job: J, call: Call, parts: Parts, task: Task[J], running: Running | None) -> dict[str, Any]:
+async def _with_its_model(job: J, call: Call, parts: Parts, task: Task[J], running: Running | None) -> msgspec.Struct:
     """Raises OtherModel when this worker does not hold it."""
     try:
         return await _run(job, call, parts, task, running)
@@ -90,7 +90,7 @@ async def _with_its_model(job: J, call: Call, parts: Parts, task: Task[J], runni
         return await _run(job, call, parts.models[error.model_name], task, running)
 
 
-async def _run(job: J, call: Call, parts: Parts, task: Task[J], running: Running | None) -> dict[str, Any]:
+async def _run(job: J, call: Call, parts: Parts, task: Task[J], running: Running | None) -> msgspec.Struct:
     deadline_ms = job.deadline_ms if isinstance(job, Search) else None
     if deadline_ms is None:
         result = await task(job, call, parts)
@@ -100,12 +100,11 @@ async def _run(job: J, call: Call, parts: Parts, task: Task[J], running: Running
                 result = await task(job, call, parts)
         except TimeoutError as error:
             raise Expired(f"not done within {deadline_ms} ms") from error
-    answer: dict[str, Any] = msgspec.to_builtins(result, builtin_types=(bytes,))
     if running is not None and hasattr(result, "took"):
         running.took = result.took
         parts.metrics.took(kind_of(job), result.took)
     logger.info("%s done in %.1f ms", kind_of(job), call.total_ms())
-    return answer
+    return result
 
 
 def _until(call: Call, deadline_ms: int) -> Any:

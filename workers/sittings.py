@@ -19,6 +19,8 @@ from shared.settings import Settings
 
 Ids = npt.NDArray[np.uint64]
 
+# So few ids are sorted sooner without numpy.
+FEW_IDS = 64
 ENTRY = np.dtype([("id", "<u8"), ("by", "u1")])
 
 
@@ -53,6 +55,8 @@ class Sitting(msgspec.Struct, frozen=True, kw_only=True):
 
     def excluded(self, more: Sequence[int]) -> list[int]:
         """Every id that must not come back, in order, each once; `np.unique` takes three times as long."""
+        if not (len(self.seen) or len(self.exclude) or len(self.shown)) and len(more) <= FEW_IDS:
+            return sorted(set(more))
         ids = np.sort(np.concatenate((self.seen, self.exclude, self.shown, np.asarray(more, dtype=np.uint64))))
         found: list[int] = ids[np.diff(ids, prepend=ids[:1] + np.uint64(1)) != 0].tolist()
         return found

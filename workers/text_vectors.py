@@ -170,7 +170,8 @@ class TextVectors:
             found = await self._found(name, mark, flight)
             if found is None:
                 embedded = await self._encoded(flight)
-                self._soon(self._cache.keep(name, embedded.vector))
+                if telling := self._cache.keep(name, embedded.vector):
+                    self._soon(telling)
             else:
                 embedded = Embedded(found, truncated, 0, time.time_ns())
         except BaseException:

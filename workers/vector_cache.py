@@ -1,6 +1,7 @@
 """Vectors of texts that the workers on one Redis share, and who encodes a text right now."""
 
 import hashlib
+from collections.abc import Coroutine
 from typing import Any, Literal
 
 import numpy as np
@@ -13,6 +14,7 @@ from shared.errors import Unavailable
 from shared.pipe import Pipe, Script
 from shared.settings import Settings
 from workers.encoders.protocol import EncoderInfo, Tokens
+from workers.stores.chunks import chunks
 
 Vector = npt.NDArray[np.float32]  # (dim,), unit length
 # "ours": this worker shall encode it; "theirs": another one does; "unknown": nobody says.
@@ -21,6 +23,7 @@ Absent = Literal["ours", "theirs", "unknown"]
 NAME_BYTES = 16
 # A mark outlives an encoding under load. One whose worker died costs those who ask meanwhile their patience, once.
 MARK_MS = 2_000
+KEPT_AT_ONCE = 32
 
 
 class VectorCache:
@@ -33,6 +36,7 @@ class VectorCache:
         )
         self._space = info.fingerprint.encode()
         self._bytes = 4 * info.dim
+        self._untold: list[tuple[str, Vector]] = []
         self._bounds = (int(settings.cache_s * 1000), settings.cache_vectors)
 
     def name(self, tokens: Tokens) -> str:
@@ -48,9 +52,18 @@ class VectorCache:
             return "unknown"
         return "ours" if answer else "theirs"
 
-    async def keep(self, name: str, vector: Vector) -> None:
-        names = [keys.vector(name), keys.encoding(name), keys.VECTORS]
-        await self._call(self._keep, names, [name, vector.astype("<f4", copy=False).tobytes(), *self._bounds])
+    def keep(self, name: str, vector: Vector) -> Coroutine[Any, Any, None] | None:
+        """What tells Redis of it, and of all that are kept before it begins; None where that is on its way."""
+        self._untold.append((name, vector))
+        return self._tell() if len(self._untold) == 1 else None
+
+    async def _tell(self) -> None:
+        """So many in one call that Redis is not held up."""
+        told, self._untold = self._untold, []
+        for some in chunks(told, KEPT_AT_ONCE):
+            names = [key for name, _ in some for key in (keys.vector(name), keys.encoding(name))]
+            rows = [part for name, vector in some for part in (name, vector.astype("<f4", copy=False).tobytes())]
+            await self._call(self._keep, [keys.VECTORS, *names], [*self._bounds, *rows])
 
     async def unmark(self, name: str, *, mark: str) -> None:
         await self._call(self._unmark, [keys.encoding(name)], [mark])

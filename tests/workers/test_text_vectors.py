@@ -25,7 +25,7 @@ from workers.batches import Budget
 from workers.encoders.load import load_encoder
 from workers.encoders.protocol import Encoder, Matrix, Tokens
 from workers.text_vectors import LONG_CHARS, TextVectors
-from workers.vector_cache import VectorCache
+from workers.vector_cache import KEPT_AT_ONCE, VectorCache
 
 pytestmark = pytest.mark.anyio
 
@@ -87,6 +87,11 @@ async def desk(encoder: Encoder, redis: ArqRedis | None, settings: Settings | No
             yield one
     finally:
         await one.close()
+
+
+async def evaluations(redis: ArqRedis) -> int:
+    stats = await redis.info("commandstats")
+    return sum(stats.get(f"cmdstat_{name}", {"calls": 0})["calls"] for name in ("eval", "evalsha"))
 
 
 async def kept(redis: ArqRedis) -> int:
@@ -209,6 +214,26 @@ async def test_both_caches_are_bounded_and_the_oldest_goes(tiny_encoder: Encoder
         assert one.encoder.encoded == [1] * 8
         await one.texts.vector("cat 0")
         assert one.encoder.encoded == [1] * 9
+
+
+async def test_what_came_together_is_kept_together(tiny_encoder: Encoder, redis: ArqRedis) -> None:
+    cache = VectorCache(redis, Settings(), tiny_encoder.info)
+    rows = np.eye(KEPT_AT_ONCE + 1, tiny_encoder.info.dim, dtype=np.float32)
+    tellings = [cache.keep(f"{number}", row) for number, row in enumerate(rows)]
+    first, *others = tellings
+    assert first is not None
+    assert others == [None] * KEPT_AT_ONCE
+    before = await evaluations(redis)
+    await first
+    # The server may not know the script yet, and is told it then.
+    assert await evaluations(redis) - before in (2, 3)
+    assert await kept(redis) == await redis.zcard(keys.VECTORS) == len(rows)
+    found = await cache.ask("0", mark="")
+    assert not isinstance(found, str)
+    np.testing.assert_array_equal(found, rows[0])
+    more = cache.keep("more", rows[0])
+    assert more is not None
+    await more
 
 
 async def test_a_long_text_is_kept_in_redis_alone(tiny_encoder: Encoder, redis: ArqRedis) -> None:

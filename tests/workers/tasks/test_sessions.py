@@ -15,7 +15,7 @@ from shared.marks import GroupChange, IdChange, MarkChange, Marks
 from shared.sessions import Sessions
 from tests.workers.tasks.stack import Stack
 from workers.feedback import NEGATIVE, POSITIVE, unit
-from workers.sittings import Asked
+from workers.sittings import FEW_IDS, Asked, Sitting
 from workers.stores.protocol import Point
 
 pytestmark = pytest.mark.anyio
@@ -299,3 +299,9 @@ async def test_members_of_a_team_share_what_is_seen_and_keep_their_own_pages(
     told = await stack.problem(Search(collection=filled, session=session, next=True))
     assert told.type == "nothing-to-continue"
     assert [one.by for one in (await marking.history("t", session, limit=9)).history] == ["Ben", "Ann"]
+
+
+@pytest.mark.parametrize("seen", [[], [5, 7]])
+@pytest.mark.parametrize("more", [[], [7, 3, 3, 2**64 - 1], list(range(2 * FEW_IDS, 0, -1)) * 2])
+def test_what_must_not_come_back_is_told_once_and_in_order(seen: list[int], more: list[int]) -> None:
+    assert Sitting(seen=np.array(seen, dtype=np.uint64)).excluded(more) == sorted({*seen, *more})
