@@ -86,6 +86,14 @@ def test_the_keyboard_alone_is_enough(page: Page) -> None:
     expect(page.get_by_test_id("query")).to_be_focused()
 
 
+def test_a_key_that_finds_nothing_to_do_says_so_before_a_search_too(page: Page) -> None:
+    expect(page.get_by_text("pictures in pictograms")).to_be_visible()
+    where = page.get_by_text("pictures in pictograms").bounding_box()
+    page.get_by_test_id("undo").click()
+    expect(page.get_by_test_id("start-note")).to_have_text("There is nothing to undo.")
+    assert page.get_by_text("pictures in pictograms").bounding_box() == where
+
+
 def test_more_pages_never_repeat_a_picture(page: Page) -> None:
     ask(page, "cat")
     names(page)

@@ -93,6 +93,26 @@ def test_a_sitting_by_keyboard(page: Page) -> None:
     assert [one for one in ids(page) if one != gone][:5] == refined[:5], "the address reproduces the query"
 
 
+def test_an_opened_picture_leads_on_past_the_last_one_that_is_shown(page: Page) -> None:
+    go(page, "/?q=cat")
+    page.get_by_test_id("hit").last.click()
+    name = page.get_by_role("heading", level=2)
+    last = name.text_content() or ""
+    page.keyboard.press("ArrowRight")
+    expect(name).not_to_have_text(last)
+    expect(page.get_by_test_id("hit")).to_have_count(96)
+    page.keyboard.press("ArrowLeft")
+    expect(name).to_have_text(last)
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Escape")
+    expect(page.get_by_test_id("hit").nth(48)).to_be_focused()
+    expect(page.get_by_test_id("hit").nth(48)).to_be_in_viewport()
+    go(page, "/?q=cat&f=group%3A%22flags%22")
+    page.get_by_test_id("hit").last.click()
+    expect(page.get_by_role("button", name="The previous picture")).to_be_visible()
+    expect(page.get_by_role("button", name="The next picture")).to_have_count(0)
+
+
 def test_what_is_hidden_stays_hidden_in_every_later_search(page: Page) -> None:
     go(page, "/?q=cat")
     gone = ids(page)[0]

@@ -1,14 +1,14 @@
 /** The results of a search, and what can be said of them. */
 
 import type { VNode } from "preact";
-import { useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 
 import type { Collection } from "../client/contract.ts";
 import { said } from "./address.ts";
 import { Facets } from "./facets.tsx";
 import type { Finder, Findings } from "./finder.ts";
 import type { Marked } from "./grid.tsx";
-import { enterGrid, useOnwards } from "./grid-focus.ts";
+import { enterGrid, leadTo, useOnwards } from "./grid-focus.ts";
 import type { Pictured, Where } from "./marks.ts";
 import { groupOf, markOf, toggledValue } from "./marks.ts";
 import { Nothing, useComeBack } from "./nothing.tsx";
@@ -39,6 +39,7 @@ export function Found({ state, onSimilar, onAbove }: FoundProps): VNode {
   const [opened, setOpened] = useState<number | null>(null);
   const [filtering, setFiltering] = useState(place.where.length > 0);
   const [byKey, setByKey] = useState(false);
+  useClosed(opened);
   const field = facts?.group_field ?? null;
   const marked = useMarked(sitting, field, (hit) => {
     setOpened(null);
@@ -76,7 +77,7 @@ export function Found({ state, onSimilar, onAbove }: FoundProps): VNode {
       />
       {filtering && facts !== null && <Filtering facts={facts} travel={travel} sitting={sitting} byKey={byKey} onNone={noFilters} />}
       <Results findings={findings} marked={marked} onOpen={setOpened} onAbove={onAbove} onMore={more} onRetry={() => void finder.retry()} nothing={nothing} />
-      <Opened findings={findings} opened={opened} grouped={field !== null} marked={marked} onOpen={setOpened} />
+      <Opened findings={findings} opened={opened} grouped={field !== null} marked={marked} onOpen={setOpened} onMore={() => void finder.more()} />
     </>
   );
 }
@@ -125,21 +126,49 @@ interface OpenedProps {
   grouped: boolean;
   marked: Marked;
   onOpen: (index: number | null) => void;
+  onMore: () => void;
 }
 
-function Opened({ findings: { hits, request }, opened, grouped, marked, onOpen }: OpenedProps): VNode | null {
+function Opened({ findings, opened, grouped, marked, onOpen, onMore }: OpenedProps): VNode | null {
+  const { hits, request } = findings;
+  const onNext = useNext(findings, opened, onOpen, onMore);
   const hit = opened === null ? undefined : hits[opened];
   if (hit === undefined || opened === null || request === null) return null;
-  const to = (index: number): (() => void) | undefined => (hits[index] ? () => onOpen(index) : undefined);
   return (
     <Viewer
       collection={request.collection}
       hit={hit}
       grouped={grouped}
       marked={marked}
-      onPrevious={to(opened - 1)}
-      onNext={to(opened + 1)}
+      onPrevious={opened > 0 ? () => onOpen(opened - 1) : undefined}
+      onNext={onNext}
       onClose={() => onOpen(null)}
     />
   );
+}
+
+/** Whoever leafed through opened pictures goes on in the grid where the last one stands. */
+function useClosed(opened: number | null): void {
+  const last = useRef<number | null>(null);
+  useEffect(() => {
+    if (opened === null && last.current !== null) leadTo(last.current);
+    last.current = opened;
+  }, [opened]);
+}
+
+/** Past the last hit come further ones, as in the grid; undefined where there are none. */
+function useNext({ hits, exhausted }: Findings, opened: number | null, onOpen: (index: number) => void, onMore: () => void): (() => void) | undefined {
+  const waits = useRef(false);
+  // Whoever goes elsewhere meanwhile stays there.
+  useEffect(() => void (waits.current = false), [opened]);
+  useEffect(() => {
+    if (waits.current && opened !== null && hits[opened + 1]) onOpen(opened + 1);
+  }, [hits, opened, onOpen]);
+  if (opened === null) return undefined;
+  if (hits[opened + 1]) return () => onOpen(opened + 1);
+  if (exhausted) return undefined;
+  return () => {
+    waits.current = true;
+    onMore();
+  };
 }

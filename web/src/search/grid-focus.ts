@@ -25,6 +25,9 @@ function reveal(tile: HTMLElement | undefined): void {
   if (tile && !isInSight(tile)) tile.scrollIntoView({ block: "start" });
 }
 
+/** To a picture by its place among those that are shown. */
+export const leadTo = (index: number): void => reveal(tilesIn()[index]);
+
 function isInSight(tile: Element): boolean {
   const { top, bottom } = tile.getBoundingClientRect();
   const covered = document.querySelector(".ask")?.getBoundingClientRect().bottom ?? 0;

@@ -96,10 +96,15 @@ function SearchMain({ access, live }: { access: Access; live: LiveClient }): VNo
   );
 }
 
-/** What is wrong with what was given to the page, and where a file that is held over it will go. */
-function Aside({ state: { collections, own, problem }, idle }: { state: SearchState; idle: boolean }): VNode {
+/** What happened last, what is wrong with what was given to the page, and where a file that is held over it will go. */
+function Aside({ state: { collections, own, problem, sitting }, idle }: { state: SearchState; idle: boolean }): VNode {
   return (
     <>
+      {idle && (
+        <p class="soft start-note" role="status" data-testid="start-note">
+          {sitting.last}
+        </p>
+      )}
       {problem !== null && <Failure problem={problem} onRetry={collections.reload} />}
       {own.problem !== null && (
         <div class={idle ? "" : "beside-results"}>
