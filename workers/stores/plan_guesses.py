@@ -31,7 +31,7 @@ class Guesses:
         self._known[key] = share, uses + 1
         often, seldom = AGAIN_EVERY
         again_every = min(max(often, ceil(guess_s / (COSTS * sure_s))), seldom)
-        return guess_s < share * sure_s or uses % again_every == 0
+        return guess_s < share * sure_s or (guess_s < sure_s and uses % again_every == 0)
 
     def tell(self, where: Situation, kind: int, *, enough: bool) -> None:
         key = _key(where, kind)

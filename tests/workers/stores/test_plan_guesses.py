@@ -39,3 +39,8 @@ def test_what_one_filter_leaves_says_nothing_about_another() -> None:
     narrow = SEEN._replace(passing=1_000)
     assert all(made(guesses, narrow, enough=True, uses=20))
     assert not all(made(guesses, SEEN, enough=False, uses=20))
+
+
+@given(uses=st.integers(1, 100), guess_s=st.floats(0.01, 1.0))
+def test_a_guess_that_costs_more_than_the_sure_way_is_never_made(uses: int, guess_s: float) -> None:
+    assert not any(made(Guesses(), SEEN, enough=True, uses=uses, guess_s=guess_s))
