@@ -2,8 +2,8 @@
 
 Every cell is a collection, a number of seen items (the query's nearest, or random ones) and a filter. Each query goes
 to all plans in turns; truth is computed with NumPy. Before a cell is measured the planner answers a few of its queries,
-in which it learns, as it does in the first searches of a session. `p95_ms` is that of the worst cell. A collection of
-a million points takes half an hour of CPU time to build, once.
+in which it learns, as it does in the first searches of a session; what it tries between two searches is not timed.
+`p95_ms` is that of the worst cell. A collection of a million points takes half an hour of CPU time to build, once.
 """
 
 import tempfile
