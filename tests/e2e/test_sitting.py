@@ -244,6 +244,20 @@ def test_similar_ones_and_hiding_a_group_are_one_click(page: Page, albums: str) 
     expect(page.get_by_test_id("similar-chip")).to_be_visible()
 
 
+def test_rare_values_come_when_they_are_asked_for(page: Page) -> None:
+    go(page, "/?q=red")
+    page.get_by_test_id("filters").click()
+    field = page.get_by_role("group", name="subgroup", exact=True)
+    values = field.get_by_test_id("facet-value")
+    expect(values).to_have_count(12)
+    more = field.get_by_test_id("more-values")
+    expect(more).to_have_text(re.compile(r"^\d+ more$"))
+    rare = int(more.inner_text().split()[0])
+    more.press("Enter")
+    expect(values).to_have_count(12 + rare)
+    expect(values.nth(12)).to_be_focused()
+
+
 def test_values_of_one_field_are_alternatives_with_their_own_counts(page: Page, albums: str) -> None:
     go(page, f"/?q=cat&c={albums}&f=album:%22album-1%22")
     values = page.get_by_role("group", name="album", exact=True).get_by_test_id("facet-value")

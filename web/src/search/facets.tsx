@@ -22,6 +22,7 @@ export interface FacetsProps {
 
 const MOST_FIELDS = 6;
 const MOST_VALUES = 12;
+const ASKED = 100;
 const COUNTED = new Set(["keyword", "bool", "integer"]);
 
 export function Facets({ collection, where, focused, onValue, onNone }: FacetsProps): VNode | null {
@@ -66,12 +67,20 @@ interface FieldProps {
   onValue: (value: Scalar) => void;
 }
 
-/** Values stay where they are when counts change. */
+/** Values stay where they are when counts change; those that are rarer come when they are asked for. */
 function Field({ field, values, counts, chosen, onValue }: FieldProps): VNode {
+  const place = useRef<HTMLDivElement>(null);
+  const [open, setOpen] = useState(false);
+  const shown = open ? values : values.filter((value, index) => index < MOST_VALUES || chosen.includes(value));
+  const more = values.length - shown.length;
+  useEffect(() => {
+    // The button that was pressed is gone.
+    if (open) place.current?.querySelectorAll("button").item(MOST_VALUES).focus();
+  }, [open]);
   return (
-    <div class="facet" role="group" aria-label={field}>
+    <div ref={place} class="facet" role="group" aria-label={field}>
       <span class="facet-name">{field}</span>
-      {values.map((value) => (
+      {shown.map((value) => (
         <button
           key={String(value)}
           type="button"
@@ -83,6 +92,12 @@ function Field({ field, values, counts, chosen, onValue }: FieldProps): VNode {
           {plain(value)} <span class="soft">{count(counts.get(value) ?? 0)}</span>
         </button>
       ))}
+      {more > 0 && (
+        <button type="button" class="soft" onClick={() => setOpen(true)} data-testid="more-values">
+          {count(more)} more
+        </button>
+      )}
+      {open && values.length >= ASKED && <span class="soft">the {ASKED} most frequent</span>}
     </div>
   );
 }
@@ -99,7 +114,7 @@ function narrows(facets: readonly Facet[] | null, field: string): boolean {
 }
 
 function valuesIn(facets: readonly Facet[] | null, field: string, chosen: readonly Scalar[]): Scalar[] {
-  const known = facets?.find((facet) => facet.field === field)?.values.slice(0, MOST_VALUES) ?? [];
+  const known = facets?.find((facet) => facet.field === field)?.values ?? [];
   return [...new Set([...known.map(({ value }) => value), ...chosen])];
 }
 
@@ -140,7 +155,7 @@ async function counted(ask: (request: FacetsRequest) => Promise<Facet[]>, fields
   const found = await Promise.all(
     asks.map((names) => {
       const filter = filterOf(where.filter(([field]) => !names.includes(field)));
-      return ask({ fields: names, limit: 100, ...(filter && { filter }) });
+      return ask({ fields: names, limit: ASKED, ...(filter && { filter }) });
     }),
   );
   return found.flat();
