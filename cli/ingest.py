@@ -107,6 +107,10 @@ def ingest(
         raise Mistake(f"{path} does not exist")
     found = walk.find(path, source_root=source_root, payloads=walk.read_sidecar(path, payloads))
     tally = Tally(name, skipped=found.skipped, failed=found.failed)
+    if not found.pictures:
+        # A mistyped folder does not become an empty collection.
+        _tell(tally.report(0.0), json=json, interrupted=False)
+        raise Failure(f"nothing to index: no picture and no video was found in {path}")
     began, interrupted = monotonic(), False
     try:
         with _progress(len(found.pictures)) as advance:

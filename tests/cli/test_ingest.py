@@ -170,6 +170,15 @@ def test_mistakes_are_code_2_and_refusals_code_1(stack: RunningStack, tmp_path: 
     assert (misspelt.returncode, "CLIPLINE_PROT" in misspelt.stderr) == (2, True)
 
 
+def test_a_folder_without_pictures_makes_no_collection(stack: RunningStack, tmp_path: Path, name: str) -> None:
+    (tmp_path / "notes.txt").write_text("no picture")
+    report = ingest(stack, str(tmp_path), "-c", name, code=1)
+    assert counts(report) == (0, 0, 0, 1, 0)
+    told = clipline("ingest", str(tmp_path), "-c", name, url=stack.url).stderr
+    assert "no picture and no video was found" in told
+    assert clipline("collections", "show", name, url=stack.url).returncode == 1
+
+
 def test_no_create_wants_the_collection_to_be_there(stack: RunningStack, tmp_path: Path) -> None:
     draw(tmp_path / "a.png", 1)
     done = clipline("ingest", str(tmp_path), "-c", "absent", "--no-create", url=stack.url)
