@@ -1,7 +1,7 @@
 """Who decodes the pictures of an ingest: threads where two do, else processes.
 
 Sixteen decoding threads contend with the worker's event loop for the interpreter: on a machine with 16 CPUs and a GPU
-an ingest held the loop up for 94 ms (p99), and reached a fifth of what the same CPUs give as processes
+an ingest held the loop up for 94 ms (p99), and reached a quarter of what the same CPUs give as processes
 (bench/RESULTS.md). A process also keeps a decoder's crash out of the worker.
 """
 
