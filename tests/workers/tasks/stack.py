@@ -34,6 +34,7 @@ from shared.model_names import DEFAULT_MODEL
 from shared.queue import Queue
 from shared.settings import Settings
 from tests.workers.fleet import running_worker
+from workers.decoders import FEW
 from workers.functions import functions
 from workers.parts import Parts, open_parts
 from workers.tasks.names import stored_name
@@ -125,7 +126,10 @@ class Stack:
 def settings_for(
     redis_url: str, model: Path, folder: Path, *, search_retry_s: float = WITHIN_S, **more: Any
 ) -> Settings:
-    """A machine that stands still for seconds does not use up a search's time for another try."""
+    """A machine that stands still for seconds does not use up a search's time for another try.
+
+    Decoders are threads, or each stack would start as many processes as there are CPUs.
+    """
     (folder / "pictures").mkdir(parents=True, exist_ok=True)
     return Settings(
         redis_url=redis_url,
@@ -135,7 +139,7 @@ def settings_for(
         device="cpu",
         precision="fp32",
         search_retry_s=search_retry_s,
-        **more,
+        **{"decoders": FEW, **more},
     )
 
 
