@@ -11,7 +11,7 @@ import os
 import signal
 import threading
 import time
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
 
 from workers.executors import BoundedExecutor, decoding_executor
 
@@ -25,6 +25,8 @@ NICENESS = 10
 SHARED = ["workers.ingest.prepare"]
 # So long a new decoder has its first task, so that the next task starts another one.
 START_S = 0.2
+# What a machine without semaphores, memory or process ids for a pool raises.
+UNSTARTED = (OSError, NotImplementedError, BrokenExecutor)
 
 
 def decoders(count: int) -> BoundedExecutor:
@@ -33,8 +35,10 @@ def decoders(count: int) -> BoundedExecutor:
         return decoding_executor(count)
     try:
         return BoundedExecutor(lambda: _processes(count), in_flight=2 * count)
-    except OSError as error:
-        logger.warning("decoding in threads, which slows searches down: no processes: %s", error)
+    except UNSTARTED as error:
+        logger.warning(
+            "decoding in threads, which slows searches down: no processes: %s", str(error) or type(error).__name__
+        )
         return decoding_executor(count)
 
 

@@ -6,6 +6,7 @@ import sys
 from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
 from concurrent.futures import BrokenExecutor
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import msgspec
@@ -113,6 +114,24 @@ async def test_a_decoder_that_crashes_is_replaced(processes: BoundedExecutor, re
         await processes.run(os._exit, 3)
     write_picture(recipe.readable.start / "a.png", seed=1)
     assert (await processes.run(look, "a.png", recipe.readable, max_bytes=100_000)).kind == "picture"
+
+
+@pytest.mark.parametrize(
+    "error", [OSError("no space left"), BrokenProcessPool("a process ended"), NotImplementedError()]
+)
+async def test_where_no_processes_can_be_had_threads_decode(
+    error: Exception, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fails(count: int) -> None:
+        raise error
+
+    monkeypatch.setattr("workers.decoders._processes", fails)
+    threads = decoders(COUNT)
+    try:
+        assert await threads.run(os.getpid) == os.getpid()
+        assert "no processes" in caplog.text
+    finally:
+        threads.close()
 
 
 async def test_a_killed_worker_leaves_no_decoders(tmp_path: Path) -> None:
