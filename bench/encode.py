@@ -65,12 +65,11 @@ class Sizes(NamedTuple):
 class Bench:
     """All systems, ready to take turns."""
 
-    def __init__(self, stack: ExitStack, sizes: Sizes, *, model: str, device: str, has_exact: bool) -> None:
-        self._sizes, self._model = sizes, model
-        named = Settings(model=model, pretrained="random", device=device)
+    def __init__(self, stack: ExitStack, sizes: Sizes, *, named: Settings, has_exact: bool) -> None:
+        self._sizes, self._model = sizes, named.model
         self.auto = load_encoder(named)
         self.device = torch.device(self.auto.info.device)
-        self.stock = Stock(model, self.device)
+        self.stock = Stock(self._model, self.device)
         self.exact = self.auto
         if has_exact and self.auto.info.precision != "fp32":
             self.exact = load_encoder(msgspec.structs.replace(named, precision="fp32"))
@@ -185,6 +184,7 @@ def main() -> None:
     parser = arguments(__doc__ or "")
     parser.add_argument("--model", default="ViT-B-32", help="a name of open_clip's")
     parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1 …")
+    parser.add_argument("--threads", type=int, default=0, help="that compute; 0: as many as a worker takes")
     parser.add_argument("--no-fp32", action="store_true", help="only the precision that serves")
     parser.add_argument("--batch", type=int, default=64, help="texts")
     parser.add_argument("--texts", type=int, default=256, help="of one round")
@@ -194,7 +194,8 @@ def main() -> None:
     sizes = Sizes(chosen.texts, chosen.batch, chosen.pictures, chosen.picture_batch)
     rounds: list[dict[str, dict[str, float]]] = []
     with ExitStack() as stack:
-        bench = Bench(stack, sizes, model=chosen.model, device=chosen.device, has_exact=not chosen.no_fp32)
+        named = Settings(model=chosen.model, pretrained="random", device=chosen.device, threads=chosen.threads)
+        bench = Bench(stack, sizes, named=named, has_exact=not chosen.no_fp32)
         # As a worker does, and for all systems alike.
         leave_out_what_exists()
         with torch.inference_mode():

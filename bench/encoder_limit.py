@@ -1,9 +1,10 @@
 """What the encoder alone does with batches: `python -m bench.encoder_limit SECONDS SEED` prints a line of JSON.
 
 In a process of its own with the machine to itself, on the texts that the users of `bench.search` type. Sizes in turns;
-the best one is the limit, and what a batch of it took the batch time.
+the best one is the limit, and what a batch of it took the batch time. `CLIPLINE_*` holds for it, but for the model.
 """
 
+import os
 import statistics
 import sys
 from collections.abc import Iterator
@@ -13,10 +14,11 @@ from time import perf_counter
 import msgspec
 
 from bench.phrases import phrases
-from shared.settings import Settings
+from shared.settings import from_env
 from workers.encoders.load import load_encoder
 from workers.encoders.protocol import Encoder
 
+MODEL = {"CLIPLINE_MODEL": "ViT-B-32", "CLIPLINE_PRETRAINED": "random"}
 SIZES = (1, 8, 16, 32, 64)
 # Of a GPU, which is the faster the more it gets.
 LARGER = (128, 256, 512)
@@ -37,7 +39,7 @@ def measured(encoder: Encoder, words: Iterator[str], seconds: float) -> dict[int
 
 
 def main(seconds: float, seed: int) -> None:
-    encoder, words = load_encoder(Settings(model="ViT-B-32", pretrained="random")), phrases(seed)
+    encoder, words = load_encoder(from_env({**os.environ, **MODEL})), phrases(seed)
     measured(encoder, words, 1.0)
     took = measured(encoder, words, seconds)
     rates = {size: size * len(some) / sum(some) for size, some in took.items()}

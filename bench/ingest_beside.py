@@ -1,5 +1,6 @@
 """An ingest at full speed beside another load: `clipline ingest` of a folder of photo-sized pictures."""
 
+import io
 import re
 import signal
 import subprocess
@@ -8,12 +9,17 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
 from PIL import Image
 
-PICTURES = 600
+from workers.executors import cpus_granted
+
+DRAWN = 600
+# More than are encoded in half a minute.
+FOR_EACH_CPU = 400
 ENCODED = re.compile(r'^clipline_batch_items_sum\{kind="image"\} (\S+)$', re.MULTILINE)
 COLLECTION = "beside"
 
@@ -53,8 +59,17 @@ def encoded(worker: str) -> float:
 
 
 def draw(folder: Path) -> None:
-    """JPEGs of 640 × 480, each with another content: coarse noise, enlarged, about as large as photos of that size."""
+    """JPEGs of 640 × 480, coarse noise, enlarged, about as large as photos of that size; from some number on they only
+    differ in a comment, which is enough for an ingest to take each of them for another."""
     chance = np.random.default_rng(0)
-    for number in range(PICTURES):
-        small = Image.fromarray(chance.integers(0, 256, (30, 40, 3), dtype=np.uint8))
-        small.resize((640, 480)).save(folder / f"{number}.jpg", quality=90)
+    drawn = [_jpeg(chance.integers(0, 256, (30, 40, 3), dtype=np.uint8)) for _ in range(DRAWN)]
+    for number in range(max(DRAWN, FOR_EACH_CPU * cpus_granted())):
+        data, comment = drawn[number % DRAWN], f"{number}".encode()
+        marked = data[:2] + b"\xff\xfe" + (len(comment) + 2).to_bytes(2) + comment + data[2:]
+        (folder / f"{number}.jpg").write_bytes(marked)
+
+
+def _jpeg(small: np.ndarray[Any, np.dtype[np.uint8]]) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(small).resize((640, 480)).save(file, "JPEG", quality=90)
+    return file.getvalue()

@@ -9,6 +9,8 @@ reported under the plain names, those of other loads with `_1`, `_8` behind.
 the searches reach, `p95_batches` how many of its batch times the slowest wait. Then the same load again while pictures
 are ingested as fast as they can be (`ingest_…`; `ingest_images_s` is what the encoder did beside the searches).
 `cpu_ms_…` is the CPU time that a search takes in each part, whose sum says how many there could be at most.
+
+`CLIPLINE_DEVICE`, `CLIPLINE_THREADS` and the like hold for Clipline and for `encoder_limit`.
 """
 
 import asyncio
@@ -33,13 +35,14 @@ import uvloop
 
 from bench import cpu_use, loop_lag
 from bench.classic import STORED
+from bench.encoder_limit import MODEL
 from bench.ingest_beside import ingesting
 from bench.load import Load
 from bench.phrases import phrases
 from bench.report import Figures, Report, arguments, emit, median_of, progress
 from shared.clock import now_iso
 from shared.jobs import Collection
-from shared.settings import Settings
+from shared.settings import from_env
 from workers.encoders.load import load_encoder
 from workers.encoders.protocol import Encoder, Matrix
 from workers.stores.protocol import Point
@@ -49,7 +52,6 @@ POINTS = 20_000
 # Phrases that the pictures show, and how far from one a picture lies, in the deviations between them.
 SHOWN, NOISE, BATCH = 2_048, 0.7, 64
 START_S = 120.0
-MODEL = {"CLIPLINE_MODEL": "ViT-B-32", "CLIPLINE_PRETRAINED": "random"}
 CLASSIC = ("inline", "executor", "inline_truncated", "executor_truncated")
 
 
@@ -62,7 +64,7 @@ class Served(NamedTuple):
 
 async def fill(folder: Path) -> None:
     """(20,000, 512) vectors under the fingerprint of the model that will search them."""
-    settings = Settings(data_dir=str(folder), model="ViT-B-32", pretrained="random")
+    settings = from_env({**os.environ, **MODEL, "CLIPLINE_DATA_DIR": str(folder)})
     encoder = load_encoder(settings)
     info = encoder.info
     known = Collection(name="bench", model=info.fingerprint, dim=info.dim, created_at=now_iso())

@@ -109,6 +109,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     models: Models = ""
     worker_models: Names = ""
     device: str = "auto"
+    threads: Granted = 0
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     compile: bool = False
     nvjpeg: Literal["auto", "off"] = "auto"

@@ -53,6 +53,7 @@ ZERO_MEANS_SOMETHING = {
     "max_batch",
     "max_batch_tokens",
     "decoders",
+    "threads",
     "video_step_s",
 }
 

@@ -42,7 +42,7 @@ def assemble(settings: Settings) -> OpenClipEncoder:
     """Raises SettingsError, naming the variable, for what cannot be had."""
     target = device.choose_device(settings)
     precision = device.choose_precision(settings, target)
-    threads = device.size_threads()
+    threads = device.size_threads(settings.threads)
     parts = _load(models.resolve(settings))
     exact = _encoder(parts, CPU, "fp32")
     encoder = _checked(parts, target, precision, exact)

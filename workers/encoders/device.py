@@ -67,10 +67,11 @@ def _timed_s(rows: torch.Tensor, weight: torch.Tensor) -> float:
     return time.perf_counter() - started
 
 
-def size_threads() -> int:
-    """Give torch the CPUs that this process was granted, but leave one to the event loop when there are more than 2."""
+def size_threads(wanted: int) -> int:
+    """Give torch `wanted` threads; 0: the CPUs that this process was granted, but one is left to the event loop when
+    there are more than 2."""
     cpus = cpus_granted()
-    threads = cpus - 1 if cpus > 2 else cpus
+    threads = wanted or (cpus - 1 if cpus > 2 else cpus)
     torch.set_num_threads(threads)
     return threads
 

@@ -137,6 +137,16 @@ def test_a_compiler_that_fails_leaves_pictures_as_they_are(
     assert "pictures are not compiled" in caplog.text
 
 
+def test_as_many_threads_compute_as_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(device, "cpus_granted", lambda: 8)
+    before = torch.get_num_threads()
+    try:
+        for wanted, had in ((3, 3), (0, 7)):
+            assert device.size_threads(wanted) == torch.get_num_threads() == had
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_torch_keeps_one_thread_where_another_device_computes() -> None:
     """Or each decoding thread that resizes a picture would start as many as there are CPUs."""
     torch.set_num_threads(2)
