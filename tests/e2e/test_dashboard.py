@@ -140,6 +140,8 @@ def test_dead_letters_are_replayed_one_chosen_or_all(page: Page, backstage: Back
     expect(page.get_by_test_id("confirm")).to_contain_text("Run all dead jobs that match again?")
     confirm(page, "2 jobs queued again")
     expect(page.get_by_test_id("no-jobs")).to_contain_text("No job has been given up")
+    for verb in ("replay", "purge"):
+        expect(page.get_by_test_id(f"bulk-{verb}")).to_be_disabled()
     page.get_by_test_id("tab-trail").click()
     expect(page.get_by_test_id("audit")).to_contain_text("ran again")
     assert page.get_by_test_id("audit").locator("tbody tr").count() == 2

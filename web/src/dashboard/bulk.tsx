@@ -63,10 +63,12 @@ export interface BulkProps {
   where: Where;
   /** The chosen jobs by id. */
   chosen: ReadonlyMap<string, Chosen>;
+  /** Whether no job matches. */
+  empty: boolean;
   onDone: () => void;
 }
 
-export function Bulk({ where, chosen, onDone }: BulkProps): VNode | null {
+export function Bulk({ where, chosen, empty, onDone }: BulkProps): VNode | null {
   const { may } = useActions();
   if (!may) return null;
   const some = chosen.size > 0;
@@ -78,7 +80,7 @@ export function Bulk({ where, chosen, onDone }: BulkProps): VNode | null {
     <div class="bulk" role="group" aria-label="Actions" data-testid="bulk">
       {verbs.length > 0 && <span class="soft">{some ? `${count(chosen.size)} chosen:` : "All that match:"}</span>}
       {verbs.map((verb) => (
-        <Act key={verb.verb} verb={verb} where={where} chosen={some ? chosen : null} onDone={onDone} />
+        <Act key={verb.verb} verb={verb} where={where} chosen={some ? chosen : null} disabled={!some && empty} onDone={onDone} />
       ))}
     </div>
   );
@@ -89,10 +91,11 @@ interface ActProps {
   where: Where;
   /** Null: all that match. */
   chosen: BulkProps["chosen"] | null;
+  disabled: boolean;
   onDone: () => void;
 }
 
-function Act({ verb, where, chosen, onDone }: ActProps): VNode {
+function Act({ verb, where, chosen, disabled, onDone }: ActProps): VNode {
   const { ask } = useActions();
   const what = chosen === null ? `all ${where.state} jobs that match` : plural(chosen.size, "job");
   const act = async (told: (progress: string) => void): Promise<string> => {
@@ -106,6 +109,7 @@ function Act({ verb, where, chosen, onDone }: ActProps): VNode {
   return (
     <button
       type="button"
+      disabled={disabled}
       onClick={() => ask({ title: verb.title(what), text: verb.text, verb: verb.label, danger: verb.danger, act })}
       data-testid={`bulk-${verb.verb}`}
     >

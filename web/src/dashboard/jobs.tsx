@@ -64,7 +64,7 @@ function Listed({ view, page, nowMs, change, onChanged }: ListedProps): VNode {
   };
   return (
     <>
-      <Bulk where={where} chosen={chosen} onDone={done} />
+      <Bulk where={where} chosen={chosen} empty={page.jobs.length === 0 && page.next === null && view.trail.length === 0} onDone={done} />
       <JobList
         jobs={page.jobs}
         nowMs={nowMs}

@@ -94,6 +94,12 @@ export class Finder {
     await this.#ask(request, hits, { ...onwards(request), ...excludedBy(this.excluding()) });
   }
 
+  /** The same anew, from its first page: what was marked since then counts. */
+  async again(): Promise<void> {
+    const { request, phase } = this.#findings;
+    if (request !== null && (phase === "done" || phase === "failed")) await this.find(request);
+  }
+
   /** Ask again what failed: the first page, or the next. */
   async retry(): Promise<void> {
     const { request, hits } = this.#findings;

@@ -29,17 +29,21 @@ export interface FoundProps {
     facts: Collection | null;
     travel: Travel;
   };
+  /** What can be done in the sitting as a whole, beside what can be done here. */
+  bar: VNode;
   onSimilar: (hit: Pictured) => void;
   onAbove: () => void;
 }
 
-export function Found({ state, onSimilar, onAbove }: FoundProps): VNode {
+export function Found({ state, bar, onSimilar, onAbove }: FoundProps): VNode {
   const { finder, findings, sitting, facts, travel } = state;
   const { place, go } = travel;
   const [opened, setOpened] = useState<number | null>(null);
   const [filtering, setFiltering] = useState(place.where.length > 0);
   const [byKey, setByKey] = useState(false);
   useClosed(opened);
+  // Others are coming in the place of those among which it was opened, as on the way back.
+  useEffect(() => setOpened(null), [findings.request]);
   const field = facts?.group_field ?? null;
   const marked = useMarked(sitting, field, (hit) => {
     setOpened(null);
@@ -64,17 +68,20 @@ export function Found({ state, onSimilar, onAbove }: FoundProps): VNode {
   const nothing = <Nothing findings={findings} facts={facts} sitting={sitting} filters={place.where.length} onNoFilters={noFilters} />;
   return (
     <>
-      <Toolbar
-        sitting={sitting}
-        filtering={filtering}
-        filters={place.where.length}
-        grouped={place.grouped}
-        inSequences={said(place.then).length > 0}
-        groupField={field}
-        onFilter={onFilter}
-        onGroups={onGroups}
-        onSaw={onSaw}
-      />
+      <div class="controls" data-testid="controls">
+        <Toolbar
+          sitting={sitting}
+          filtering={filtering}
+          filters={place.where.length}
+          grouped={place.grouped}
+          inSequences={said(place.then).length > 0}
+          groupField={field}
+          onFilter={onFilter}
+          onGroups={onGroups}
+          onSaw={onSaw}
+        />
+        {bar}
+      </div>
       {filtering && facts !== null && <Filtering facts={facts} travel={travel} sitting={sitting} byKey={byKey} onNone={noFilters} />}
       <Results findings={findings} marked={marked} onOpen={setOpened} onAbove={onAbove} onMore={more} onRetry={() => void finder.retry()} nothing={nothing} />
       <Opened findings={findings} opened={opened} grouped={field !== null} marked={marked} onOpen={setOpened} onMore={() => void finder.more()} />
@@ -82,7 +89,7 @@ export function Found({ state, onSimilar, onAbove }: FoundProps): VNode {
   );
 }
 
-function useMarked({ kept: { held, view }, mark, hideGroup }: Sitting, field: string | null, similar: (hit: Pictured) => void): Marked {
+function useMarked({ kept: { held, view }, mark, hideGroup, undo, redo }: Sitting, field: string | null, similar: (hit: Pictured) => void): Marked {
   return {
     grouped: field !== null,
     of: (hit) => markOf(held, hit.id, groupOf(hit, field)),
@@ -92,6 +99,8 @@ function useMarked({ kept: { held, view }, mark, hideGroup }: Sitting, field: st
     mark,
     hideGroup: (hit) => hideGroup(hit, field),
     similar,
+    undo,
+    redo,
   };
 }
 

@@ -14,7 +14,7 @@ import { ABOVE, step } from "./grid-keys.ts";
 import type { Mark, Pictured, Told } from "./marks.ts";
 import { clock, momentOf } from "./moment.ts";
 import { Sequence } from "./sequence.tsx";
-import { isPlain } from "./use-keys.ts";
+import { isPressed } from "./use-keys.ts";
 
 export interface GridProps {
   collection: string;
@@ -43,6 +43,8 @@ export interface Marked {
   mark: (mark: Mark, hit: Pictured) => void;
   hideGroup: (hit: Pictured) => void;
   similar: (hit: Pictured) => void;
+  undo: () => void;
+  redo: () => void;
 }
 
 /** One key each, for the picture that has the focus. */
@@ -63,7 +65,7 @@ export function Grid({ collection, hits, line, sequences, stale, marked, onOpen,
   useFocusKept(list, hits, () => setCurrent(0));
   const keys = (event: KeyboardEvent): void => {
     const hit = hits[current];
-    const act = hit && isPlain(event) ? keysOf(marked, hit)[event.key] : undefined;
+    const act = hit && isPressed(event) ? keysOf(marked, hit)[event.key] : undefined;
     if (act !== undefined) {
       event.preventDefault();
       return act();

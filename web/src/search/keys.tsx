@@ -12,6 +12,7 @@ const GROUPS: readonly (readonly [string, readonly Row[]])[] = [
     "Ask",
     [
       ["/", "to the words"],
+      ["Enter", "there: ask anew"],
       ["2 3 4", "what comes after it (videos)"],
       ["r", "refine by what is marked"],
       ["n", "more of the same"],
@@ -36,6 +37,7 @@ const GROUPS: readonly (readonly [string, readonly Row[]])[] = [
     [
       ["← →", "the hit before, after"],
       [", .", "what stands before, after it in its group"],
+      ["u y", "undo, redo"],
       ["Esc", "close"],
     ],
   ],

@@ -18,17 +18,14 @@ import { Failure } from "../ui/notice.tsx";
 import { Media } from "../ui/picture.tsx";
 import type { Place } from "./address.ts";
 import { said } from "./address.ts";
-import { ExamplesChip, ItemChip, PictureChip } from "./chips.tsx";
+import { Ask, Fold, Then } from "./ask.tsx";
 import { CollectionChooser } from "./collection-chooser.tsx";
 import type { Finder, Findings } from "./finder.ts";
 import { Found } from "./found.tsx";
-import { enterGrid } from "./grid-focus.ts";
 import { forgetPictures } from "./kept-pictures.ts";
 import type { Pictured } from "./marks.ts";
-import { SearchBox } from "./search-box.tsx";
-import { SittingBar } from "./sitting-bar.tsx";
+import { SittingBar, useDialogs } from "./sitting-bar.tsx";
 import { NoCollections, Start } from "./start.tsx";
-import { hasTimes, ThenLines } from "./then-line.tsx";
 import type { Collections } from "./use-collections.ts";
 import { choose, useCollections } from "./use-collections.ts";
 import type { Asked } from "./use-finder.ts";
@@ -66,8 +63,10 @@ export function SearchPage(): VNode {
 
 function SearchMain({ access, live }: { access: Access; live: LiveClient }): VNode {
   const state = useSearch(access, live);
-  const { collections, travel, own, collection, facts, findings, problem, sitting } = state;
+  const { collections, travel, own, collection, facts, finder, findings, problem, sitting } = state;
   const [known, setKnown] = useState<Pictured | null>(null);
+  const [unfolded, setUnfolded] = useState(false);
+  const [dialogs, open] = useDialogs(sitting, travel);
   const idle = findings.phase === "idle";
   const similar = (hit: Pictured): void => {
     sitting.note(`similar to ${nameOf(hit.id, hit.payload, hit.source)}`);
@@ -80,20 +79,30 @@ function SearchMain({ access, live }: { access: Access; live: LiveClient }): VNo
     // eslint-disable-next-line react-hooks/exhaustive-deps
   }, []);
   const onChoose = (name: string): void => travel.go({ collection: name, item: null, good: [], bad: [], where: [], grouped: false, then: [] });
+  const bar = <SittingBar sitting={sitting} onOpen={open} />;
   return (
-    <main class={idle ? "search idle" : "search"}>
+    <main class={classOf(idle, unfolded, travel.place)}>
       <h1 class={idle ? "" : "hidden"}>Find pictures by what they show</h1>
       <div class="ask">
-        <Ask travel={travel} own={own} known={known} collection={collection} busy={isBusy(findings)} />
+        <Ask travel={travel} own={own} known={known} collection={collection} busy={isBusy(findings)} onAgain={() => void finder.again()} />
+        <Fold open={unfolded} onToggle={() => setUnfolded(!unfolded)} />
         <CollectionChooser list={collections.problem === null ? collections.list : []} chosen={collection} onChoose={onChoose} />
       </div>
       <Then travel={travel} facts={facts} />
-      <SittingBar sitting={sitting} travel={travel} />
+      {idle && bar}
+      {dialogs}
       <Aside state={state} idle={idle} />
       {idle && (problem ?? own.problem) === null && <Before collections={collections} chosen={collection} travel={travel} />}
-      {!idle && <Found state={state} onSimilar={similar} onAbove={focusBox} />}
+      {!idle && <Found state={state} bar={bar} onSimilar={similar} onAbove={focusBox} />}
     </main>
   );
+}
+
+/** Where pictures are to be seen and there is little room, only what is used all the time stands above them. */
+function classOf(idle: boolean, unfolded: boolean, { then }: Place): string {
+  if (idle) return "search idle";
+  const asks = said(then).length > 0 ? " in-steps" : "";
+  return unfolded ? `search${asks}` : `search folded${asks}`;
 }
 
 /** What happened last, what is wrong with what was given to the page, and where a file that is held over it will go. */
@@ -172,55 +181,6 @@ function useAsked(first: Problem | null, second: Problem | null, { check }: Acce
 }
 
 const isBusy = ({ phase }: Findings): boolean => phase === "loading" || phase === "more";
-
-interface AskProps {
-  travel: Travel;
-  own: OwnPicture;
-  known: Pictured | null;
-  collection: string | null;
-  busy: boolean;
-}
-
-function Ask({ travel: { place, drift, go, settle }, own, known, collection, busy }: AskProps): VNode {
-  const examples = place.good.length + place.bad.length;
-  const enter = (text: string): void => {
-    drift({ text });
-    settle();
-  };
-  return (
-    <SearchBox
-      text={place.text}
-      busy={busy}
-      hasParts={own.picture !== null || place.item !== null || examples > 0}
-      onType={(text) => drift({ text })}
-      onEnter={enter}
-      onLeave={settle}
-      onDown={enterGrid}
-      onPicture={own.take}
-    >
-      {own.picture !== null && <PictureChip {...own.picture} onRemove={() => go({ pic: null })} />}
-      {examples > 0 && (
-        <ExamplesChip good={place.good.length} bad={place.bad.length} onRemove={() => go({ good: [], bad: [] })} />
-      )}
-      {place.item !== null && collection !== null && (
-        <ItemChip collection={collection} id={place.item} known={known} onRemove={() => go({ item: null })} />
-      )}
-    </SearchBox>
-  );
-}
-
-/** Only where items have times. */
-function Then({ travel: { place, drift, settle }, facts }: { travel: Travel; facts: Collection | null }): VNode | null {
-  if (facts === null || !hasTimes(facts)) return null;
-  return (
-    <ThenLines
-      steps={place.then}
-      onSteps={(then) => drift({ then })}
-      onLeave={settle}
-      onDown={enterGrid}
-    />
-  );
-}
 
 function Before({ collections, chosen, travel }: { collections: Collections; chosen: string | null; travel: Travel }): VNode | null {
   const { list, reload } = collections;

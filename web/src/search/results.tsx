@@ -76,13 +76,17 @@ function summary(findings: Findings): string {
   if (phase === "more") return `${found}, looking for more…`;
   if (phase === "failed") return hits.length > 0 ? found : "";
   if (hits.length === 0) return "Nothing found";
-  return exhausted ? `All ${found}` : `The nearest ${found}`;
+  if (!exhausted) return `The nearest ${found}`;
+  return shownIn(findings) === 1 ? `Only ${found}` : `All ${found}`;
 }
 
-function countOf({ request, hits, sequences }: Findings): string {
+const shownIn = ({ hits, sequences }: Findings): number => sequences.length || hits.length;
+
+function countOf(findings: Findings): string {
+  const { request, sequences } = findings;
   if (sequences.length > 0) return plural(sequences.length, "sequence");
   const field = request?.group_by;
-  return `${plural(hits.length, "picture")}${field === undefined ? "" : `, one of each ${field}`}`;
+  return `${plural(shownIn(findings), "picture")}${field === undefined ? "" : `, one of each ${field}`}`;
 }
 
 function Skeleton(): VNode {

@@ -85,7 +85,8 @@ function ThenLine({ line, place, onLine, onRemove, onAdd, full, onLeave, onDown 
         {typed === "" && <kbd class="wide-only" title={`Press ${key} to come here`}>{key}</kbd>}
       </label>
       <span class="then-within">
-        within <Within step={step} withinS={line.withinS} onWithin={(withinS) => onLine({ withinS })} /> s
+        <span class="wide-only">within</span>
+        <Within step={step} withinS={line.withinS} onWithin={(withinS) => onLine({ withinS })} /> s
       </span>
       <span class="then-acts">
         {onRemove && (

@@ -29,15 +29,17 @@ export function Toolbar(props: ToolbarProps): VNode {
         Filters{filters > 0 && ` (${filters})`}
       </button>
       {groupField !== null && (
-        <button type="button" aria-pressed={grouped} disabled={props.inSequences} onClick={props.onGroups} title="One picture of each group: o" data-testid="groups">
+        <button type="button" class="folds" aria-pressed={grouped} disabled={props.inSequences} onClick={props.onGroups} title="One picture of each group: o" data-testid="groups">
           By {groupField}
         </button>
       )}
       <button type="button" disabled={!sitting.refines} onClick={sitting.refine} title="Search again with what is marked: r" data-testid="refine">
-        Refine: {held.positive.size} good, {held.negative.size} bad
+        <span class="wide-only">{`Refine: ${held.positive.size} good, ${held.negative.size} bad`}</span>
+        <span class="narrow-only">{`Refine +${held.positive.size} −${held.negative.size}`}</span>
       </button>
       <button type="button" onClick={props.onSaw} title="All that is shown has been seen, later searches leave it out: e" data-testid="saw">
-        Mark as seen
+        <span class="wide-only">Mark as seen</span>
+        <span class="narrow-only">Seen</span>
       </button>
       <Note sitting={sitting} />
     </div>

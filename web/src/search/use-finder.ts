@@ -1,6 +1,6 @@
 /** Keeps the finder in step with what is asked for. */
 
-import { useEffect, useMemo, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo, useState } from "preact/hooks";
 
 import type { Query } from "../client/contract.ts";
 import type { LiveClient } from "../client/live.ts";
@@ -40,7 +40,8 @@ export function useFinder(live: LiveClient, asked: Asked, unsaved: Held): [Finde
     setFindings(finder.findings);
     return finder.subscribe(setFindings);
   }, [finder]);
-  useEffect(() => void (finder.excluding = () => excluded(unsaved)), [finder, unsaved]);
+  // At once: a search may be asked for by the very next key.
+  useLayoutEffect(() => void (finder.excluding = () => excluded(unsaved)), [finder, unsaved]);
   const { image, pic } = asked;
   useEffect(() => {
     finder.known = (job, { query }) => pic !== null && query.image === image && void askedBy(pic, job);

@@ -15,28 +15,38 @@ export interface Keeping extends Kept {
   mark: (change: Change) => void;
   step: (way: "undo" | "redo") => Promise<Problem | null>;
   retry: () => void;
+  /** How many sessions were over while the page was open, and had others begun in their place. */
+  ended: number;
   /** Go on in another session, or, without one, in a new one. */
   enter: (session: string | null) => void;
 }
 
 export function useKept(http: HttpClient, live: LiveClient, collection: string | null): Keeping {
   const [, setRound] = useState(0);
+  const [ended, setEnded] = useState(0);
   const name = useMemo(() => new SessionName(), []);
+  const goOnIn = useCallback(
+    (another: string | null) => {
+      setEnded((before) => before + 1);
+      live.enter(another);
+    },
+    [live],
+  );
   const session = useSession(live, name);
   const marks = useMemo(
-    () => new KeptMarks(http.sessions, { changed: () => setRound((before) => before + 1), lost: () => live.enter(null) }),
-    [http, live],
+    () => new KeptMarks(http.sessions, { changed: () => setRound((before) => before + 1), lost: () => goOnIn(null) }),
+    [http, goOnIn],
   );
   useEffect(() => {
     marks.open(session, collection);
     return () => marks.close();
   }, [marks, session, collection]);
   useEffect(() => live.onSession((frame) => {
-    if (frame?.ended) live.enter(name.insteadOf(frame.session));
+    if (frame?.ended) goOnIn(name.insteadOf(frame.session));
     else if (frame !== null) marks.hear(frame);
     // Of another session than before the effect above takes care.
     else if (live.session === session) marks.retry();
-  }), [live, name, marks, session]);
+  }), [live, name, marks, session, goOnIn]);
   useEffect(() => {
     const retry = (): void => marks.retry();
     addEventListener("online", retry);
@@ -45,6 +55,7 @@ export function useKept(http: HttpClient, live: LiveClient, collection: string |
   return {
     ...marks.kept,
     session,
+    ended,
     mark: useCallback((change) => marks.mark(change), [marks]),
     step: useCallback((way) => marks.step(way), [marks]),
     retry: useCallback(() => marks.retry(), [marks]),

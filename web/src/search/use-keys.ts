@@ -11,7 +11,7 @@ export function useKeys(keys: Keys): void {
   useLayoutEffect(() => {
     const press = (event: KeyboardEvent): void => {
       // What was heard nearer by, as the arrows in the grid, is done.
-      const ours = !event.defaultPrevented && isPlain(event) && !isElsewhere(event.target);
+      const ours = !event.defaultPrevented && isPressed(event) && !isElsewhere(event.target);
       const act = ours ? now.current[event.key] : undefined;
       if (act === undefined) return;
       event.preventDefault();
@@ -23,6 +23,9 @@ export function useKeys(keys: Keys): void {
 }
 
 export const isPlain = ({ ctrlKey, metaKey, altKey }: KeyboardEvent): boolean => !ctrlKey && !metaKey && !altKey;
+
+/** Once: a key that is held down would take back what it did, and do it again. */
+export const isPressed = (event: KeyboardEvent): boolean => isPlain(event) && !event.repeat;
 
 export const isElsewhere = (target: EventTarget | null): boolean =>
   target instanceof Element && target.closest("input, textarea, select, dialog") !== null;

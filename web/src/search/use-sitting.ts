@@ -1,6 +1,7 @@
 /** What is marked, hidden and looked for while one looks through a collection, each step to be undone. */
 
-import { useCallback, useState } from "preact/hooks";
+import type { Dispatch, StateUpdater } from "preact/hooks";
+import { useCallback, useEffect, useState } from "preact/hooks";
 
 import type { Hit } from "../client/contract.ts";
 import { nameOf, plural } from "../ui/format.ts";
@@ -47,15 +48,8 @@ const MOST_STEPS = 200;
 const SAID: Record<Mark, string> = { good: "marked as good", bad: "marked as bad", hidden: "hidden" };
 
 export function useSitting(kept: Keeping, { place, go }: Travel): Sitting {
-  const [steps, setSteps] = useState<readonly Step[]>([]);
-  const [undone, setUndone] = useState<readonly Step[]>([]);
-  const [last, setLast] = useState<string | null>(null);
-  const { held } = kept;
-  const add = useCallback((said: string, before: Place | null) => {
-    setSteps((some) => [...some.slice(1 - MOST_STEPS), { said, place: before }]);
-    setUndone([]);
-    setLast(said);
-  }, []);
+  const { held, ended } = kept;
+  const { steps, setSteps, undone, setUndone, last, setLast, add } = useSteps(ended);
   const note = useCallback((said: string) => add(said, place), [add, place]);
   const change = (what: Change, said: string): void => {
     if (Object.keys(what).length === 0) return;
@@ -102,6 +96,37 @@ export function useSitting(kept: Keeping, { place, go }: Travel): Sitting {
   const undo = (): void => walk(steps, "undo");
   const redo = (): void => walk(undone, "redo");
   return { kept, note, mark, hideGroup, saw, forget, refine, refines, undo, redo, last };
+}
+
+interface Steps {
+  steps: readonly Step[];
+  setSteps: StateUpdate<readonly Step[]>;
+  undone: readonly Step[];
+  setUndone: StateUpdate<readonly Step[]>;
+  last: string | null;
+  setLast: StateUpdate<string | null>;
+  add: (said: string, before: Place | null) => void;
+}
+
+type StateUpdate<T> = Dispatch<StateUpdater<T>>;
+
+/** Those of a session that is over cannot be taken back. */
+function useSteps(ended: number): Steps {
+  const [steps, setSteps] = useState<readonly Step[]>([]);
+  const [undone, setUndone] = useState<readonly Step[]>([]);
+  const [last, setLast] = useState<string | null>(null);
+  useEffect(() => {
+    if (ended === 0) return;
+    setSteps([]);
+    setUndone([]);
+    setLast("The sitting was over: a new one has begun, without its marks.");
+  }, [ended]);
+  const add = useCallback((said: string, before: Place | null) => {
+    setSteps((some) => [...some.slice(1 - MOST_STEPS), { said, place: before }]);
+    setUndone([]);
+    setLast(said);
+  }, []);
+  return { steps, setSteps, undone, setUndone, last, setLast, add };
 }
 
 function nothingTo(way: "undo" | "redo", type: string, title: string): string {

@@ -13,7 +13,7 @@ import { keysOf, MarkButtons } from "./grid.tsx";
 import type { Pictured } from "./marks.ts";
 import { clock, momentOf } from "./moment.ts";
 import { Strip, useStrip } from "./strip.tsx";
-import { isPlain } from "./use-keys.ts";
+import { isPlain, isPressed } from "./use-keys.ts";
 
 export interface ViewerProps {
   collection: string;
@@ -34,7 +34,8 @@ export function Viewer({ collection, hit, grouped, marked, onPrevious, onNext, o
   const keys = (event: KeyboardEvent): void => {
     if (event.key === "ArrowLeft") onPrevious?.();
     if (event.key === "ArrowRight") onNext?.();
-    if (isPlain(event)) ({ ...keysOf(marked, shown), ...walkOf(around, shown, open) })[event.key]?.();
+    const acts = isPressed(event) ? { ...keysOf(marked, shown), ...wayBack(marked) } : {};
+    if (isPlain(event)) ({ ...acts, ...walkOf(around, shown, open) })[event.key]?.();
   };
   return (
     <Modal label={name} class="viewer" onClose={onClose} onKeyDown={keys} testid="viewer">
@@ -58,6 +59,9 @@ export function Viewer({ collection, hit, grouped, marked, onPrevious, onNext, o
     </Modal>
   );
 }
+
+/** In the grid they are the page's. */
+const wayBack = ({ undo, redo }: Marked): Readonly<Record<string, () => void>> => ({ u: undo, y: redo });
 
 /** A neighbour that is looked at in place of the hit, until another hit is opened. */
 function useBeside(hit: Hit): [Pictured, (item: Pictured) => void] {
