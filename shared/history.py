@@ -1,11 +1,13 @@
 """What a session asked: its queries, newest first, with what a link needs to ask them again."""
 
+from hashlib import blake2b
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace as replaced
 
 from shared.clock import iso
-from shared.jobs import Search
+from shared.jobs import Query, Search
 
 MOST = 200
 # A query with more (thousands of examples, a filter of many values) is told without its parts.
@@ -59,7 +61,24 @@ def packed(search: Search, *, job_id: str, at_ms: int, picture: bool) -> bytes:
     packed = msgspec.msgpack.encode(entry)
     if len(packed) <= MOST_BYTES:
         return packed
-    return msgspec.msgpack.encode(msgspec.structs.replace(entry, search={"collection": search.collection}))
+    return msgspec.msgpack.encode(replaced(entry, search={"collection": search.collection}))
+
+
+def words(search: Search) -> bytes:
+    """What is typed, behind a digest of what else is asked: of two searches of which the words alone
+    differ, and go on, those of the one begin with those of the other."""
+    queries = [search.query, *(step.query for step in search.then)]
+    then = [replaced(step, query=_wordless(step.query)) for step in search.then]
+    rest = replaced(search, query=_wordless(search.query), then=then)
+    asked = [getattr(rest, name) for name in KEPT]
+    # Of a picture its size tells enough, and costs nothing.
+    sizes = [len(query.image or b"") for query in queries]
+    digest = blake2b(msgspec.msgpack.encode([asked, sizes]), digest_size=8)
+    return digest.hexdigest().encode() + "\n".join(query.text or "" for query in queries).encode()
+
+
+def _wordless(query: Query) -> Query:
+    return replaced(query, image=None, text=None if query.text is None else "…")
 
 
 def read(row: bytes, names: dict[int, str]) -> PastSearch:

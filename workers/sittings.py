@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from arq.connections import ArqRedis
 
-from shared import keys, packed_sets, scripts
+from shared import history, keys, packed_sets, scripts
 from shared.connection import redis_errors
 from shared.errors import NothingToContinue, SessionNotFound
 from shared.filters import Scalar
@@ -118,7 +118,6 @@ class Sittings:
         """
         if search.session is None:
             return
-        words = search.query.text or ""
         args: list[Any] = [
             tenant,
             search.session,
@@ -131,7 +130,7 @@ class Sittings:
             pack_groups(groups),
             "1" if remember else "0",
             entry,
-            words,
+            history.words(search),
         ]
         with redis_errors():
             await self._shown(keys=[keys.session(tenant, search.session)], args=args)

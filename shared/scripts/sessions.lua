@@ -124,7 +124,8 @@ local function take_slot(tenant, session, slot, id)
   end
 end
 
--- Adds a query to the history; of what somebody types in a slot, the words as they grow are one. Returns what it kept.
+-- Adds a query to the history; of what somebody types in a slot, the words as they grow are one, where nothing else of
+-- the query changes: `words` begin with all of that. Returns what it kept.
 local function keep_history(tenant, owner, by, last, entry, words)
   if entry == '' then return '' end
   local key = session_key(tenant, owner, ':history')

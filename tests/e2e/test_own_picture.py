@@ -95,3 +95,12 @@ def test_a_file_over_the_page_is_told_where_it_goes(browser: Browser, demo_stack
         expect(page.get_by_test_id("failed")).to_be_visible()
         page.get_by_test_id("query").fill("red fruit")
         expect(page.get_by_test_id("failed")).to_have_count(0)
+
+
+def test_a_file_that_only_calls_itself_a_picture_is_not_tried_again(page: Page, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(b"no picture at all")
+    page.goto("/?c=pictograms")
+    page.get_by_label("Search with a picture").set_input_files(broken)
+    expect(page.get_by_test_id("failed")).to_contain_text("not a picture that can be read")
+    expect(page.get_by_test_id("retry")).to_have_count(0)

@@ -9,7 +9,7 @@ import pytest
 from shared import history, keys
 from shared.errors import Problem
 from shared.filters import Condition, Filter, Range
-from shared.jobs import Query, Search, SearchResult
+from shared.jobs import Query, Search, SearchResult, Then
 from shared.marking import Marking
 from shared.marks import GroupChange, IdChange, MarkChange, Marks
 from shared.sessions import Sessions
@@ -268,6 +268,42 @@ async def test_of_words_that_grow_in_a_slot_the_history_keeps_the_last(
         await stack.search(filled, Query(text=text), session=session, slot="typing", limit=2)
     kept = (await marking.history("t", session, limit=50)).history
     assert [(one.search or {})["query"]["text"] for one in kept] == ["blue", "red"]
+
+
+async def test_the_same_words_with_something_else_are_another_query_of_the_history(
+    stack: Stack, filled: str, session: str, marking: Marking
+) -> None:
+    where = Filter(must=[Condition(key="n", range=Range(lt=300))])
+    for query, filter_ in (
+        (Query(text="red"), None),
+        (Query(text="red"), None),
+        (Query(text="red", positive=[10]), None),
+        (Query(text="red", positive=[10]), where),
+        (Query(text="red"), None),
+        (Query(positive=[10]), None),
+        (Query(positive=[10], text="b"), None),
+        (Query(positive=[10], text="blue"), None),
+    ):
+        await stack.search(filled, query, session=session, slot="typing", filter=filter_, limit=2)
+    kept = [one.search or {} for one in (await marking.history("t", session, limit=50)).history]
+    assert [(one["query"].get("text"), "positive" in one["query"], "filter" in one) for one in reversed(kept)] == [
+        ("red", False, False),
+        ("red", True, False),
+        ("red", True, True),
+        ("red", False, False),
+        (None, True, False),
+        ("blue", True, False),
+    ]
+
+
+def test_the_words_of_a_further_step_grow_as_those_of_the_first() -> None:
+    def asked(*texts: str) -> bytes:
+        then = [Then(query=Query(text=text)) for text in texts]
+        return history.words(Search(collection="c", query=Query(text="cat"), then=then))
+
+    assert asked("dog").startswith(asked("do"))
+    assert asked("dog", "bus").startswith(asked("dog", "b"))
+    assert not asked("dog").startswith(asked())
 
 
 async def test_the_history_is_bounded(stack: Stack, filled: str, session: str, marking: Marking) -> None:

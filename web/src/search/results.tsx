@@ -4,6 +4,7 @@ import type { VNode } from "preact";
 
 import { count, duration, plural, stages } from "../ui/format.ts";
 import { Failure } from "../ui/notice.tsx";
+import type { Problem } from "../client/contract.ts";
 import type { Findings, Phase } from "./finder.ts";
 import { MAX_SHOWN, PAGE } from "./finder.ts";
 import type { Marked } from "./grid.tsx";
@@ -39,11 +40,14 @@ export function Results({ findings, marked, onOpen, onAbove, onMore, onRetry, no
         />
       )}
       {hits.length === 0 && <InPlaceOfHits phase={phase}>{nothing}</InPlaceOfHits>}
-      {phase === "failed" && problem !== null && <Failure problem={problem} onRetry={onRetry} />}
+      {phase === "failed" && problem !== null && <Failure problem={problem} onRetry={isHopeless(problem) ? undefined : onRetry} />}
       <End findings={findings} onMore={onMore} />
     </section>
   );
 }
+
+/** What is asked is wrong itself, as a file that is no picture: the same would be answered again. */
+const isHopeless = ({ status, retryable }: Problem): boolean => status === 422 && retryable === false;
 
 function InPlaceOfHits({ phase, children }: { phase: Phase; children: VNode }): VNode | null {
   if (phase === "loading") return <Skeleton />;

@@ -23,7 +23,7 @@ export function Notice({ icon, title, children, testid }: NoticeProps): VNode {
   );
 }
 
-export function Failure({ problem, onRetry }: { problem: Problem; onRetry?: () => void }): VNode {
+export function Failure({ problem, onRetry }: { problem: Problem; onRetry?: (() => void) | undefined }): VNode {
   const wait = problem.retry_after_s === undefined ? "" : ` Try again in ${problem.retry_after_s} s.`;
   return (
     <div class="notice notice-bad" role="alert" data-testid="failed">
