@@ -132,6 +132,9 @@ def test_on_a_phone_pictures_begin_high_and_the_rest_unfolds(browser: Browser, d
         page.keyboard.press("Escape")
         page.get_by_test_id("fold").click()
         assert top(first) < CONTROLS
+        page.get_by_test_id("hit").last.scroll_into_view_if_needed()
+        for name in ("query", "refine", "undo"):
+            expect(page.get_by_test_id(name)).to_be_in_viewport(ratio=1)
         # Keys lead to what is folded.
         page.keyboard.press("t")
         expect(page.get_by_test_id("team-dialog")).to_be_visible()

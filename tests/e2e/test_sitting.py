@@ -197,6 +197,7 @@ def test_groups_are_shown_by_one_picture_hidden_whole_and_have_their_strip(page:
     expect(name).to_have_text(before)
     page.keyboard.press("g")
     expect(page.get_by_test_id("last-step")).to_contain_text("marked as good")
+    expect(page.locator('[data-testid="strip"] [aria-current="true"]')).to_have_attribute("data-mark", "good")
     page.keyboard.press("ArrowRight")
     expect(page.get_by_test_id("payload")).to_contain_text("similarity")
     expect(page.locator('[data-testid="strip"] [aria-current="true"][data-found]')).to_have_count(1)

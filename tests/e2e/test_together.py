@@ -217,6 +217,15 @@ def shared_by(page: Page) -> tuple[str, str]:
     return link.partition("join=")[2], str(page.evaluate("() => localStorage.getItem('clipline.session')"))
 
 
+def test_a_link_leads_to_the_collection_in_which_the_others_are(
+    browser: Browser, demo_stack: RunningStack, page: Page, albums: str
+) -> None:
+    go(page, f"/?q=cat&c={albums}")
+    with new_page(browser, demo_stack.url) as ann:
+        joined(page, ann, "Ann")
+        expect(ann.get_by_test_id("collection")).to_have_value(albums)
+
+
 def test_a_sitting_that_is_over_is_told(page: Page) -> None:
     page.goto("/?join=nobody-has-this")
     page.get_by_test_id("join-name").fill("Ann")

@@ -30,7 +30,8 @@ export const leadTo = (index: number): void => reveal(tilesIn()[index]);
 
 function isInSight(tile: Element): boolean {
   const { top, bottom } = tile.getBoundingClientRect();
-  const covered = document.querySelector(".ask")?.getBoundingClientRect().bottom ?? 0;
+  const above = [...document.querySelectorAll(".ask, .controls")].filter((one) => getComputedStyle(one).position === "sticky");
+  const covered = Math.max(0, ...above.map((one) => one.getBoundingClientRect().bottom));
   return top >= covered && bottom <= innerHeight;
 }
 

@@ -12,7 +12,10 @@ import type { Keeping } from "./use-kept.ts";
 const PARAMETER = "join";
 const MAX_NAME = 64;
 
-export const joinAddress = (team: string): string => `?${new URLSearchParams({ [PARAMETER]: team }).toString()}`;
+/** It leads to where the others are. */
+export function joinAddress(team: string, collection: string | null): string {
+  return `?${new URLSearchParams({ ...(collection !== null && { c: collection }), [PARAMETER]: team }).toString()}`;
+}
 
 export function Joining({ kept }: { kept: Keeping }): VNode | null {
   const { http } = useContext(Media);

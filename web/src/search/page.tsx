@@ -66,7 +66,7 @@ function SearchMain({ access, live }: { access: Access; live: LiveClient }): VNo
   const { collections, travel, own, collection, facts, finder, findings, problem, sitting } = state;
   const [known, setKnown] = useState<Pictured | null>(null);
   const [unfolded, setUnfolded] = useState(false);
-  const [dialogs, open] = useDialogs(sitting, travel);
+  const [dialogs, open] = useDialogs(sitting, travel, collection);
   const idle = findings.phase === "idle";
   const similar = (hit: Pictured): void => {
     sitting.note(`similar to ${nameOf(hit.id, hit.payload, hit.source)}`);

@@ -37,7 +37,7 @@ export function SittingBar({ sitting, onOpen }: { sitting: Sitting; onOpen: (dia
 }
 
 /** They and their keys are there whatever stands on the page; returns how to open one. */
-export function useDialogs(sitting: Sitting, travel: Travel): [VNode, (dialog: Dialog) => void] {
+export function useDialogs(sitting: Sitting, travel: Travel, collection: string | null): [VNode, (dialog: Dialog) => void] {
   const [opened, open] = useState<Dialog | null>(null);
   const close = (): void => open(null);
   useKeys({ u: sitting.undo, y: sitting.redo, h: () => open("history"), t: () => open("team"), "?": () => open("keys") });
@@ -45,7 +45,7 @@ export function useDialogs(sitting: Sitting, travel: Travel): [VNode, (dialog: D
     <>
       {opened === "keys" && <KeysDialog onClose={close} />}
       {opened === "history" && <HistoryDialog sitting={sitting} travel={travel} onClose={close} />}
-      {opened === "team" && <TeamDialog kept={sitting.kept} onClose={close} />}
+      {opened === "team" && <TeamDialog kept={sitting.kept} collection={collection} onClose={close} />}
       <Joining kept={sitting.kept} />
     </>
   );

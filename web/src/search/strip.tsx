@@ -6,7 +6,9 @@ import { useContext, useEffect, useState } from "preact/hooks";
 import type { Item, NeighboursResult } from "../client/contract.ts";
 import { nameOf } from "../ui/format.ts";
 import { Media, Picture } from "../ui/picture.tsx";
+import type { Marked } from "./grid.tsx";
 import { Stamp } from "./grid.tsx";
+import type { Told } from "./marks.ts";
 import { clock, momentOf } from "./moment.ts";
 
 const AROUND = { before: 3, after: 3 };
@@ -18,11 +20,13 @@ export interface StripProps {
   id: number;
   /** Of the one that was found. */
   found: number;
+  /** What was said of each. */
+  of: Marked["of"];
   onOpen: (item: Item) => void;
 }
 
 /** Its place is kept while it loads; of a picture that stands alone there is nothing to show. */
-export function Strip({ collection, items, id, found, onOpen }: StripProps): VNode {
+export function Strip({ collection, items, id, found, of, onOpen }: StripProps): VNode {
   return (
     <div class="strip" role="group" aria-label="Before and after it in its group" data-testid="strip">
       {items.length > 1 &&
@@ -31,7 +35,8 @@ export function Strip({ collection, items, id, found, onOpen }: StripProps): VNo
             key={item.id}
             type="button"
             aria-current={item.id === id}
-            aria-label={`${nameOf(item.id, item.payload, item.source)}${at(item)}${item.id === found ? ", the one found" : ""}`}
+            aria-label={`${nameOf(item.id, item.payload, item.source)}${at(item)}${item.id === found ? ", the one found" : ""}${said(of(item))}`}
+            data-mark={of(item)?.mark}
             data-found={item.id === found || undefined}
             onClick={() => onOpen(item)}
           >
@@ -42,6 +47,8 @@ export function Strip({ collection, items, id, found, onOpen }: StripProps): VNo
     </div>
   );
 }
+
+const said = (told: Told | null): string => (told === null ? "" : `, ${told.mark}`);
 
 function at({ payload }: Item): string {
   const moment = momentOf(payload);

@@ -18,7 +18,13 @@ export function otherIn(view: SessionView | null, by: string | null): string | n
   return by ?? HOST;
 }
 
-export function TeamDialog({ kept, onClose }: { kept: Keeping; onClose: () => void }): VNode {
+export interface TeamDialogProps {
+  kept: Keeping;
+  collection: string | null;
+  onClose: () => void;
+}
+
+export function TeamDialog({ kept, collection, onClose }: TeamDialogProps): VNode {
   const { view, session } = kept;
   const team = view?.team ?? session;
   const names = [HOST, ...(view?.members ?? [])];
@@ -36,7 +42,7 @@ export function TeamDialog({ kept, onClose }: { kept: Keeping; onClose: () => vo
         </button>
       </div>
       <p>Who opens this link shares the marks, the hidden and the seen pictures of this sitting, and its history.</p>
-      {team !== null && <Link address={new URL(joinAddress(team), location.href).href} />}
+      {team !== null && <Link address={new URL(joinAddress(team, collection), location.href).href} />}
       <ul class="members" role="list" data-testid="members">
         {names.map((name) => (
           <li key={name}>

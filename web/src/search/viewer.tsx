@@ -43,7 +43,7 @@ export function Viewer({ collection, hit, grouped, marked, onPrevious, onNext, o
         <Picture key={shown.id} collection={collection} id={shown.id} size="full" alt={name} />
         <Step side="previous" onStep={onPrevious} />
         <Step side="next" onStep={onNext} />
-        {grouped && <Strip collection={collection} items={around} id={shown.id} found={hit.id} onOpen={open} />}
+        {grouped && <Strip collection={collection} items={around} id={shown.id} found={hit.id} of={marked.of} onOpen={open} />}
       </div>
       <div class="viewer-side">
         <div class="viewer-head">

@@ -2,7 +2,7 @@
  * What carries `data-first` has the focus at first. */
 
 import type { ComponentChildren, RefObject, VNode } from "preact";
-import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 
 export interface ModalProps {
   label: string;
@@ -15,7 +15,8 @@ export interface ModalProps {
 
 export function Modal({ label, onClose, children, class: name = "", onKeyDown, testid }: ModalProps): VNode {
   const dialog = useRef<HTMLDialogElement>(null);
-  useEffect(() => {
+  // At once: the next key is meant for it.
+  useLayoutEffect(() => {
     const [opened, before] = [dialog.current, document.activeElement];
     opened?.showModal();
     focusFirst(opened);
