@@ -20,7 +20,7 @@ class DeviceFailed(Exception):
         self.on_device = on_device
 
 
-def trouble(error: Exception) -> Trouble | None:
+def trouble(error: BaseException) -> Trouble | None:
     """None for what is the fault of the request, or unknown."""
     names = {one.__name__ for one in type(error).__mro__}
     words = str(error).lower()
@@ -34,3 +34,8 @@ def trouble(error: Exception) -> Trouble | None:
     if "AcceleratorError" in names or any(one in words for one in DEVICE_WORDS):
         return "device"
     return None
+
+
+def as_exception(error: BaseException) -> Exception:
+    """What a job can fail of: a panic of a library in Rust is no Exception, and would end the thread that meets it."""
+    return error if isinstance(error, Exception) else RuntimeError(f"{type(error).__name__}: {error}")

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from shared.errors import EncoderAway
 from workers.batch_queue import Entry
 from workers.batches import Batched, BulkLimit, MemoryLimit
-from workers.device_trouble import DeviceFailed, trouble
+from workers.device_trouble import DeviceFailed, as_exception, trouble
 from workers.encoders.protocol import Encoder, Matrix, Tokens
 
 logger = logging.getLogger(__name__)
@@ -91,9 +91,9 @@ class Encoding:
         started, kind = time.perf_counter(), batch[0].kind
         try:
             outcomes: Outcomes = list(zip(batch, self._embed(batch), strict=True))
-        except Exception as error:  # noqa: BLE001 - whatever a model raises must not end the device's only thread
+        except BaseException as error:  # noqa: BLE001 - whatever a model raises must not end the device's only thread
             # A traceback's frames would hold the memory that the next try needs.
-            return error.with_traceback(None) if trouble(error) == "memory" else error
+            return as_exception(error.with_traceback(None) if trouble(error) == "memory" else error)
         self._bulk_limit.learn(kind, len(batch), time.perf_counter() - started)
         self._memory_limit.fitted(kind, len(batch))
         self._failed_in_a_row = 0
@@ -127,7 +127,7 @@ class Encoding:
         self._failed_in_a_row = 0
         try:
             self._encoder.encode_texts([self._encoder.tokenize(KNOWN_TEXT)[0]])
-        except Exception:
+        except BaseException:
             logger.exception("a text that always works fails too")
             return True
         return False

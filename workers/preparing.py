@@ -46,7 +46,7 @@ class Preparer:
         while (entry := self._next()) is not None:
             try:
                 tokens, truncated = self._encoder.tokenize(str(entry.content))
-            except Exception as error:  # noqa: BLE001 - raised again, and told to its caller, when the device takes it
+            except BaseException as error:  # noqa: BLE001 - raised again, and told to its caller, when the device takes it
                 logger.debug("a text cannot be tokenised: %s", error)
             else:
                 with self._wakes:

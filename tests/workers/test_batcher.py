@@ -24,6 +24,10 @@ pytestmark = pytest.mark.anyio
 DEADLINE_S = 30.0
 
 
+class Panic(BaseException):
+    """As libraries in Rust raise it."""
+
+
 class Gated(Wrapped):
     """The real encoder behind a gate: it tells what reaches the device, and holds it there until the gate opens."""
 
@@ -198,6 +202,31 @@ async def test_an_error_reaches_its_culprit_alone(tiny_encoder: Encoder) -> None
         assert batcher.stats().failed == 1
         assert (await batcher.text("still here")).batch == 1
         await first
+
+
+async def test_a_panic_fails_its_caller_alone_and_ends_no_thread(tiny_encoder: Encoder) -> None:
+    class Panicking(Gated):
+        def tokenize(self, text: str) -> tuple[Tokens, bool]:
+            if text == "bad":
+                raise Panic("index out of bounds")
+            return super().tokenize(text)
+
+    panicking = Panicking(tiny_encoder)
+    batcher = Batcher(panicking, budget=Budget(texts=8, images=8, tokens=1_000), max_queued=100)
+    try:
+        async with asyncio.timeout(DEADLINE_S):
+            first = await occupy(batcher, panicking)
+            waiting = await queue(batcher, ["a", "bad", "b"])
+            panicking.gate.set()
+            good, bad, other = await asyncio.gather(*waiting, return_exceptions=True)
+            assert isinstance(bad, RuntimeError)
+            assert "Panic: index out of bounds" in str(bad)
+            assert isinstance(good, Embedded)
+            assert isinstance(other, Embedded)
+            await asyncio.gather(first, batcher.text("still here"))
+    finally:
+        panicking.gate.set()
+        await asyncio.to_thread(batcher.close)
 
 
 async def test_closing_fails_what_waits_and_refuses_what_comes(tiny_encoder: Encoder) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from workers.device_trouble import as_exception
 from workers.encoders.protocol import Tokens
 from workers.encoders.torchvision_ops import open_clip
 
@@ -40,11 +41,15 @@ class Texts:
         self._words = self._proven_words()
 
     def tokenize(self, text: str) -> tuple[Tokens, bool]:
-        """(context_length,) ids, and whether the text was cut."""
-        with self._lock:
-            if self._words is not None and self._words.suits(text):
-                return self._words.ids(text, self._context_length)
-            return self._as_it_is(text)
+        """(context_length,) ids, and whether the text was cut. Raises what the model's own tokenizer raises."""
+        try:
+            with self._lock:
+                if self._words is not None and self._words.suits(text):
+                    return self._words.ids(text, self._context_length)
+                return self._as_it_is(text)
+        except BaseException as error:
+            # Some are written in Rust.
+            raise as_exception(error) from error
 
     def _encode(self, word: str) -> list[int]:
         self._bound_cache()

@@ -76,6 +76,25 @@ def test_a_tokenizer_that_gives_other_ids_word_by_word_goes_its_own_way(caplog: 
     np.testing.assert_array_equal(ids, odd(["a happy cat"])[0].numpy())
 
 
+def test_a_tokenizer_that_panics_raises_an_exception() -> None:
+    class Panic(BaseException):
+        pass
+
+    odd = open_clip.SimpleTokenizer()
+    encode = odd.encode
+
+    def panics(text: str) -> Any:
+        if "bad" in text:
+            raise Panic("index out of bounds")
+        return encode(text)
+
+    odd.encode = panics
+    texts = Texts(odd, context_length=77)
+    with pytest.raises(RuntimeError, match="Panic: index out of bounds"):
+        texts.tokenize("bad")
+    assert texts.tokenize("good")[1] is False
+
+
 def test_memory_of_words_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tokens, "CACHED_WORDS", 50)
     tokenizer = open_clip.SimpleTokenizer()
