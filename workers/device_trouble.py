@@ -1,6 +1,10 @@
 """Tells from what a model raised whether its device lacks memory, or does not work any more."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal
+
+from shared.errors import EncoderAway
 
 Trouble = Literal["memory", "device"]
 
@@ -34,6 +38,17 @@ def trouble(error: BaseException) -> Trouble | None:
     if "AcceleratorError" in names or any(one in words for one in DEVICE_WORDS):
         return "device"
     return None
+
+
+@contextmanager
+def starting(model: str) -> Iterator[None]:
+    """Around the first use of a model: a device without room for it, or that breaks with it, is DeviceFailed."""
+    try:
+        yield
+    except Exception as error:
+        if trouble(error) is None and not isinstance(error, EncoderAway | DeviceFailed):
+            raise
+        raise DeviceFailed(f"{model}: {str(error).splitlines()[0]}") from error
 
 
 def as_exception(error: BaseException) -> Exception:

@@ -10,6 +10,7 @@ from arq.connections import ArqRedis
 from shared.model_names import DEFAULT_MODEL
 from shared.settings import PREFIX, Settings, SettingsError
 from workers.batcher import Batcher
+from workers.device_trouble import starting
 from workers.device_turns import DeviceTurns
 from workers.encoders.protocol import Encoder
 from workers.ingest.gpu_prepare import GpuPreparer
@@ -68,7 +69,8 @@ class Holding:
 
 def _loaded(name: str, settings: Settings, load: Load) -> Encoder:
     try:
-        return load(settings.of_model(name))
+        with starting(name):
+            return load(settings.of_model(name))
     except SettingsError as error:
         if name == DEFAULT_MODEL:
             raise

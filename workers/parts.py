@@ -66,7 +66,10 @@ class Parts:
 
 @asynccontextmanager
 async def open_parts(settings: Settings, redis: ArqRedis, *, load: Load = load_encoder) -> AsyncIterator[Parts]:
-    """`load` the models and open the store. Raises SettingsError for a model or a store that cannot be had."""
+    """`load` the models and open the store.
+
+    Raises SettingsError for a model or a store that cannot be had, DeviceFailed for a device without room for a model.
+    """
     async with AsyncExitStack() as stack:
         metrics, tracing = Metrics(), open_tracing("clipline-worker", os.environ)
         stack.push_async_callback(asyncio.to_thread, tracing.close)

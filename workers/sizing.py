@@ -11,6 +11,7 @@ import numpy as np
 from shared.settings import Settings
 from workers.batch_queue import text_length
 from workers.batches import Budget
+from workers.device_trouble import trouble
 from workers.encoders.protocol import Encoder, Pixels, Tokens
 
 logger = logging.getLogger(__name__)
@@ -68,7 +69,7 @@ class Sizing(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def measure(encoder: Encoder, settings: Settings) -> Sizing:
-    """Belongs on the thread that owns the device. Takes about two seconds at most."""
+    """Belongs on the thread that owns the device. Takes about two seconds at most. Raises what a broken device does."""
     tokens = [encoder.tokenize(text)[0] for text in TYPICAL]
     text = None if settings.max_batch else text_rate(encoder, tokens)
     image = None if settings.max_batch else image_rate(encoder)
@@ -134,7 +135,9 @@ def _rates(encode: Callable[[int], object], *, most: int) -> list[Rate]:
     while items <= most and perf_counter() - began < MEASURE_S:
         try:
             rates.append(Rate(items=items, took_s=min(_timed_s(encode, items), _timed_s(encode, items))))
-        except Exception as error:  # noqa: BLE001 - torch raises plain RuntimeErrors
+        except Exception as error:  # torch raises plain RuntimeErrors
+            if trouble(error) == "device":
+                raise
             logger.warning("batches of %d do not work here: %s", items, error)
             break
         if rates[-1].took_s > LONGEST_BATCH_S or _declines(rates):

@@ -7,6 +7,7 @@ from functools import partial
 import numpy as np
 
 from shared.errors import StoreAway
+from workers.device_trouble import starting
 from workers.parts import Parts
 from workers.sizing import Sizing, measure, most_queued, told
 from workers.tasks.call import Stopwatch
@@ -19,7 +20,7 @@ STORE_PAUSE_S = 1.0
 async def warm_up(parts: Parts) -> dict[str, Sizing]:
     """Use every model and batches of every size once, settle how large they may be, and wait for the store.
 
-    What was found, by the model's name.
+    What was found, by the model's name. Raises DeviceFailed.
     """
     sizings = {name: await _warm_up(of_model) for name, of_model in parts.models.items()}
     await _wait_for_store(parts)
@@ -30,8 +31,9 @@ async def _warm_up(parts: Parts) -> Sizing:
     watch = Stopwatch()
     height, width = parts.encoder.info.image_size
     grey = np.full((height, width, 3), 127, dtype=np.uint8)
-    await asyncio.gather(parts.batcher.text("a picture"), parts.batcher.image(grey))
-    sizing = await parts.batcher.on_device(partial(measure, settings=parts.settings))
+    with starting(parts.model_name):
+        await asyncio.gather(parts.batcher.text("a picture"), parts.batcher.image(grey))
+        sizing = await parts.batcher.on_device(partial(measure, settings=parts.settings))
     parts.batcher.resize(sizing.budget, max_queued=most_queued(sizing.jobs, parts.settings))
     logger.info("warm after %.0f ms: %s on %s", watch.lap_ms(), parts.encoder.info.model, parts.encoder.info.device)
     logger.info(told(sizing))

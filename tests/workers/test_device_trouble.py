@@ -177,6 +177,32 @@ async def test_a_worker_whose_device_breaks_hands_back_what_it_holds_and_ends(
     assert attempts[-1] <= 2
 
 
+@pytest.mark.parametrize(
+    ("most", "fails"), [(0, cpu_runs_out), (0, cuda_breaks), (1, cuda_breaks)], ids=["no room", "broken", "with two"]
+)
+async def test_a_worker_whose_device_does_not_do_never_gets_ready(
+    own: Settings, tiny_encoder: Encoder, most: int, fails: Callable[[], None]
+) -> None:
+    measured = msgspec.structs.replace(own, max_batch=0)
+    async with connect(own) as redis, asyncio.timeout(WITHIN_S):
+        with pytest.raises(DeviceFailed, match="default: "):
+            await serve(measured, stop=asyncio.Event(), load=lambda _: Device(tiny_encoder, holds(most, fails)))
+        assert await Fleet(redis).live() == []
+
+
+@pytest.mark.parametrize("fails", [cuda_runs_out, cuda_breaks])
+async def test_a_model_that_the_device_does_not_take_is_the_device_s_failure(
+    own: Settings, fails: Callable[[], None]
+) -> None:
+    def load(_: Settings) -> Encoder:
+        fails()
+        raise AssertionError
+
+    async with asyncio.timeout(WITHIN_S):
+        with pytest.raises(DeviceFailed, match="default: CUDA"):
+            await serve(own, stop=asyncio.Event(), load=load)
+
+
 async def test_the_second_model_s_device_failing_ends_the_worker_too(
     own: Settings, tiny_encoder: Encoder, tiny_model: Path
 ) -> None:

@@ -43,11 +43,17 @@ def assemble(settings: Settings) -> OpenClipEncoder:
     target = device.choose_device(settings)
     precision = device.choose_precision(settings, target)
     threads = device.size_threads(settings.threads)
-    parts = _load(models.resolve(settings))
-    exact = _encoder(parts, CPU, "fp32")
-    encoder = _checked(parts, target, precision, exact)
+    source = models.resolve(settings)
+    parts = _load(source)
+    encoder = _encoder(parts, CPU, "fp32")
+    try:
+        exact = _probe(encoder)
+    except ArithmeticError as error:
+        raise source.error(error) from error
+    if (target, precision) != (CPU, "fp32"):
+        encoder = _checked(parts, target, precision, exact)
     if settings.compile:
-        encoder = _compiled(parts, exact, encoder)
+        encoder = _compiled(parts, encoder, exact)
     threads = device.settle_threads(target, threads)
     info = encoder.info
     logger.info("%s on %s in %s, %d threads: %s", info.model, info.device, info.precision, threads, info.fingerprint)
@@ -69,20 +75,21 @@ def _load(source: models.Source) -> _Parts:
     )
 
 
-def _checked(parts: _Parts, target: torch.device, precision: str, exact: OpenClipEncoder) -> OpenClipEncoder:
+def _checked(parts: _Parts, target: torch.device, precision: str, exact: Matrix) -> OpenClipEncoder:
     """An encoder whose vectors are those of fp32 on the CPU, as near as its fingerprint promises."""
-    if target == CPU and precision == "fp32":
-        _probe(exact)
-        return exact
     encoder = _encoder(parts, target, precision)
-    cosine = _least_cosine(encoder, exact)
+    try:
+        cosine = _least_cosine(encoder, exact)
+    except ArithmeticError:
+        # Numbers that fp32 has room for are too large for fp16.
+        cosine = 0.0
     if cosine >= LEAST_COSINE:
         return encoder
     logger.warning("%s is not exact enough for this model (cosine %.4f), using fp32", precision, cosine)
     return _encoder(parts, target, "fp32")
 
 
-def _compiled(parts: _Parts, exact: OpenClipEncoder, encoder: OpenClipEncoder) -> OpenClipEncoder:
+def _compiled(parts: _Parts, encoder: OpenClipEncoder, exact: Matrix) -> OpenClipEncoder:
     """The encoder with its picture tower compiled; as it is where that fails or changes vectors."""
     info = encoder.info
     try:
@@ -100,8 +107,8 @@ def _compiled(parts: _Parts, exact: OpenClipEncoder, encoder: OpenClipEncoder) -
     return compiled
 
 
-def _least_cosine(encoder: OpenClipEncoder, exact: OpenClipEncoder) -> float:
-    return float((_probe(encoder) * _probe(exact)).sum(axis=1).min())
+def _least_cosine(encoder: OpenClipEncoder, exact: Matrix) -> float:
+    return float((_probe(encoder) * exact).sum(axis=1).min())
 
 
 def _probe(encoder: OpenClipEncoder) -> Matrix:

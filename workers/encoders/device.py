@@ -7,6 +7,7 @@ import torch
 from torch.nn import functional
 
 from shared.settings import Settings, SettingsError
+from workers.device_trouble import DeviceFailed, trouble
 from workers.executors import cpus_granted
 
 logger = logging.getLogger(__name__)
@@ -15,10 +16,15 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 # bf16 costs exactness, so it must be clearly faster than fp32 before it is chosen.
 WORTHWHILE = 1.3
 PROBE_ROUNDS = 25
+# What CUDA says of a number beyond those that it has.
+NO_SUCH_DEVICE = "invalid device ordinal"
 
 
 def choose_device(settings: Settings) -> torch.device:
-    """`auto` takes CUDA before Apple's MPS before the CPU. Raises SettingsError for a device that is not there."""
+    """`auto` takes CUDA before Apple's MPS before the CPU.
+
+    Raises SettingsError for a device that is not there, DeviceFailed for one that is and does not work.
+    """
     # Or a convolution in fp32 has the exactness of 10 bits.
     torch.backends.cudnn.allow_tf32 = False
     if settings.device == "auto":
@@ -28,6 +34,8 @@ def choose_device(settings: Settings) -> torch.device:
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         first_line = str(error).partition("\n")[0]
+        if trouble(error) is not None and NO_SUCH_DEVICE not in first_line:
+            raise DeviceFailed(f"{settings.device}: {first_line}") from error
         raise SettingsError(f"CLIPLINE_DEVICE={settings.device!r}: {first_line}") from error
     return device
 

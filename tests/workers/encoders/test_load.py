@@ -9,9 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from shared.settings import Settings, SettingsError
 from tests.workers.models import TEXT, VISION, save_model
+from workers.device_trouble import DeviceFailed
 from workers.encoders import device
 from workers.encoders.load import load_encoder
 from workers.encoders.torchvision_ops import open_clip
@@ -62,6 +64,25 @@ def test_a_hub_that_is_away_is_a_settings_error(monkeypatch: pytest.MonkeyPatch)
     assert problem(model="ViT-B-32", pretrained="laion2b_s34b_b79k").startswith("CLIPLINE_PRETRAINED=")
 
 
+@pytest.mark.parametrize(
+    ("says", "kind"),
+    [
+        ("CUDA error: invalid device ordinal", SettingsError),
+        ("CUDA error: out of memory", DeviceFailed),
+        ("CUDA error: uncorrectable ECC error encountered", DeviceFailed),
+    ],
+)
+def test_a_device_that_is_broken_or_full_is_no_mistake_of_the_settings(
+    says: str, kind: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise RuntimeError(says)
+
+    monkeypatch.setattr(torch, "empty", fails)
+    with pytest.raises(kind, match=says):
+        device.choose_device(Settings(device="cuda:0"))
+
+
 @pytest.mark.parametrize("name", ["no-such-device", "cuda:99"])
 def test_a_device_that_is_not_there_is_named(name: str, tiny_model: Path) -> None:
     assert problem(model=f"local-dir:{tiny_model}", device=name).startswith(f"CLIPLINE_DEVICE='{name}'")
@@ -92,6 +113,30 @@ def test_the_automatic_choice_fits_this_machine(tiny_model: Path) -> None:
     encoder = load_encoder(Settings(model=f"local-dir:{tiny_model}"))
     assert encoder.info.device == str(device.choose_device(Settings()))
     assert encoder.info.precision in device.DTYPES
+
+
+def scaled(folder: Path, factor: float) -> Path:
+    """A model whose text tower's last product has weights so many times as large."""
+    path = save_model(folder) / "open_clip_model.safetensors"
+    weights = load_file(path)
+    weights["text_projection"] = weights["text_projection"] * factor
+    save_file(weights, path)
+    return folder
+
+
+def test_a_model_that_overflows_in_half_precision_takes_fp32(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    folder = scaled(tmp_path, 1e6)
+    encoder = load_encoder(Settings(model=f"local-dir:{folder}", device="cpu", precision="fp16"))
+    assert encoder.info.precision == "fp32"
+    assert "fp16 is not exact enough" in caplog.text
+    assert np.isfinite(encoder.encode_texts([encoder.tokenize("a cat")[0]])).all()
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_model_that_gives_no_vectors_is_a_settings_error(tmp_path: Path, precision: Any) -> None:
+    folder = scaled(tmp_path, float("nan"))
+    with pytest.raises(SettingsError, match=r"CLIPLINE_MODEL=.*not finite"):
+        load_encoder(Settings(model=f"local-dir:{folder}", device="cpu", precision=precision))
 
 
 def test_naming_the_loader_does_not_import_torch() -> None:
