@@ -27,8 +27,9 @@ CHUNK_BYTES = 64 * 2**10
 class Program:
     """What runs; `environment` is asked for at every start. SIGTERM has `stop_s` to work before SIGKILL.
 
-    `hopeless` are the exit codes after which another start would end the same way. `nice` is as in nice(1). One that
-    never gives up is started for ever, with pauses. `cpus` are those that it may use; None is all.
+    `hopeless` are the exit codes after which another start would end the same way, where none has ended otherwise.
+    `nice` is as in nice(1). One that never gives up is started for ever, with pauses. `cpus` are those that it may use;
+    None is all.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Child:
         self._tell, self._started = tell, started
         self._process: subprocess.Popen[bytes] | None = None
         self._stopping = False
+        self._ended_otherwise = False
         self._ended = asyncio.Event()
         self._ended.set()
 
@@ -102,7 +104,9 @@ class Child:
         self._kill_session()
 
     def _judge(self, code: int, quick: int) -> None:
-        hopeless = code in self.program.hopeless
+        # What got further with the same settings before, lacks something else now: a worker its device, perhaps.
+        self._ended_otherwise |= code not in self.program.hopeless
+        hopeless = not self._ended_otherwise
         if not hopeless and (quick < MAX_QUICK_DEATHS or not self.program.gives_up):
             return
         lines = "\n  ".join(self.log.last(SHOWN_LINES))

@@ -52,6 +52,16 @@ async def test_a_setting_that_cannot_work_is_not_tried_twice(tmp_path: Path) -> 
         assert told == []
 
 
+async def test_a_setting_that_worked_before_is_not_what_is_wrong(tmp_path: Path) -> None:
+    """As of a worker whose GPU is gone: those of other devices go on, and it is tried again."""
+    marker = tmp_path / "started"
+    first_one_then_two = f"import pathlib as p; m = p.Path({str(marker)!r}); c = 1 + m.exists(); m.touch(); exit(c)"
+    with child(tmp_path, sys.executable, "-c", first_one_then_two, hopeless=frozenset({2})) as (one, told):
+        with pytest.raises(Failure, match="code 2"):
+            await one.keep()
+        assert sum("code 2" in line for line in told) >= 3
+
+
 async def test_a_program_that_does_not_listen_is_killed_with_all_that_it_started(tmp_path: Path) -> None:
     deaf = (
         "import signal, subprocess, sys, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
