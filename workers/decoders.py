@@ -11,11 +11,17 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
+from typing import ParamSpec, TypeVar
 
+from shared.errors import BadPicture
 from workers.executors import BoundedExecutor, decoding_executor
 
 logger = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 # Few threads contend little, and processes take another 70 MB, and 37 each.
 FEW = 2
@@ -34,7 +40,7 @@ def decoders(count: int) -> BoundedExecutor:
     if count <= FEW:
         return decoding_executor(count)
     try:
-        return BoundedExecutor(lambda: _processes(count), in_flight=2 * count)
+        return BoundedExecutor(lambda: _processes(count), in_flight=2 * count, alone=lambda: _pool(1))
     except UNSTARTED as error:
         logger.warning(
             "decoding in threads, which slows searches down: no processes: %s", str(error) or type(error).__name__
@@ -42,15 +48,27 @@ def decoders(count: int) -> BoundedExecutor:
         return decoding_executor(count)
 
 
+async def decoded(pool: BoundedExecutor, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """What `work` makes of one picture. Raises BadPicture for one that its decoder dies of."""
+    try:
+        return await pool.run(work, *args, **kwargs)
+    except BrokenExecutor as error:
+        raise BadPicture("its decoder crashed, or took too much memory") from error
+
+
 def _processes(count: int) -> ProcessPoolExecutor:
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(SHARED)
-    pool = ProcessPoolExecutor(count, mp_context=context, initializer=_begin)
+    pool = _pool(count)
     # A pool starts a process when a task finds none idle; from an event loop that would block it.
     started: list[Future[None]] = [pool.submit(time.sleep, START_S) for _ in range(count)]
     for one in started:
         one.result()
     return pool
+
+
+def _pool(count: int) -> ProcessPoolExecutor:
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(SHARED)
+    return ProcessPoolExecutor(count, mp_context=context, initializer=_begin)
 
 
 def _begin() -> None:

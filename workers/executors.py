@@ -6,8 +6,11 @@ import math
 import os
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import ParamSpec, TypeVar
+
+from workers.quarantine import Quarantine
 
 logger = logging.getLogger(__name__)
 
@@ -34,24 +37,29 @@ def _quota_cpus(cpu_max: Path) -> int:
 class BoundedExecutor:
     """Runs blocking calls elsewhere, at most `in_flight` at a time; further callers wait their turn.
 
-    The bound holds for work whose caller was cancelled as well: it counts until it has really ended.
+    The bound holds for work whose caller was cancelled as well: it counts until it has really ended. `alone` makes what
+    runs one piece of work at a time.
     """
 
-    def __init__(self, make: Callable[[], Executor], *, in_flight: int) -> None:
+    def __init__(
+        self, make: Callable[[], Executor], *, in_flight: int, alone: Callable[[], Executor] | None = None
+    ) -> None:
         self.in_flight = in_flight
         self._make = make
         self._executor = make()
         self._slots = asyncio.Semaphore(in_flight)
-        self._replacing = asyncio.Lock()
+        self._replacing, self._quarantine = asyncio.Lock(), Quarantine(alone or make)
 
     async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run `work(*args)`. A broken executor is replaced and the work tried once more; then BrokenExecutor rises."""
+        """Run `work(*args)`. A broken executor is replaced, and the work tried once more, alone: then BrokenExecutor
+        rises for what breaks executors, and for nothing that was only beside it.
+        """
         executor = self._executor
         try:
             return await self._run_once(work, *args, **kwargs)
         except BrokenExecutor:
             await self._replace(executor)
-        return await self._run_once(work, *args, **kwargs)
+        return await self._quarantine.run(partial(work, *args, **kwargs))
 
     def close(self) -> None:
         """Drop what has not started; blocks until what has is done."""

@@ -3,8 +3,9 @@
 import asyncio
 import os
 import sys
+import time
 from asyncio.subprocess import PIPE
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import BrokenExecutor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -12,14 +13,16 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
+from PIL import Image
 
 from shared.errors import BadPicture, NotVisible, PictureTooLarge
 from shared.jobs import File
 from shared.media import SIZES, paths_of
 from tests.workers.fleet import eventually
 from tests.workers.tasks.stack import settings_for, working, write_picture
+from tests.workers.wrapped import Wrapped
 from workers.decoders import FEW, NICENESS, decoders
-from workers.encoders.protocol import Encoder
+from workers.encoders.protocol import Encoder, Pixels
 from workers.executors import BoundedExecutor
 from workers.ingest.prepare import Recipe, look, prepare
 from workers.ingest.sources import Readable
@@ -116,6 +119,24 @@ async def test_a_decoder_that_crashes_is_replaced(processes: BoundedExecutor, re
     assert (await processes.run(look, "a.png", recipe.readable, max_bytes=100_000)).kind == "picture"
 
 
+def slowly(number: int) -> int:
+    time.sleep(0.1)
+    return number
+
+
+def die_soon() -> None:
+    time.sleep(0.05)
+    os._exit(3)
+
+
+async def test_only_what_crashes_decoders_fails(processes: BoundedExecutor) -> None:
+    others = [processes.run(slowly, number) for number in range(4 * COUNT)]
+    crashes = [processes.run(die_soon) for _ in range(2)]
+    answers = await asyncio.gather(crashes[0], *others, crashes[1], return_exceptions=True)
+    assert answers[1:-1] == list(range(4 * COUNT))
+    assert all(isinstance(answers[end], BrokenExecutor) for end in (0, -1))
+
+
 @pytest.mark.parametrize(
     "error", [OSError("no space left"), BrokenProcessPool("a process ended"), NotImplementedError()]
 )
@@ -152,6 +173,34 @@ def _lives(pid: int) -> bool:
     except OSError:
         return False
     return state != "Z"
+
+
+class Fatal:
+    """A model's preprocessing that no process survives for a picture of one colour."""
+
+    def __init__(self, preprocess: Callable[[Pixels], Pixels]) -> None:
+        self._preprocess = preprocess
+
+    def __call__(self, pixels: Pixels) -> Pixels:
+        if pixels.std() == 0:
+            os._exit(3)
+        return self._preprocess(pixels)
+
+
+async def test_a_picture_that_crashes_its_decoder_is_skipped_and_the_others_go_on(
+    redis_url: str, tiny_model: Path, tiny_encoder: Encoder, tmp_path: Path
+) -> None:
+    settings = settings_for(redis_url, tiny_model, tmp_path, decoders=COUNT)
+    fatal = Wrapped(tiny_encoder)
+    fatal.preprocess = Fatal(tiny_encoder.preprocess)
+    async with working(settings, load=lambda _: fatal) as stack:
+        name = await stack.create()
+        Image.new("RGB", (48, 40), "white").save(stack.folder / "white.png")
+        white = File(source="white", path=str(stack.folder / "white.png"))
+        files = [stack.file(f"{number}.png") for number in range(12)]
+        result = await stack.ingest(name, [*files[:6], white, *files[6:]])
+    assert (result.added, [row.source for row in result.skipped]) == (12, ["white"])
+    assert "crashed" in result.skipped[0].reason
 
 
 async def test_an_ingest_through_processes(redis_url: str, tiny_model: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@ import asyncio
 import os
 import threading
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor, ThreadPoolExecutor
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from tests.workers.fleet import eventually
 from workers.executors import BoundedExecutor, _quota_cpus, cpus_granted, decoding_executor
+from workers.quarantine import Quarantine
 
 pytestmark = pytest.mark.anyio
 
@@ -75,3 +77,24 @@ def test_a_containers_quota_is_rounded_up_to_whole_cpus(tmp_path: Path) -> None:
         assert _quota_cpus(cpu_max) == cpus
     assert _quota_cpus(tmp_path / "missing") == 2**31
     assert 1 <= cpus_granted() <= len(os.sched_getaffinity(0))
+
+
+async def test_a_suspect_whose_caller_gives_up_still_runs_alone() -> None:
+    quarantine = Quarantine(lambda: ThreadPoolExecutor(2))
+    started, release, running = [], threading.Event(), []
+
+    def work(number: int) -> int:
+        started.append(number)
+        running.append(number)
+        most = len(running)
+        assert release.wait(30)
+        running.remove(number)
+        return most
+
+    tasks = [asyncio.create_task(quarantine.run(partial(work, number))) for number in range(3)]
+    await eventually(lambda: started == [0])
+    tasks[0].cancel()
+    await asyncio.wait([tasks[0]])
+    release.set()
+    assert await asyncio.gather(*tasks[1:]) == [1, 1]
+    assert started == [0, 1, 2]

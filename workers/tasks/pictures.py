@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from shared.jobs import File, Ingest, Payload
+from workers.decoders import decoded
 from workers.ingest.prepare import Looked, Prepared, Recipe, prepare
 from workers.ingest.sources import Place, Readable
 from workers.parts import Parts
@@ -98,7 +99,7 @@ class Pictures:
         gpu = self.parts.gpu
         ready = await gpu.prepare(*what) if gpu is not None and gpu.is_worth(work.size_bytes) else None
         self.parts.metrics.prepared("cpu" if ready is None else "gpu")
-        return await self.parts.indexing.run(prepare, *what) if ready is None else ready
+        return await decoded(self.parts.indexing, prepare, *what) if ready is None else ready
 
     def _payload(self, work: _Work, ready: Prepared) -> Payload:
         """The given payload, or the one that is there already, with our own facts beside it."""

@@ -8,8 +8,9 @@ from typing import Any
 
 import msgspec
 
-from shared.errors import NotVisible, Unavailable
+from shared.errors import BadPicture, NotVisible, Unavailable
 from shared.jobs import Collection, Payload, Skipped
+from workers.decoders import decoded
 from workers.ingest.kept import kept_input
 from workers.parts import Parts
 from workers.stores.protocol import Point, StoredPoint
@@ -101,14 +102,14 @@ class Reencoding:
     async def _encoded(self, point: StoredPoint, page: Page) -> Point | None:
         page.forget(point.id)
         try:
-            kept = await self._parts.indexing.run(kept_input, point, **self._kept)
-        except NotVisible as error:
+            kept = await decoded(self._parts.indexing, kept_input, point, **self._kept)
+        except (BadPicture, NotVisible) as error:
             return await self._unreadable(point, page, error)
         embedded = await self._parts.batcher.image(kept.pixels, lane="bulk")
         page.encoded[point.id] = kept.is_copy
         return Point(id=point.id, vector=embedded.vector.tobytes(), payload=point.payload)
 
-    async def _unreadable(self, point: StoredPoint, page: Page, error: NotVisible) -> Point | None:
+    async def _unreadable(self, point: StoredPoint, page: Page, error: BadPicture | NotVisible) -> Point | None:
         """Of the same model its vector stays; of another one there is nothing to keep."""
         if self._before.model != self._after.model:
             source = str(point.payload.get(INTERNAL, {}).get("source", point.id))

@@ -35,7 +35,9 @@ from shared.queue import Queue
 from shared.settings import Settings
 from tests.workers.fleet import running_worker
 from workers.decoders import FEW
+from workers.encoders.load import load_encoder
 from workers.functions import functions
+from workers.held import Load
 from workers.parts import Parts, open_parts
 from workers.tasks.names import stored_name
 
@@ -144,11 +146,11 @@ def settings_for(
 
 
 @asynccontextmanager
-async def working(settings: Settings) -> AsyncIterator[Stack]:
+async def working(settings: Settings, *, load: Load = load_encoder) -> AsyncIterator[Stack]:
     """A worker that takes jobs until the block ends."""
     async with (
         connect(settings) as redis,
-        open_parts(settings, redis) as parts,
+        open_parts(settings, redis, load=load) as parts,
         running_worker(settings, functions(settings), ctx={"parts": parts}),
     ):
         yield Stack(parts, Queue(redis, settings), settings.ingest_root_paths[0])
