@@ -51,6 +51,7 @@ class BatchQueue:
         self._unprepared: deque[Entry] = deque()
         self._ahead = 0
         self._interactive_streak = 0
+        self._last: dict[Kind, int] = {}
 
     def __len__(self) -> int:
         return sum(len(waiting) for waiting in self._waiting.values())
@@ -81,8 +82,11 @@ class BatchQueue:
         """The oldest entry of the lane whose turn it is, with those of its kind behind it that fit into the budget."""
         lane = self.next_lane()
         waiting = self._waiting[lane]
-        batch = self._fitting(waiting, self._room(waiting[0].kind, lane))
+        kind = waiting[0].kind
+        batch = self._fitting(waiting, self._room(kind, lane))
         self._remove(waiting, batch)
+        if lane == "interactive":
+            self._last[kind] = len(batch)
         passed_bulk_by = lane == "interactive" and bool(self._waiting["bulk"])
         self._interactive_streak = self._interactive_streak + 1 if passed_bulk_by else 0
         return batch
@@ -108,7 +112,15 @@ class BatchQueue:
 
     def _room(self, kind: Kind, lane: Lane) -> int:
         most = self._memory_limit.items(kind, self.budget.items(kind))
-        return min(most, self._bulk_limit.items(kind)) if lane == "bulk" else most
+        return min(most, self._bulk_limit.items(kind) if lane == "bulk" else self._turn(kind))
+
+    def _turn(self, kind: Kind) -> int:
+        """How many of those that wait leave now. All together would come back together, and the device would be idle
+        until then: two groups of one size keep it busy, one here while the other reads its answers and asks again."""
+        waiting, halved = sum(entry.kind == kind for entry in self._waiting["interactive"]), self.budget.halved(kind)
+        if not halved or waiting < halved:
+            return waiting
+        return (waiting + self._last.get(kind, 0) + 1) // 2
 
     def _fitting(self, waiting: Iterable[Entry], room: int) -> list[Entry]:
         """Stops at the first that does not fit: long texts are not passed by for ever. Equal texts cost once."""

@@ -1,4 +1,4 @@
-"""The micro-batcher: one thread owns a device and gives it, each time it is free, everything that waits.
+"""The micro-batcher: one thread owns a device and gives it, each time it is free, what waits: all, or half of many.
 
 Greedy and continuous, as Text Embeddings Inference and Triton batch: there is no linger timer, because a batch that
 leaves at once lets the next one grow while the device works. Meanwhile a second thread tokenises what comes

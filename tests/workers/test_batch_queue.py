@@ -26,8 +26,9 @@ def text(name: str, lane: Lane = "interactive") -> Entry:
     return Entry("text", name, lane, loop, loop.create_future(), 0.0, None)
 
 
-def queue_of(*entries: Entry, texts: int = 8, tokens: int = 100) -> BatchQueue:
-    queue = BatchQueue(Budget(texts=texts, images=texts, tokens=tokens), BulkLimit(1_000.0), MemoryLimit())
+def queue_of(*entries: Entry, texts: int = 8, tokens: int = 100, halved: int = 0) -> BatchQueue:
+    budget = Budget(texts=texts, images=texts, tokens=tokens, texts_halved=halved)
+    queue = BatchQueue(budget, BulkLimit(1_000.0), MemoryLimit())
     for entry in entries:
         queue.add(entry)
     return queue
@@ -98,9 +99,53 @@ async def test_bulk_batches_are_as_large_as_their_time_allows() -> None:
     assert len(queue.take()) == 5
 
 
-@given(lengths=st.lists(st.integers(1, 24), min_size=1, max_size=40), room=st.integers(1, 9), budget=st.integers(1, 99))
-async def test_every_text_leaves_once_in_order_within_the_budget(lengths: list[int], room: int, budget: int) -> None:
-    queue = queue_of(*(text(str(number)) for number in range(len(lengths))), texts=room, tokens=budget)
+def entries(count: int, lane: Lane = "interactive") -> list[Entry]:
+    return [text(str(number), lane) for number in range(count)]
+
+
+async def test_few_leave_together_and_many_in_halves() -> None:
+    assert len(queue_of(*entries(7), texts=64, tokens=1_000, halved=8).take()) == 7
+    assert len(queue_of(*entries(40), texts=64, tokens=1_000, halved=8).take()) == 20
+    assert len(queue_of(*entries(40), texts=64, tokens=1_000).take()) == 40
+    assert len(queue_of(*entries(40), texts=8, tokens=1_000, halved=8).take()) == 8
+
+
+async def test_nobody_waits_for_bulk_work_so_it_leaves_whole() -> None:
+    limit = BulkLimit(1.0)
+    limit.learn("text", 100, 1.0)
+    queue = BatchQueue(Budget(texts=64, images=64, tokens=1_000, texts_halved=8), limit, MemoryLimit())
+    for entry in entries(40, "bulk"):
+        queue.add(entry)
+    assert len(queue.take()) == 40
+
+
+@given(users=st.integers(16, 64), first=st.integers(1, 64))
+async def test_people_who_ask_again_settle_in_two_groups_of_one_size(users: int, first: int) -> None:
+    """However unequal the groups were at first; whoever is answered asks again while the next batch runs."""
+    waiting = entries(users)
+    queue = queue_of(*waiting[:first], texts=64, tokens=1_000, halved=8)
+    others, sizes = waiting[first:], []
+    for _ in range(12):
+        batch = queue.take()
+        for entry in others:
+            queue.add(entry)
+        others = [text(str(entry.content)) for entry in batch]
+        sizes.append(len(batch))
+        if not len(queue):
+            queue.add(others.pop())
+    assert {len(others), len(queue)} <= {users // 2, (users + 1) // 2}
+
+
+@given(
+    lengths=st.lists(st.integers(1, 24), min_size=1, max_size=40),
+    room=st.integers(1, 9),
+    budget=st.integers(1, 99),
+    halved=st.sampled_from([0, 2, 5]),
+)
+async def test_every_text_leaves_once_in_order_within_the_budget(
+    lengths: list[int], room: int, budget: int, halved: int
+) -> None:
+    queue = queue_of(*(text(str(number)) for number in range(len(lengths))), texts=room, tokens=budget, halved=halved)
     left: list[Entry] = []
     while len(queue):
         while (entry := queue.next_to_prepare()) is not None:

@@ -14,6 +14,7 @@ from workers.sizing import (
     MOST_TEXTS,
     Rate,
     chosen,
+    halved_from,
     measure,
     most_queued,
     told,
@@ -44,6 +45,30 @@ def test_the_smallest_fast_enough_batch_is_chosen(took_ms: tuple[float, ...], ex
 
 def test_nothing_is_chosen_where_nothing_worked() -> None:
     assert chosen([], least=16) is None
+
+
+@pytest.mark.parametrize(
+    ("took_ms", "expected"),
+    [
+        ((10, 12, 16, 24, 40, 72), 8),  # 8 and 2 for each
+        ((10, 12, 16, 24, 90, 72), 8),  # one was disturbed
+        ((5, 10, 20, 40), 2),  # batching brings nothing
+        ((1, 1, 1, 1), 0),  # a device that a batch of any size costs the same
+        ((1,), 0),
+        ((), 0),
+    ],
+)
+def test_batches_are_halved_where_the_mean_wait_does_not_grow(took_ms: tuple[float, ...], expected: int) -> None:
+    assert halved_from(rates(*took_ms)) == expected
+
+
+@given(start_ms=st.floats(0.1, 50), each_ms=st.floats(0.01, 50))
+def test_half_a_batch_and_then_the_other_make_nobody_wait_longer_on_average(start_ms: float, each_ms: float) -> None:
+    def took_ms(items: float) -> float:
+        return start_ms + each_ms * items
+
+    items = halved_from(rates(*(took_ms(2**at) for at in range(7))))
+    assert 1.5 * took_ms(items / 2) <= took_ms(items) * (1 + 1e-9)
 
 
 @given(st.lists(st.floats(1e-6, 2.0), min_size=1, max_size=10))
