@@ -10,7 +10,6 @@ import io
 import itertools
 import tempfile
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -18,14 +17,13 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from bench import encode_indexing
 from workers.encoders.protocol import Encoder, Pixels
 from workers.encoders.torchvision_ops import open_clip
-from workers.executors import cpus_granted
 from workers.ingest.decode import decode_reduced
 from workers.ingest.thumbnails import NEEDED_PX, Media
 
 SMALL, LARGE = (640, 480), (4000, 3000)
-BATCH, BATCHES = 16, 6
 LIMITS = {"max_pixels": 10**8, "max_bytes": 10**8, "needed_px": NEEDED_PX}
 
 
@@ -51,28 +49,20 @@ def round_of(model: Any, encoder: Encoder) -> dict[str, dict[str, float]]:
         found["open_clip"][name] = _ms(functools.partial(_stock, transform, data), times)
         found["clipline"][name] = _ms(functools.partial(_ready, encoder, data), times)
     with tempfile.TemporaryDirectory(prefix="clipline-bench-media-") as folder:
-        indexed = Indexed(encoder, Path(folder))
-        pixels = decode_reduced(photo(*SMALL), **LIMITS).pixels
-        found["clipline"]["copies_ms"] = _ms(functools.partial(indexed.store, pixels), 24)
-        found["clipline"] |= _indexing(encoder, indexed)
+        found["clipline"]["copies_ms"] = _ms(_copies(photo(*SMALL), Media(Path(folder) / "copies")), 24)
+        found["clipline"] |= encode_indexing.measured(encoder, photo(*SMALL), Path(folder))
     return found
 
 
-class Indexed:
-    """What ingest does with a file on a decoding thread; every picture counts as another, so that each is written."""
+def _copies(data: bytes, media: Media) -> Callable[[], None]:
+    """Makes and writes those of another picture at each call."""
+    pixels, ids = decode_reduced(data, **LIMITS).pixels, itertools.count()
 
-    def __init__(self, encoder: Encoder, folder: Path) -> None:
-        self._encoder, self._media = encoder, Media(folder)
-        self._ids = itertools.count()
+    def store() -> None:
+        item_id = next(ids)
+        media.store("bench", "pictures", item_id, f"{item_id:064x}", pixels)
 
-    def __call__(self, data: bytes) -> Pixels:
-        pixels = decode_reduced(data, **LIMITS).pixels
-        self.store(pixels)
-        return self._encoder.preprocess(pixels)
-
-    def store(self, pixels: Pixels) -> None:
-        item_id = next(self._ids)
-        self._media.store("bench", "pictures", item_id, f"{item_id:064x}", pixels)
+    return store
 
 
 def _stock(transform: Callable[[Image.Image], object], data: bytes) -> object:
@@ -90,26 +80,3 @@ def _ms(work: Callable[[], object], times: int) -> float:
         work()
         taken.append(perf_counter() - started)
     return 1000 * float(np.median(taken))
-
-
-def _indexing(encoder: Encoder, indexed: Indexed) -> dict[str, float]:
-    """Files are decoded in threads while the batch before is encoded, at most one batch ahead."""
-    files = [photo(*SMALL)] * BATCH
-    with ThreadPoolExecutor(cpus_granted()) as pool:
-
-        def prepare() -> list[Future[Pixels]]:
-            return [pool.submit(indexed, data) for data in files]
-
-        inputs = [future.result() for future in prepare()]
-        started = perf_counter()
-        for _ in range(BATCHES):
-            encoder.encode_images(inputs)
-        encode_s = (perf_counter() - started) / BATCHES
-        started = perf_counter()
-        waiting = prepare()
-        for left in reversed(range(BATCHES)):
-            ready = [future.result() for future in waiting]
-            waiting = prepare() if left else []
-            encoder.encode_images(ready)
-        index_s = (perf_counter() - started) / BATCHES
-    return {"indexing_s": BATCH / index_s, "indexing_share": encode_s / index_s}
