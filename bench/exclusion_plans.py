@@ -60,4 +60,6 @@ NAIVE: dict[str, Search] = {
     "over_fetch": over_fetch,
     "fetch_and_drop": fetch_and_drop,
 }
-PLANS: dict[str, Search] = {"clipline": clipline, **NAIVE}
+# Ours a second time: how far it is from itself is noise.
+CONTROL = "clipline_again"
+PLANS: dict[str, Search] = {"clipline": clipline, CONTROL: clipline, **NAIVE}
