@@ -221,7 +221,7 @@ async def test_a_collection_of_one_segment_is_searched_by_one_thread(edge: Qdran
 
 
 async def test_plans_are_tried_while_nobody_waits(edge: QdrantEdgeStore) -> None:
-    count, dim = EXACT_UP_TO + 1, 64
+    count, dim = EXACT_UP_TO + 1, 256
     rows = unit(count, dim=dim)
     await make(edge, dim=dim)
     await edge.upsert(NAME, [Point(id=id_, vector=row.tobytes(), payload={}) for id_, row in enumerate(rows)])
