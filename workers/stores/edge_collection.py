@@ -13,7 +13,6 @@ from workers.stores.checks import check_indexed, sorted_values
 from workers.stores.edge_dialect import (
     facet_request,
     facet_value,
-    narrowing,
     order_request,
     point,
     request,
@@ -22,6 +21,7 @@ from workers.stores.edge_dialect import (
     stored,
 )
 from workers.stores.edge_folder import FULL, Description, opened, read_description, write_description
+from workers.stores.edge_passing import Narrowed, Passing
 from workers.stores.edge_scan import scan_and_drop
 from workers.stores.plan import Ask, Situation
 from workers.stores.plan_payloads import filled, lacking
@@ -47,6 +47,7 @@ class Collection:
         self.description = read_description(folder)
         self._remove_leftovers()
         self._shard = opened(self.shard_path, self.description)
+        self._passing = Passing(self._shard)
         self._planner = _planner()
         self.unflushed = 0
         # Ids changed since a build copied the shard; None while there is no build.
@@ -64,7 +65,7 @@ class Collection:
 
     @property
     def count(self) -> int:
-        return int(self._shard.info().points_count)
+        return self._passing.count
 
     @property
     def unindexed(self) -> int:
@@ -105,7 +106,10 @@ class Collection:
         if self.changed is not None:
             self.changed.update(ids)
         self.unflushed += len(ids)
-        self._shard.update(operation)
+        try:
+            self._shard.update(operation)
+        finally:
+            self._passing.changed()
 
     def retrieve(self, ids: Sequence[int], *, vectors: bool) -> dict[int, StoredPoint]:
         records = self._shard.retrieve(list(ids), with_payload=True, with_vector=[FULL] if vectors else False)
@@ -116,17 +120,19 @@ class Collection:
         return [stored(one, vectors=False) for one in records]
 
     def search(self, queries: Sequence[VectorQuery]) -> list[Answer]:
-        rounds = self._planner.rounds(queries, self._situations(queries))
+        narrowed = [self._passing.of(query) for query in queries]
+        situations = [self._situation(query, one) for query, one in zip(queries, narrowed, strict=True)]
+        rounds = self._planner.rounds(queries, situations)
         try:
             asks = next(rounds)
             while True:
-                asks = rounds.send(self.ask(asks))
+                asks = rounds.send(self.ask(asks, narrowed))
         except StopIteration as done:
             return self._with_payloads(queries, done.value)
 
     @property
     def has_trials(self) -> bool:
-        return self._planner.later.waiting
+        return self._planner.waiting
 
     def try_one(self) -> None:
         """One question to the engine that teaches the planner, and that nobody waits for."""
@@ -138,23 +144,19 @@ class Collection:
             raise
         later.take(hits)
 
-    def _situations(self, queries: Sequence[VectorQuery]) -> list[Situation]:
-        count, about = self.count, self.description
-        return [
-            Situation(count, about.dim, self._passing(query, count), len(query.exclude_ids), about.scan_copies)
-            for query in queries
-        ]
+    def _situation(self, query: VectorQuery, narrowed: Narrowed) -> Situation:
+        about = self.description
+        return Situation(self.count, about.dim, narrowed.passing, len(query.exclude_ids), about.scan_copies)
 
-    def _passing(self, query: VectorQuery, count: int) -> int:
-        """About how many points the filter lets through, by the payload indexes; looked up in microseconds."""
-        where = narrowing(query)
-        return count if where is None else min(count, self._shard.count(edge.CountRequest(exact=False, filter=where)))
-
-    def ask(self, asks: Sequence[Ask]) -> list[list[Scored]]:
-        """Each by the plan that it names; those of one call are of one kind."""
+    def ask(self, asks: Sequence[Ask], narrowed: Sequence[Narrowed] = ()) -> list[list[Scored]]:
+        """Each by the plan that it names; those of one call are of one kind. `narrowed`: of the call's queries."""
+        dim = self.description.dim
         if any(ask.plan.fetched is not None for ask in asks):
-            return scan_and_drop(self._shard, asks, dim=self.description.dim)
-        requests = [request(ask.query, ask.plan, dim=self.description.dim) for ask in asks]
+            return scan_and_drop(self._shard, asks, dim=dim)
+        wheres = [None if ask.place is None else narrowed[ask.place].where for ask in asks]
+        requests = [
+            request(ask.query, ask.plan, dim=dim, narrowed=where) for ask, where in zip(asks, wheres, strict=True)
+        ]
         found = self._shard.query_batch(edge.QueryBatchRequest(requests))
         return [[scored(hit) for hit in hits] for hits in found]
 
@@ -202,6 +204,7 @@ class Collection:
         self._describe_as(msgspec.structs.replace(self.description, shard=shard))
         # What was learned without a graph, or with the old one, says nothing about the new one.
         self._shard, self._planner, self.unflushed = opened, _planner(), 0
+        self._passing = Passing(opened)
         old_shard.close()
         shutil.rmtree(old_path)
 

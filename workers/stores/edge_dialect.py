@@ -35,8 +35,9 @@ def vectors(vector: list[float], about: Description) -> "edge.Vector":
     return {FULL: vector, SCANNED: vector} if about.scan_copies else vector
 
 
-def request(query: VectorQuery, chosen: Plan, *, dim: int) -> edge.QueryRequest:
-    where = conditions.build(query, DIALECT)
+def request(query: VectorQuery, chosen: Plan, *, dim: int, narrowed: "edge.Filter | None" = None) -> edge.QueryRequest:
+    """`narrowed` is `narrowing(query)`, if that is at hand."""
+    where = conditions.build(query, DIALECT) if narrowed is None or query.exclude_ids else narrowed
     if chosen.rescored is not None:
         return _scan(query, chosen, where, dim=dim)
     return edge.QueryRequest(

@@ -14,6 +14,8 @@ MIN_EF = 64
 MAX_EF = 16_384
 # So many more candidates than hits, one in eight, however many hits: a quantised graph mixes up the last ones.
 SPARE_PART = 8
+# So many standard deviations more are fetched than are expected to be dropped.
+DEVIATIONS = 4
 
 
 class Plan(NamedTuple):
@@ -58,10 +60,14 @@ class Fetch(NamedTuple):
 
 
 class Ask(NamedTuple):
-    """A query as the engine is to run it; excluded ids that are to be dropped later are taken out of it."""
+    """A query as the engine is to run it; excluded ids that are to be dropped later are taken out of it.
+
+    `place`: which one of a call's queries it belongs to, if there is a call.
+    """
 
     query: VectorQuery
     plan: Plan
+    place: int | None = None
 
 
 class Situation(NamedTuple):
@@ -90,10 +96,10 @@ class Rung(NamedTuple):
     """A step of a ladder of graph plans, each more thorough than the one below: `factor` multiplies ef."""
 
     acorn: bool
-    factor: int
+    factor: float
 
     def plan(self, limit: int) -> Plan:
-        ef = max(limit + limit // SPARE_PART, min(MAX_EF, self.factor * max(MIN_EF, limit)))
+        ef = max(limit + limit // SPARE_PART, min(MAX_EF, int(self.factor * max(MIN_EF, limit))))
         return Plan(exact=False, ef=ef, acorn=self.acorn)
 
 
@@ -108,10 +114,9 @@ class ScanRung(NamedTuple):
 
 
 # Without a filter every point passes, and walking through those that do not means nothing.
-OPEN = tuple(Rung(acorn=False, factor=2**step) for step in range(6))
+OPEN = tuple(Rung(acorn=False, factor=factor) for factor in (1, 1.5, 2, 4, 8, 16, 32))
 NARROWED = (
-    Rung(acorn=False, factor=1),
-    Rung(acorn=False, factor=2),
+    *OPEN[:3],
     *(Rung(acorn=True, factor=2**step) for step in range(1, 8)),
 )
 # Of 50 hits behind the nearest 20,000 of 1,000,000, 350 spare candidates of 8 bits found all and 150 found 49.
@@ -120,7 +125,7 @@ COARSE = tuple(ScanRung(512 * 2**step, coarse=True) for step in range(5))
 
 
 # Where a scan takes too long for trials: thorough enough for vectors of every kind that were measured.
-UNTRIED = {OPEN: OPEN[2], NARROWED: NARROWED[-2]}
+UNTRIED = {OPEN: OPEN[3], NARROWED: NARROWED[-2]}
 UNTRIED_SCAN = FINE[3]
 
 

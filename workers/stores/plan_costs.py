@@ -1,6 +1,6 @@
 """What a question to the engine costs, learned from what earlier ones took."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from workers.stores.plan import Fetch, Situation
 
@@ -20,19 +20,22 @@ COARSE_S = 3.3e-11  # one number of a copy in 4 bits
 FETCHED_S = 1e-6  # one of many nearest copies, whatever it is
 DROPPED_S = 1e-7  # an id that we leave out ourselves
 RESCORED_S = 1.5e-6  # a candidate that is compared again by its full vector
-# How fast measurements replace what was believed, and how far they may go. The first one, which may have waited for a
-# disk, says at most that it is so many times as slow.
-RATE = 0.2
+# How fast measurements replace what was believed, and how far they may go: faster where something took less, as much
+# can slow a search down and nothing speeds it up. The first one, which may have waited for a disk, says at most that it
+# is so many times as slow.
+SLOWER, QUICKER = 0.2, 0.8
 LEAST, MOST = 0.02, 50.0
 FIRST_MOST = 2.0
-# What was not measured in so many questions is believed less with every further one: a way that once was slow, and is
-# not chosen for that, gets another chance.
+# That something is slow is believed less with every question after so many in which it was not measured: it is not
+# chosen for that, and gets another chance. That something is quick is believed on.
 FRESH = 64
 KEPT = 0.99
 
 
-# The plan's name, whether there is a filter, and how many ids the engine leaves out, within a factor of two.
-Kind = tuple[str, bool, int]
+# The plan's name and copies, what share a filter lets through, within a factor of four, and how many ids the engine
+# leaves out, within a factor of two: what passes a narrow filter is not found through a graph, whatever the plan is
+# called.
+Kind = tuple[str, bool, int, int]
 
 
 class Costs:
@@ -43,34 +46,34 @@ class Costs:
         # A factor, and when it was measured.
         self._known: dict[Kind, tuple[float, int]] = {}
         self._latest: dict[str, tuple[float, int]] = {}
+        self._least = 1.0
 
     def of(self, fetch: Fetch, where: Situation) -> float:
-        """A kind that was not met yet is taken for one of the same plan."""
+        """A kind that was not met yet is taken for one of the same plan, a plan that was not for as quick as any, so
+        that it is tried."""
         return _formula(fetch, where) * self._factor(_kind(fetch, where))
 
     def _factor(self, kind: Kind) -> float:
-        factor, at = self._known.get(kind) or self._latest.get(kind[0]) or (1.0, 0)
-        return float(factor**KEPT ** max(0, self._questions - at - FRESH))
+        factor, at = self._known.get(kind) or self._latest.get(kind[0]) or (self._least, 0)
+        stale = self._questions - at - FRESH
+        return factor if stale <= 0 or factor <= 1.0 else float(factor**KEPT**stale)
 
     def learn(self, asked: Sequence[tuple[Fetch, Situation]], took_s: float) -> None:
         """Questions of one kind took that long together."""
-        expected = sum(_formula(fetch, where) for fetch, where in asked)
+        expected = sum([_formula(fetch, where) for fetch, where in asked])
         seen = min(MOST, max(LEAST, took_s / expected))
         self._questions += 1
-        for kind in _kinds(asked):
+        for kind in {_kind(fetch, where) for fetch, where in asked}:
             believed = self._factor(kind)
-            # In proportion, so that a hiccup of ten times and a lucky tenth weigh the same.
-            nearer = believed * (seen / believed) ** RATE
+            nearer = believed * (seen / believed) ** (SLOWER if seen > believed else QUICKER)
             factor = nearer if kind in self._known else min(seen, FIRST_MOST * believed)
             self._known[kind] = self._latest[kind[0]] = factor, self._questions
-
-
-def _kinds(asked: Iterable[tuple[Fetch, Situation]]) -> set[Kind]:
-    return {_kind(fetch, where) for fetch, where in asked}
+            self._least = min(self._least, factor)
 
 
 def _kind(fetch: Fetch, where: Situation) -> Kind:
-    return fetch.plan.name, where.narrowed, where.excluded.bit_length() if fetch.exclude else 0
+    ids = where.excluded.bit_length() if fetch.exclude else 0
+    return fetch.plan.name, fetch.plan.coarse, where.selectivity, ids
 
 
 def _formula(fetch: Fetch, where: Situation) -> float:

@@ -3,12 +3,9 @@
 from collections.abc import Iterator
 from math import ceil, sqrt
 
-from workers.stores.plan import EXACT_UP_TO, UNTRIED_SCAN, Fetch, Situation
+from workers.stores.plan import DEVIATIONS, EXACT_UP_TO, UNTRIED_SCAN, Fetch, Situation
 from workers.stores.plan_costs import Costs
 from workers.stores.plan_trials import Trials
-
-# So many standard deviations more are fetched than a filter is expected to leave out.
-DEVIATIONS = 4
 
 
 def scans(where: Situation, limit: int, trials: Trials, *, tried: bool) -> Iterator[Fetch]:

@@ -41,6 +41,8 @@ class Trials:
 
     def __init__(self) -> None:
         self._records: OrderedDict[Key, _Record] = OrderedDict()
+        # How often something was told, by which it is seen whether what was found before still holds.
+        self.told = 0
 
     def rung(self, where: Situation, limit: int, *, exclude: bool) -> Rung | None:
         """The graph plan to use or to try; None when the whole ladder failed."""
@@ -57,11 +59,11 @@ class Trials:
         """Whether that plan was tried often enough."""
         return self._behind(where, fetch).trusted
 
-    def used(self, where: Situation, fetch: Fetch) -> bool:
-        """That plan answers; whether what it finds should be compared again."""
+    def used(self, where: Situation, fetch: Fetch, *, times: int = 1) -> bool:
+        """That plan answers so many searches; whether what it finds should be compared again."""
         record = self._behind(where, fetch)
-        record.uses += 1
-        return record.uses % AGAIN_EVERY == 0
+        record.uses += times
+        return record.uses % AGAIN_EVERY < times
 
     def next(self, where: Situation, fetch: Fetch) -> Fetch | None:
         """That question by the plan which its ladder has come to; None when the whole ladder failed."""
@@ -74,6 +76,7 @@ class Trials:
 
     def tell(self, where: Situation, fetch: Fetch, found: Sequence[Scored], exact: Sequence[Scored]) -> bool:
         """What the plan found beside all that there was to find; whether that is enough, or the next one takes over."""
+        self.told += 1
         record = self._behind(where, fetch)
         worst = exact[-1].score - TIE if exact else 0.0
         if record.trusted:

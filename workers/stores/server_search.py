@@ -63,14 +63,14 @@ class ServerSearch:
             await asyncio.wait([self._trials])
 
     def _due(self) -> list[tuple[str, int]]:
-        return [key for key, planner in self._planners.items() if planner.later.waiting]
+        return [key for key, planner in self._planners.items() if planner.waiting]
 
     async def _try_all(self) -> None:
         while due := self._due():
             await asyncio.sleep(PAUSE_S)
             name, dim = due[-1]
             planner = self._planners.get((name, dim))
-            if planner is None or not planner.later.waiting:
+            if planner is None or not planner.waiting:
                 continue
             later = planner.later
             try:

@@ -109,6 +109,43 @@ def test_one_slow_scan_does_not_end_scans_for_good() -> None:
     assert costs.of(SURE, OPEN_FIELD) < 1.1 * expected_s
 
 
+def test_what_was_quick_is_believed_to_be_quick_however_long_ago_that_was() -> None:
+    costs = Costs()
+    quick_s = costs.of(SURE, OPEN_FIELD) / 2
+    costs.learn([(SURE, OPEN_FIELD)], quick_s)
+    for _ in range(600):
+        costs.learn([(GRAPH, OPEN_FIELD)], 0.002)
+    assert costs.of(SURE, OPEN_FIELD) == pytest.approx(quick_s)
+
+
+@given(first=st.floats(1.0, 50.0))
+def test_a_slow_first_measurement_is_soon_made_up_for(first: float) -> None:
+    costs = Costs()
+    true_s = costs.of(SURE, OPEN_FIELD)
+    for took_s in (first * true_s, true_s, true_s):
+        costs.learn([(SURE, OPEN_FIELD)], took_s)
+    assert costs.of(SURE, OPEN_FIELD) <= 1.05 * true_s
+
+
+def test_on_a_quick_machine_a_plan_that_was_not_met_is_no_slower_beside_others_than_on_another() -> None:
+    costs = Costs()
+    share = costs.of(GRAPH, OPEN_FIELD) / costs.of(SURE, OPEN_FIELD)
+    for _ in range(10):
+        costs.learn([(SURE, OPEN_FIELD)], costs.of(SURE, OPEN_FIELD) / 2)
+    assert costs.of(GRAPH, OPEN_FIELD) / costs.of(SURE, OPEN_FIELD) == pytest.approx(share)
+
+
+def test_what_a_plan_costs_behind_one_filter_says_nothing_about_another_that_was_met() -> None:
+    costs = Costs()
+    half, few = (OPEN_FIELD._replace(passing=OPEN_FIELD.points // share) for share in (2, 1_000))
+    for where, took_s in ((half, 0.001), (few, 0.009)):
+        costs.learn([(GRAPH, where)], took_s)
+    for _ in range(20):
+        costs.learn([(GRAPH, few)], 0.009)
+    assert costs.of(GRAPH, half) == pytest.approx(0.001, rel=0.01)
+    assert costs.of(GRAPH, few) == pytest.approx(0.009, rel=0.05)
+
+
 def test_a_plan_that_finds_everything_is_trusted_after_some_trials_and_audited_later() -> None:
     trials, asked = Trials(), 0
     while not trials.trusted(OPEN_FIELD, GRAPH):

@@ -33,6 +33,15 @@ def test_someone_who_starts_anew_is_noticed_soon(failures: int, guess_s: float) 
     assert all(made(guesses, SEEN, enough=True, uses=60, guess_s=guess_s)[-20:])
 
 
+def test_a_guess_that_found_enough_is_made_again_at_once() -> None:
+    guesses = Guesses()
+    made(guesses, SEEN, enough=False, uses=100)
+    while not guesses.worth(SEEN, 0, guess_s=0.001, sure_s=0.01):
+        pass
+    guesses.tell(SEEN, 0, enough=True)
+    assert guesses.worth(SEEN, 0, guess_s=0.001, sure_s=0.01)
+
+
 def test_what_one_filter_leaves_says_nothing_about_another() -> None:
     guesses = Guesses()
     made(guesses, SEEN, enough=False, uses=100)

@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 
 from workers.stores.plan import COARSE, EXACT, EXACT_UP_TO, FINE, NARROWED, PROMISED_RECALL, Ask, Situation
 from workers.stores.plan_later import WAITING
+from workers.stores.plan_pursuit import MAX_ROUNDS
 from workers.stores.plan_trials import AGAIN_EVERY, TRIALS
-from workers.stores.planner import MAX_ROUNDS, Planner, Rounds
+from workers.stores.planner import Planner, Rounds
 from workers.stores.protocol import Answer, Scored, VectorQuery
 
 POINTS = 400
@@ -82,7 +83,7 @@ def searched(
 def pause(planner: Planner, engine: Engine) -> int:
     """Nobody waits: what was put off is tried. Returns how many questions that took."""
     asked = 0
-    while planner.later.waiting:
+    while planner.waiting:
         [hits] = engine([planner.later.ask()])
         planner.later.take(hits)
         asked += 1
@@ -193,9 +194,10 @@ def test_an_engine_that_fails_a_trial_is_not_asked_the_same_again() -> None:
     planner, engine = timed(0.0)
     query = VectorQuery(vector=b"", limit=50, payload=False)
     searched(planner, engine, [query])
+    assert planner.waiting
     planner.later.ask()
     planner.later.give_up()
-    assert not planner.later.waiting
+    assert not planner.waiting
     assert [hit.id for hit in searched(planner, engine, [query])[0]] == list(range(50))
 
 
@@ -243,7 +245,7 @@ def test_where_a_filter_leaves_few_points_few_of_the_excluded_are_expected_among
     query = VectorQuery(vector=b"", limit=50, exclude_ids=list(range(20_000)), payload=False)
     [ask] = next(Planner().rounds([query], [where]))
     assert ask.query.exclude_ids == ()
-    assert 50 + 20 <= ask.query.limit < 200
+    assert 50 < ask.query.limit < 200
 
 
 def test_no_guess_is_made_past_every_vector_of_a_large_collection() -> None:
@@ -251,6 +253,25 @@ def test_no_guess_is_made_past_every_vector_of_a_large_collection() -> None:
     query = VectorQuery(vector=b"", limit=50, exclude_ids=list(range(20_000)), payload=False)
     [ask] = next(Planner().rounds([query], [where]))
     assert (ask.plan, ask.query.limit, len(ask.query.exclude_ids)) == (EXACT, 50, 20_000)
+
+
+def test_a_guess_that_failed_is_not_followed_by_the_next_search() -> None:
+    planner, engine = timed(0.0)
+    where = Situation(points=1_000_000, dim=512, passing=1_000_000, excluded=300)
+    anew, paging = (
+        VectorQuery(vector=b"", limit=50, exclude_ids=list(ids), payload=False)
+        for ids in (range(POINTS, POINTS + 300), range(300))
+    )
+    plans = []
+    for _ in range(20):
+        plans.append(run(planner.rounds([anew], [where]), engine)[0].plan)
+        pause(planner, engine)
+    assert plans[-1] == "graph+drop"
+    assert planner.beginnings.find(where, 50, told=planner.trials.told) is not None
+    [answer] = run(planner.rounds([paging], [where]), engine)
+    assert [hit.id for hit in answer] == list(range(300, 350))
+    assert answer.rounds > 1
+    assert planner.beginnings.find(where, 50, told=planner.trials.told) is None
 
 
 def test_no_queries_ask_nothing() -> None:

@@ -142,7 +142,7 @@ def test_a_collection_from_before_there_were_copies_goes_on_without(tmp_path: Pa
     collection = Collection(NAME, tmp_path / NAME)
     collection.upsert(points(range(100), dim=DIM))
     query = VectorQuery(vector=unit(1, dim=DIM)[0].tobytes(), limit=1)
-    [situation] = collection._situations([query])
+    situation = collection._situation(query, collection._passing.of(query))
     assert not situation.copies
     [answer] = collection.search([query])
     assert (len(answer), answer.plan) == (1, "exact")

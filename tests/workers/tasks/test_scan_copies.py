@@ -43,7 +43,7 @@ async def test_a_reindex_makes_the_copies_that_an_old_collection_lacks(
     reopened = Collection(f"{STORED}.1", settings.store_path / f"{STORED}.1")
     query = VectorQuery(vector=vector.tobytes(), limit=COUNT)
     try:
-        assert reopened._situations([query])[0].copies
+        assert reopened._situation(query, reopened._passing.of(query)).copies
         [[scanned], [exact]] = (reopened.ask([Ask(query, plan)]) for plan in (FINE[0].plan(COUNT), EXACT))
     finally:
         reopened.close()
