@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args, get_type_hints
 
 import msgspec
 
@@ -215,6 +215,8 @@ def _check(field: str, value: str) -> None:
         msgspec.convert({field: value}, Settings, strict=False)
     except msgspec.ValidationError as error:
         detail = str(error).partition(" - at")[0]
+        if choices := get_args(get_type_hints(Settings)[field]):
+            detail = f"expected one of {', '.join(map(str, choices))}"
         raise SettingsError(f"{PREFIX}{field.upper()}={value!r}: {detail}") from error
 
 

@@ -44,6 +44,11 @@ def test_a_number_that_is_none_is_named(field: str, value: str) -> None:
         from_env({variable(field): value})
 
 
+def test_a_choice_that_there_is_not_is_answered_with_those_that_there_are() -> None:
+    with pytest.raises(SettingsError, match=r"^CLIPLINE_PRECISION='fp8': expected one of auto, fp32, bf16, fp16$"):
+        from_env({"CLIPLINE_PRECISION": "fp8"})
+
+
 ZERO_MEANS_SOMETHING = {
     "port",
     "tenant_rate",

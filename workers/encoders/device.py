@@ -31,7 +31,8 @@ def choose_device(settings: Settings) -> torch.device:
         return torch.device(_best_device())
     try:
         device = torch.device(settings.device)
-        torch.empty(1, device=device)
+        # And back: `meta` takes everything and gives nothing.
+        torch.empty(1, device=device).cpu()
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         first_line = str(error).partition("\n")[0]
         if trouble(error) is not None and NO_SUCH_DEVICE not in first_line:

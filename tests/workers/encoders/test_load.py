@@ -83,7 +83,7 @@ def test_a_device_that_is_broken_or_full_is_no_mistake_of_the_settings(
         device.choose_device(Settings(device="cuda:0"))
 
 
-@pytest.mark.parametrize("name", ["no-such-device", "cuda:99"])
+@pytest.mark.parametrize("name", ["no-such-device", "cuda:99", "meta"])
 def test_a_device_that_is_not_there_is_named(name: str, tiny_model: Path) -> None:
     assert problem(model=f"local-dir:{tiny_model}", device=name).startswith(f"CLIPLINE_DEVICE='{name}'")
 
