@@ -21,6 +21,7 @@ from shared.garbage import leave_out_what_exists
 from shared.loop_watch import LoopWatch
 from shared.settings import Settings, SettingsError, from_env
 from workers.device_trouble import DeviceFailed
+from workers.device_watch import DeviceWatch
 from workers.encoders.load import load_encoder
 from workers.encoders.protocol import Encoder
 from workers.functions import functions
@@ -75,6 +76,7 @@ async def _work(parts: Parts, sizings: Mapping[str, Sizing], blocking: ArqRedis,
             heartbeat.run(),
             _tidying(worker, parts).run(),
             _watch(parts).run(),
+            _device_watch(parts).run(),
             parts.stages.run(parts.redis),
         )
     ]
@@ -125,6 +127,12 @@ def _worker(parts: Parts, sizings: Mapping[str, Sizing], blocking: ArqRedis) -> 
 def _tidying(worker: Worker, parts: Parts) -> Tidying:
     sweep = partial(parts.decoding.run, sweep_spool, parts.settings)
     return Tidying(parts.redis, parts.settings, worker_id=worker.worker_id, sweep=sweep)
+
+
+def _device_watch(parts: Parts) -> DeviceWatch:
+    batchers, settings = [one.batcher for one in parts.models.values()], parts.settings
+    # By then every search of the batch has run out of time.
+    return DeviceWatch(batchers, most_s=max(settings.search_timeout_s, settings.hang_s))
 
 
 def _watch(parts: Parts) -> LoopWatch:

@@ -8,9 +8,8 @@ leaves at once lets the next one grow while the device works. Meanwhile a second
 import asyncio
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 
@@ -23,12 +22,12 @@ from workers.device_trouble import DeviceFailed
 from workers.device_turns import DeviceTurns
 from workers.encoders.protocol import Encoder, Pixels, Tokens
 from workers.encoding import Batch, Embedded, Encoding, Outcomes, batched
-from workers.errands import Errand
+from workers.errands import Errand, Errands
 from workers.preparing import Preparer
 
 T = TypeVar("T")
 # A thread that has not ended by then is left behind.
-CLOSE_S = 30.0
+CLOSE_S, HUNG_CLOSE_S = 30.0, 1.0
 
 
 class Batcher:
@@ -54,8 +53,10 @@ class Batcher:
         bulk_limit, memory_limit = BulkLimit(bulk_batch_s), MemoryLimit()
         self._queue = BatchQueue(budget, bulk_limit, memory_limit)
         self._encoding = Encoding(encoder, bulk_limit, memory_limit)
-        self._errands: deque[Errand[Any]] = deque()
         self._lock = threading.Lock()
+        self._errands = Errands(self._lock)
+        # What the device works at.
+        self.at: Batch = ()
         self._wakes_owner = threading.Condition(self._lock)
         self._preparer = Preparer(encoder, self._queue, self._lock)
         self._closing = False
@@ -94,7 +95,7 @@ class Batcher:
         errand = Errand(work)
         with self._lock:
             self._refuse_when_over()
-            self._errands.append(errand)
+            self._errands.add(errand)
             self._wakes_owner.notify()
         return await asyncio.wrap_future(errand.done)
 
@@ -119,6 +120,12 @@ class Batcher:
                 return
         tell()
 
+    def give_up(self, batch: Batch) -> None:
+        """The device hangs at this batch. It is out of service, whatever it may bring later."""
+        failure = DeviceFailed("the device does not end a batch")
+        left = self._take_out_of_service(failure)
+        hand_back([*left, *((one, DeviceFailed(str(failure), on_device=True)) for one in batch)])
+
     def stats(self) -> BatcherStats:
         with self._lock:
             return msgspec.structs.replace(
@@ -136,7 +143,8 @@ class Batcher:
             self._wakes_owner.notify_all()
             self._preparer.close()
         hand_back([(entry, EncoderAway("the worker is shutting down")) for entry in left])
-        self._owner.join(CLOSE_S)
+        # A device that has failed either ends its thread now or never.
+        self._owner.join(CLOSE_S if self._failure is None else HUNG_CLOSE_S)
         self._preparer.join(CLOSE_S)
 
     async def _submit(
@@ -181,6 +189,7 @@ class Batcher:
                 outcomes = self._encoding.run(batch)
             finally:
                 self._turns.done()
+            self.at = ()
             if self._encoding.failure is not None:
                 outcomes += self._take_out_of_service(self._encoding.failure)
             done = batched(batch, room=self._queue.budget.items(batch[0].kind), started=started)
@@ -195,10 +204,9 @@ class Batcher:
         with self._lock:
             self._preparer.pause()
             while self._failure is None:
-                if self._errands or len(self._queue):
+                if len(self._errands) or len(self._queue):
                     self._take_turn()
-                    while self._errands:
-                        self._run_errand(self._errands.popleft())
+                    self._errands.run(self._encoder)
                     self._stats.dropped += self._queue.drop_cancelled()
                     if len(self._queue):
                         return self._leave(self._queue.take())
@@ -221,14 +229,8 @@ class Batcher:
             self._lock.acquire()
             self._preparer.pause()
 
-    def _run_errand(self, errand: "Errand[Any]") -> None:
-        self._lock.release()
-        try:
-            errand.run(self._encoder)
-        finally:
-            self._lock.acquire()
-
     def _leave(self, batch: Batch) -> Batch:
+        self.at = batch
         self._preparer.begin()
         for entry in batch:
             if entry.started is not None:
@@ -239,8 +241,8 @@ class Batcher:
         """What waits goes back as it came."""
         with self._lock:
             self._failure = failure
-            left, told, errands = self._queue.clear(), self._when_failed, list(self._errands)
-            self._errands.clear()
+            left, errands = self._queue.clear(), self._errands.clear()
+            told, self._when_failed = self._when_failed, []
         for tell in told:
             tell()
         for errand in errands:

@@ -1,5 +1,6 @@
 """Encoders over devices that lack memory, or break: the real model, and errors as torch raises them."""
 
+import threading
 from collections.abc import Callable, Sequence
 
 import torch
@@ -9,6 +10,8 @@ from workers.encoders.protocol import Encoder, Matrix, Pixels, Tokens
 
 # What no machine has: torch's own allocator refuses it.
 TOO_MUCH = 2**60
+# Longer than any test.
+HANGS_S = 600.0
 
 
 def cpu_runs_out() -> None:
@@ -54,6 +57,18 @@ class Device(Wrapped):
     def _pass(self, items: int) -> None:
         self.sizes.append(items)
         self._check(items)
+
+
+class Hanging(Device):
+    """One that neither ends a batch nor raises anything, but while it `works`."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        self.works = threading.Event()
+        self.works.set()
+        super().__init__(encoder, self._wait)
+
+    def _wait(self, _: int) -> None:
+        self.works.wait(HANGS_S)
 
 
 def holds(most: int, run_out: Callable[[], None]) -> Callable[[int], None]:

@@ -18,6 +18,7 @@ from tests.redis_server import RedisServer
 from tests.workers.fleet import eventually
 from tests.workers.starved import (
     Device,
+    Hanging,
     cpu_runs_out,
     cublas_breaks,
     cuda_breaks,
@@ -31,6 +32,7 @@ from workers.__main__ import serve
 from workers.batcher import Batcher
 from workers.batches import GROWS_AFTER, Budget, MemoryLimit
 from workers.device_trouble import DeviceFailed, trouble
+from workers.device_watch import DeviceWatch
 from workers.encoders.protocol import Encoder
 from workers.encoding import SUSPICIOUS
 
@@ -137,6 +139,44 @@ async def test_what_waits_for_a_broken_device_is_told_apart_from_what_it_broke_o
         await asyncio.to_thread(batcher.close)
 
 
+async def test_a_device_that_hangs_is_out_of_service_for_all_who_wait(tiny_encoder: Encoder) -> None:
+    device = Hanging(tiny_encoder)
+    batcher = batcher_of(device)
+    watch = asyncio.create_task(DeviceWatch([batcher], most_s=0.05, every_s=0.01).run())
+    try:
+        async with asyncio.timeout(WITHIN_S):
+            await batcher.text("while it works")
+            device.works.clear()
+            answers = await asyncio.gather(*(batcher.text(f"t{n}") for n in range(20)), return_exceptions=True)
+            assert all(isinstance(one, DeviceFailed) for one in answers)
+            assert 1 <= sum(isinstance(one, DeviceFailed) and one.on_device for one in answers) <= 8
+            with pytest.raises(DeviceFailed):
+                await batcher.text("later")
+    finally:
+        watch.cancel()
+        await asyncio.to_thread(batcher.close)
+        device.works.set()
+
+
+async def test_a_device_that_is_slow_but_goes_on_stays_in_service(tiny_encoder: Encoder) -> None:
+    class Slow(Device):
+        def _pass(self, items: int) -> None:
+            asyncio.run_coroutine_threadsafe(looks(2), loop).result()
+
+    async def looks(count: int) -> None:
+        for _ in range(count):
+            watch._look(0, batcher)
+
+    loop = asyncio.get_running_loop()
+    batcher = batcher_of(Slow(tiny_encoder, holds(8, cuda_breaks)))
+    watch = DeviceWatch([batcher], most_s=3, every_s=1)
+    try:
+        async with asyncio.timeout(WITHIN_S):
+            await asyncio.gather(*(batcher.text(f"t{n}") for n in range(40)))
+    finally:
+        await asyncio.to_thread(batcher.close)
+
+
 @pytest.fixture
 def own(redis_server: RedisServer, tiny_model: Path, tmp_path: Path) -> Settings:
     redis_server.flush()
@@ -201,6 +241,24 @@ async def test_a_model_that_the_device_does_not_take_is_the_device_s_failure(
     async with asyncio.timeout(WITHIN_S):
         with pytest.raises(DeviceFailed, match="default: CUDA"):
             await serve(own, stop=asyncio.Event(), load=load)
+
+
+async def test_a_worker_whose_device_hangs_ends(own: Settings, tiny_encoder: Encoder) -> None:
+    device, settings = Hanging(tiny_encoder), msgspec.structs.replace(own, search_timeout_s=0.5, hang_s=0.5)
+    async with connect(settings) as redis, asyncio.timeout(WITHIN_S):
+        queue = Queue(redis, settings)
+        worker = asyncio.create_task(serve(settings, stop=asyncio.Event(), load=lambda _: device))
+        await eventually(Fleet(redis).live, within_s=WITHIN_S)
+        made = await queue.submit(CollectionTask(op="create", collection="c", spec=CollectionSpec()), tenant="t")
+        assert (await queue.wait("t", made.id, timeout_s=WITHIN_S)).state == "succeeded"
+        device.works.clear()
+        await queue.submit(Search(collection="c", query=Query(text="cat")), tenant="t")
+        try:
+            with pytest.raises(DeviceFailed):
+                await worker
+        finally:
+            device.works.set()
+        assert await Fleet(redis).live() == []
 
 
 async def test_the_second_model_s_device_failing_ends_the_worker_too(
