@@ -45,16 +45,17 @@ class Costs:
         self._questions = 0
         # A factor, and when it was measured.
         self._known: dict[Kind, tuple[float, int]] = {}
-        self._latest: dict[str, tuple[float, int]] = {}
+        # The least of each plan's, and of all.
+        self._quickest: dict[str, float] = {}
         self._least = 1.0
 
     def of(self, fetch: Fetch, where: Situation) -> float:
-        """A kind that was not met yet is taken for one of the same plan, a plan that was not for as quick as any, so
-        that it is tried."""
+        """A kind that was not met yet is taken to be as quick as any of its plan, a plan that was not as quick as any:
+        so they are tried."""
         return _formula(fetch, where) * self._factor(_kind(fetch, where))
 
     def _factor(self, kind: Kind) -> float:
-        factor, at = self._known.get(kind) or self._latest.get(kind[0]) or (self._least, 0)
+        factor, at = self._known.get(kind) or (self._quickest.get(kind[0], self._least), 0)
         stale = self._questions - at - FRESH
         return factor if stale <= 0 or factor <= 1.0 else float(factor**KEPT**stale)
 
@@ -67,7 +68,8 @@ class Costs:
             believed = self._factor(kind)
             nearer = believed * (seen / believed) ** (SLOWER if seen > believed else QUICKER)
             factor = nearer if kind in self._known else min(seen, FIRST_MOST * believed)
-            self._known[kind] = self._latest[kind[0]] = factor, self._questions
+            self._known[kind] = factor, self._questions
+            self._quickest[kind[0]] = min(factor, self._quickest.get(kind[0], factor))
             self._least = min(self._least, factor)
 
 

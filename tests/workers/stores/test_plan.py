@@ -135,6 +135,14 @@ def test_on_a_quick_machine_a_plan_that_was_not_met_is_no_slower_beside_others_t
     assert costs.of(GRAPH, OPEN_FIELD) / costs.of(SURE, OPEN_FIELD) == pytest.approx(share)
 
 
+def test_a_plan_that_was_slow_behind_one_filter_is_tried_behind_another() -> None:
+    costs = Costs()
+    half, few = (OPEN_FIELD._replace(passing=OPEN_FIELD.points // share) for share in (2, 1_000))
+    for where, times in ((OPEN_FIELD, 0.5), (few, 1.5)):
+        costs.learn([(SCAN, where)], times * Costs().of(SCAN, where))
+    assert costs.of(SCAN, half) == pytest.approx(Costs().of(SCAN, half) / 2)
+
+
 def test_what_a_plan_costs_behind_one_filter_says_nothing_about_another_that_was_met() -> None:
     costs = Costs()
     half, few = (OPEN_FIELD._replace(passing=OPEN_FIELD.points // share) for share in (2, 1_000))
