@@ -22,6 +22,7 @@ from shared.loop_watch import LoopWatch
 from shared.settings import Settings, SettingsError, from_env
 from workers.device_trouble import DeviceFailed
 from workers.device_watch import DeviceWatch
+from workers.disagreement import tell_of_others
 from workers.encoders.load import load_encoder
 from workers.encoders.protocol import Encoder
 from workers.functions import functions
@@ -159,6 +160,7 @@ async def _prepare(parts: Parts) -> dict[str, Sizing]:
     swept = await parts.decoding.run(sweep_spool, parts.settings)
     if swept:
         logger.info("%d abandoned uploads were removed", swept)
+    await tell_of_others(parts)
     leave_out_what_exists()
     return sizings
 

@@ -51,6 +51,8 @@ class Gauges(Collector):
         dropped = "Requests that nobody waited for any more when their turn came."
         yield CounterMetricFamily("clipline_encoder_dropped", dropped, value=stats.dropped)
         yield CounterMetricFamily("clipline_encoder_failed", "Requests that the model failed on.", value=stats.failed)
+        halved = "Batches that did not fit into the device's memory, and were tried again in halves."
+        yield CounterMetricFamily("clipline_encoder_halved", halved, value=stats.halved)
         busy = "Time that the device was busy; its rate is the share."
         yield CounterMetricFamily("clipline_device_busy_seconds", busy, value=stats.busy_s)
 

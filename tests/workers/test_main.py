@@ -182,6 +182,19 @@ async def test_a_worker_of_several_models_says_which_it_holds_and_serves_each(ow
     }
 
 
+async def test_other_weights_under_the_same_name_are_told_of(
+    own: Settings, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    changed = save_model(tmp_path / "changed", seed=1)
+    newer = msgspec.structs.replace(own, model=f"local-dir:{changed}", data_dir=str(tmp_path / "newer"))
+    caplog.set_level(logging.WARNING)
+    async with connect(own) as redis, serving(own):
+        await in_fleet(redis)
+        [older] = await Fleet(redis).live()
+        async with serving(newer):
+            await eventually(said(caplog, f"{older.fingerprint} at worker {older.id}"), within_s=WITHIN_S)
+
+
 async def test_a_model_that_cannot_be_had_is_named(own: Settings) -> None:
     for models, words in (("photo=ViT-Q-32/openai", "photo: .*no such model"), ("icons=local-dir:/none", "no folder")):
         settings = msgspec.structs.replace(own, models=models)
