@@ -47,8 +47,10 @@ class Texts:
                 if self._words is not None and self._words.suits(text):
                     return self._words.ids(text, self._context_length)
                 return self._as_it_is(text)
+        except Exception:
+            raise
         except BaseException as error:
-            # Some are written in Rust.
+            # Some are written in Rust, and panic.
             raise as_exception(error) from error
 
     def _encode(self, word: str) -> list[int]:
