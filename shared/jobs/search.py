@@ -8,6 +8,8 @@ from shared.errors import Invalid
 from shared.filters import Filter
 from shared.jobs.names import MAIN_SLOT, NEEDS_POSITIVE, Feedback, GroupKey, ItemId, Lane, Name, Text, Token
 
+LEADS_NOWHERE = "a query needs text of positive weight, image, item or positive"
+
 
 class Body(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """A part of a request: immutable, and strict about names."""
@@ -120,12 +122,12 @@ class Search(Body, frozen=True, tag_field="kind", tag="search"):
         """Raises Invalid when nothing says what to look for; `marked`: the session has positive marks."""
         if self.query.is_empty and (self.then or not marked):
             hint = ", or positive marks in the session" if self.session and not self.then else ""
-            raise Invalid(f"a query needs text, image, item or positive{hint}", field="query")
+            raise Invalid(f"{LEADS_NOWHERE}{hint}", field="query")
         if self.query.feedback in NEEDS_POSITIVE and not (self.query.positive or marked):
             raise Invalid(f"feedback by {self.query.feedback} needs positive items", field="query.feedback")
         for index, then in enumerate(self.then):
             if then.query.is_empty:
-                raise Invalid("a query needs text, image, item or positive", field=f"then[{index}].query")
+                raise Invalid(LEADS_NOWHERE, field=f"then[{index}].query")
         if self.then and any(query.feedback == "recommend" for query in self.queries):
             raise Invalid("feedback by recommend gives no cosines, which a sequence compares", field="query.feedback")
 

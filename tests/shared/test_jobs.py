@@ -202,10 +202,10 @@ def test_what_is_out_of_bounds_is_invalid(wrong: dict[str, Any]) -> None:
         decode_json(msgspec.json.encode(search_with(**wrong)), Search)
 
 
-@pytest.mark.parametrize("query", [{}, {"text": None}, {"negative": [1]}])
+@pytest.mark.parametrize("query", [{}, {"text": None}, {"negative": [1]}, {"texts": [{"text": "a", "weight": -1}]}])
 def test_a_query_says_what_to_look_for_or_the_session_s_marks_do(query: dict[str, Any]) -> None:
     search: Search = decode_json(msgspec.json.encode(search_with(query=query)), Search)
-    with pytest.raises(Invalid, match="needs text"):
+    with pytest.raises(Invalid, match="needs text of positive weight"):
         search.require_parts(marked=False)
     search.require_parts(marked=True)
 
