@@ -100,8 +100,12 @@ def free_port() -> int:
 
 
 @contextmanager
-def serving(system: str, filled: Path, *, metrics_port: int = 0) -> Iterator[Served]:
-    """The system's server over a copy of the filled store, from when it answers searches."""
+def serving(
+    system: str, filled: Path, *, metrics_port: int = 0, environ: Mapping[str, str] | None = None
+) -> Iterator[Served]:
+    """The system's server over a copy of the filled store, from when it answers searches; `environ` is this process's,
+    with the model of this benchmark, unless it is given.
+    """
     port = free_port()
     more = {"CLIPLINE_METRICS_LISTEN": f"127.0.0.1:{metrics_port}"} if metrics_port else {}
     with tempfile.TemporaryDirectory(prefix="clipline-bench-") as folder:
@@ -111,7 +115,7 @@ def serving(system: str, filled: Path, *, metrics_port: int = 0) -> Iterator[Ser
             module = ["-m", "cli.main", "up", "--data", folder, "--port", str(port)]
         process = subprocess.Popen(
             [sys.executable, *module],
-            env={**os.environ, **MODEL, **more},
+            env={**(environ or {**os.environ, **MODEL}), **more},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
