@@ -81,19 +81,15 @@ def brute_force(
     limit=st.integers(1, 4),
     within=st.lists(st.integers(1, 15).map(float), min_size=1, max_size=2),
     excluded=st.sets(st.integers(0, 49), max_size=5),
-    smallest=st.sampled_from([1, 3, 100]),
 )
 async def test_videos_and_chains_are_those_of_brute_force(
     stack: Stack,
-    monkeypatch: pytest.MonkeyPatch,
     found: list[tuple[Any, int | None, int]],
     seed: int,
     limit: int,
     within: list[float],
     excluded: set[int],
-    smallest: int,
 ) -> None:
-    monkeypatch.setattr(sequence, "SMALLEST", smallest)
     if len(within) == 2:
         found = found[:20]
     if not any(key is not None and start is not None for key, start, _ in found):
@@ -152,6 +148,17 @@ async def test_a_bound_on_candidates_ends_a_search_that_is_not_exhausted(
     queries = [VectorQuery(vector=vector.tobytes(), limit=1) for vector in vectors[100:]]
     answer = await search_sequences("t.sequence", queries, field="video", job=job, parts=stack.parts)
     assert (answer.groups, answer.exhausted) == ([], False)
+
+
+async def test_pages_grow_until_there_are_enough_videos(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sequence, "SMALLEST", 4)
+    vectors = unit(5, 102)
+    await fill(stack, vectors, [(f"v{number % 10}", number, 1) for number in range(100)])
+    job = Search(collection="sequence", query=Query(text="-"), then=[Then(query=Query(text="-"))], limit=8)
+    queries = [VectorQuery(vector=vector.tobytes(), limit=1) for vector in vectors[100:]]
+    answer = await search_sequences("t.sequence", queries, field="video", job=job, parts=stack.parts)
+    assert (len(answer.groups), answer.exhausted) == (8, False)
+    assert answer.rounds > len(queries)
 
 
 # -- whole searches over real videos
