@@ -24,7 +24,8 @@ CLOSES = {
     1007: "a frame was no JSON text",
     1008: "no key, a wrong one, or a foreign page",
     1009: "a frame was too large",
-    1013: "try later: too many connections, Redis is away, or events were lost",
+    1011: "no answer to a ping, or an error on our side",
+    1013: "try later: too many connections or sessions, Redis is away, or events were lost",
     4008: "the client reads too slowly; reconnect to resume",
 }
 

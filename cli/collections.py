@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, get_args
 
 import msgspec
 import typer
@@ -13,6 +13,7 @@ from cli.options import DEFAULT_URL, AsJson, Key, Url, group, out
 from cli.remote import ask, connect
 from client import calls
 from client.calls import Call
+from shared.filter_check import FieldType
 from shared.jobs import Collection, CollectionSpec
 from shared.jobs import Name as CollectionName
 
@@ -21,7 +22,9 @@ app = group("Collections of pictures; without a command, all of them.")
 Name = Annotated[str, typer.Argument(help="The collection's name.")]
 Fields = Annotated[
     list[str] | None,
-    typer.Option("--field", metavar="NAME:TYPE", help="Filterable payload: keyword, integer, float, bool; repeatable."),
+    typer.Option(
+        "--field", metavar="NAME:TYPE", help=f"Filterable payload: {', '.join(get_args(FieldType))}; repeatable."
+    ),
 ]
 GroupField = Annotated[str | None, typer.Option("--group-field", help="Payload field that groups pictures.")]
 ModelName = Annotated[

@@ -17,7 +17,12 @@ app = typer.Typer(help="API keys: who may call, for which tenant.", no_args_is_h
 
 Tenant = Annotated[str, typer.Argument(help="Whose data the key opens; small letters, digits, _ and -.")]
 RoleOption = Annotated[
-    Role, typer.Option("--role", help="viewer reads, user also writes, operator also sees queues and workers.")
+    Role,
+    typer.Option(
+        "--role",
+        help="user searches and changes collections; viewer searches, and sees workers and queues; operator may do all "
+        "of it, and controls these.",
+    ),
 ]
 KeysFile = Annotated[Path | None, typer.Option("--file", help="Keys file; instead of CLIPLINE_KEYS_FILE.")]
 

@@ -10,7 +10,7 @@ from cli.options import DEFAULT_URL, AsJson, Key, Url, group, out
 from cli.remote import ask
 from client.calls import call
 
-app = group("What waits and runs in each queue; pause and resume one. For operators.")
+app = group("What waits and runs in each queue; operators pause and resume one.")
 
 Name = Annotated[
     str,

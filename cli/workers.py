@@ -10,7 +10,7 @@ from cli.options import DEFAULT_URL, AsJson, Key, Url, group, out
 from cli.remote import ask
 from client.calls import call
 
-app = group("Live workers; drain one. For operators.")
+app = group("Live workers; operators drain one.")
 
 WorkerId = Annotated[str, typer.Argument(metavar="ID", help="The worker's id, as listed.")]
 
