@@ -25,7 +25,7 @@ def unknown(shown: str) -> list[str]:
     while isinstance(found, TyperGroup) and words and not words[0].startswith("-"):
         if words[0] not in found.commands:
             return words[:1]
-        found = found.commands[words.pop(0)]  # type: ignore[assignment]
+        found = found.commands[words.pop(0)]
     assert isinstance(found, TyperCommand | TyperGroup)
     for parameter in found.params:
         options |= {*parameter.opts, *parameter.secondary_opts}
