@@ -15,6 +15,7 @@ FOREIGN = frozenset({"url", "key"})
 FOREIGN_PREFIX = "test_"
 
 Positive = Annotated[int, msgspec.Meta(ge=1)]
+Thousand = Annotated[int, msgspec.Meta(ge=1, le=1_000)]  # a search's own types take no more
 Measured = Annotated[int, msgspec.Meta(ge=0)]  # 0: the worker measures at its start
 Granted = Annotated[int, msgspec.Meta(ge=0)]  # 0: as many as the CPUs that were granted
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=10**9)]  # Redis counts in milliseconds, in 64 bits
@@ -64,8 +65,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     operators_see: Literal["own", "redacted", "all"] = "redacted"
 
     # What one request may ask for
-    max_limit: Positive = 1_000
-    max_text_chars: Positive = 1_000
+    max_limit: Thousand = 1_000
+    max_text_chars: Thousand = 1_000
     max_excluded_ids: Positive = 100_000
     max_body_bytes: Positive = 8 * 2**20
     max_upload_bytes: Positive = 64 * 2**20

@@ -75,7 +75,7 @@ def test_an_unknown_choice_is_named(field: str) -> None:
         from_env({variable(field): "sideways"})
 
 
-@pytest.mark.parametrize("field", ["port", "max_wait_s"])
+@pytest.mark.parametrize("field", ["port", "max_wait_s", "max_limit", "max_text_chars"])
 def test_more_than_the_most_is_named(field: str) -> None:
     with pytest.raises(SettingsError, match=f"^{variable(field)}="):
         from_env({variable(field): "70000"})
@@ -100,6 +100,8 @@ def test_variables_of_the_client_and_the_tests_are_no_settings(name: str) -> Non
 BOUNDED: dict[str, st.SearchStrategy[Any]] = {
     "port": st.integers(0, 65535),
     "max_wait_s": st.floats(0.001, 30),
+    "max_limit": st.integers(1, 1_000),
+    "max_text_chars": st.integers(1, 1_000),
     "video_step_s": st.floats(0, 3_600),
     "models": st.sampled_from(["", "photo=ViT-L-14/laion2b_s32b_b82k", "a=local-dir:x/y,b=hf-hub:c/d"]),
     "worker_models": st.sampled_from(["", "default"]),
