@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 
 import type { Later } from "../src/search/address.ts";
 import { NOWHERE, readPlace, writePlace } from "../src/search/address.ts";
-import { filterOf } from "../src/search/facets.tsx";
+import { filterOf, UNFILTERED } from "../src/search/conditions.ts";
 import { likelyOf } from "../src/search/grid.tsx";
 import type { Corner } from "../src/search/grid-keys.ts";
 import { ABOVE, step } from "../src/search/grid-keys.ts";
@@ -37,6 +37,7 @@ test.each([
   { text: "cat", then: [{ text: "apple", withinS: 30 }, { text: "guitar", withinS: 5 }, { text: "bus", withinS: 30 }] },
   { text: "cat", then: [{ text: "apple", withinS: 30 }] },
   { good: [1, 2], bad: [3], grouped: true, where: [["album", "a:b, c"], ["year", 1999], ["open", true]] as const },
+  { text: "cat", ranges: [["a:b", { from: -1.5, to: null }], ["year", { from: 1990, to: 2000 }], ["taken", { from: null, to: "2024-02-29" }]] as const },
 ])("a place survives its address: %o", (part) => {
   const place = { ...NOWHERE, ...part };
   expect(readPlace(writePlace(place))).toEqual(place);
@@ -91,7 +92,7 @@ test("what is seen is what is neither marked nor seen already", () => {
 });
 
 test.each([
-  { text: "a happy cat", good: [1], bad: [2], grouped: true, where: [["album", "a"], ["album", "b"], ["year", 1999]] as const },
+  { text: "a happy cat", good: [1], bad: [2], grouped: true, where: [["album", "a"], ["album", "b"], ["year", 1999]] as const, ranges: [["year", { from: 1990, to: 2000 }], ["taken", { from: "2026-11-21", to: "2026-12-31" }]] as const },
   { item: 7 },
   { text: "a", then: [{ text: "b", withinS: 30 }, { text: "c", withinS: 4 }] },
 ])("a query of the past leads to the place that asked it: %o", (part) => {
@@ -109,9 +110,9 @@ test("a query of the past is told in words", () => {
 
 test("values of one field are alternatives, those of several must all be met", () => {
   const where = toggledValue(toggledValue(toggledValue([], "a", 1), "b", "x"), "a", 2);
-  expect(filterOf(where)).toEqual({ must: [{ key: "a", match: [1, 2] }, { key: "b", match: ["x"] }] });
+  expect(filterOf({ where, ranges: [] })).toEqual({ must: [{ key: "a", match: [1, 2] }, { key: "b", match: ["x"] }] });
   expect(toggledValue(where, "b", "x")).toEqual([["a", 1], ["a", 2]]);
-  expect(filterOf([])).toBeNull();
+  expect(filterOf(UNFILTERED)).toBeNull();
 });
 
 test("an empty place is the page itself", () => {

@@ -2,6 +2,8 @@
 
 import type { Scalar } from "../client/contract.ts";
 import type { Where } from "./marks.ts";
+import type { Ranges } from "./ranges.ts";
+import { readRange, writeRange } from "./ranges.ts";
 
 export interface Place {
   text: string;
@@ -13,6 +15,7 @@ export interface Place {
   good: readonly number[];
   bad: readonly number[];
   where: Where;
+  ranges: Ranges;
   /** One picture of each group. */
   grouped: boolean;
   /** What comes after it in the same group, one after the other. */
@@ -25,7 +28,7 @@ export interface Later {
   withinS: number;
 }
 
-export const NOWHERE: Place = { text: "", item: null, pic: null, collection: null, good: [], bad: [], where: [], grouped: false, then: [] };
+export const NOWHERE: Place = { text: "", item: null, pic: null, collection: null, good: [], bad: [], where: [], ranges: [], grouped: false, then: [] };
 
 export const MAX_TEXT = 1_000;
 /** As the API has them. */
@@ -35,6 +38,7 @@ export const MAX_WITHIN_S = 86_400;
 /** So many examples fit an address. */
 const MOST_IDS = 100;
 const MOST_VALUES = 50;
+const MOST_RANGES = 16;
 
 export function readPlace(search: string): Place {
   const given = new URLSearchParams(search);
@@ -46,13 +50,14 @@ export function readPlace(search: string): Place {
     good: idsIn(given.get("like")),
     bad: idsIn(given.get("unlike")),
     where: given.getAll("f").slice(0, MOST_VALUES).flatMap(pairIn),
+    ranges: rangesIn(given.getAll("r").slice(0, MOST_RANGES)),
     grouped: given.has("groups"),
     then: laterIn(given.getAll("then"), given.getAll("within")),
   };
 }
 
 /** Relative, so that it works under any path. */
-export function writePlace({ text, item, pic, collection, good, bad, where, grouped, then }: Place): string {
+export function writePlace({ text, item, pic, collection, good, bad, where, ranges, grouped, then }: Place): string {
   const pairs: [string, string][] = [
     ["q", text.trim()],
     ["item", item === null ? "" : String(item)],
@@ -60,6 +65,7 @@ export function writePlace({ text, item, pic, collection, good, bad, where, grou
     ["like", good.slice(-MOST_IDS).join(",")],
     ["unlike", bad.slice(-MOST_IDS).join(",")],
     ...where.map(([field, value]): [string, string] => ["f", `${field}:${JSON.stringify(value)}`]),
+    ...ranges.map(([field, range]): [string, string] => ["r", `${field}:${writeRange(range)}`]),
     ["groups", grouped ? "1" : ""],
     ...pairsOf(said(then)),
     ["c", collection ?? ""],
@@ -108,4 +114,13 @@ function pairIn(text: string): [string, Scalar][] {
   } catch {
     return [];
   }
+}
+
+/** A field and its range; of several of one field the last counts. */
+function rangesIn(texts: readonly string[]): Ranges {
+  const read = texts.map((text) => {
+    const colon = text.lastIndexOf(":");
+    return [text.slice(0, Math.max(colon, 0)), readRange(text.slice(colon + 1))] as const;
+  });
+  return [...new Map(read.flatMap(([field, range]) => (field !== "" && range !== null ? [[field, range] as const] : [])))];
 }

@@ -6,7 +6,10 @@ import { useContext, useEffect, useState } from "preact/hooks";
 import { nameOf } from "../ui/format.ts";
 import { Icon } from "../ui/icons.tsx";
 import { Media, Picture } from "../ui/picture.tsx";
+import { enterGrid } from "./grid-focus.ts";
 import type { Pictured } from "./marks.ts";
+import type { Ranges } from "./ranges.ts";
+import { wordsOfRange } from "./ranges.ts";
 
 export interface ItemChipProps {
   collection: string;
@@ -47,6 +50,25 @@ export function ExamplesChip({ good, bad, onRemove }: { good: number; bad: numbe
       </span>
       <Remove label="Stop looking by examples" onRemove={onRemove} />
     </span>
+  );
+}
+
+/** Above the pictures, so that the inputs they come from stay where they are; the keys go on in the pictures. */
+export function RangeChips({ ranges, onRemove }: { ranges: Ranges; onRemove: (field: string) => void }): VNode | null {
+  if (ranges.length === 0) return null;
+  const remove = (field: string): void => {
+    enterGrid();
+    onRemove(field);
+  };
+  return (
+    <div class="range-chips" role="group" aria-label="Ranges">
+      {ranges.map(([field, range]) => (
+        <span key={field} class="chip" data-testid="range-chip">
+          <span class="chip-label">{wordsOfRange(field, range)}</span>
+          <Remove label={`Stop filtering by a range of ${field}`} onRemove={() => remove(field)} />
+        </span>
+      ))}
+    </div>
   );
 }
 

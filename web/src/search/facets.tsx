@@ -1,22 +1,28 @@
-/** Filters: the most frequent values of a collection's fields, with how many pictures have them. */
+/** Filters: the most frequent values of a collection's fields, with how many pictures have them; from and to of numbers and dates. */
 
-import type { VNode } from "preact";
+import type { ComponentChildren, VNode } from "preact";
 import { useContext, useEffect, useRef, useState } from "preact/hooks";
 
-import type { Collection, Facet, FacetsRequest, Filter, Problem, Scalar } from "../client/contract.ts";
+import type { Collection, Facet, FacetsRequest, Problem, Scalar } from "../client/contract.ts";
 import { problemOf } from "../client/problem.ts";
 import { count, plain } from "../ui/format.ts";
 import { Failure } from "../ui/notice.tsx";
 import { Media } from "../ui/picture.tsx";
+import type { Filtered } from "./conditions.ts";
+import { filterOf, filtersIn, UNFILTERED } from "./conditions.ts";
 import type { Where } from "./marks.ts";
 import { valuesOf } from "./marks.ts";
+import { RangeField } from "./range-field.tsx";
+import type { Kind, Range } from "./ranges.ts";
+import { kindOf, rangeFor } from "./ranges.ts";
 
 export interface FacetsProps {
   collection: Collection;
-  where: Where;
+  filtered: Filtered;
   /** Whether they were opened by a key, which leads to them. */
   focused: boolean;
   onValue: (field: string, value: Scalar) => void;
+  onRange: (field: string, range: Range | null) => void;
   onNone: () => void;
 }
 
@@ -25,38 +31,39 @@ const MOST_VALUES = 12;
 const ASKED = 100;
 const COUNTED = new Set(["keyword", "bool", "integer"]);
 
-export function Facets({ collection, where, focused, onValue, onNone }: FacetsProps): VNode | null {
+export function Facets({ collection, filtered, focused, onValue, onRange, onNone }: FacetsProps): VNode | null {
   const place = useRef<HTMLElement>(null);
   const from = useRef(document.activeElement);
   const fields = fieldsOf(collection);
-  const [all, problem] = useFacets(collection.name, fields, []);
-  const [left] = useFacets(collection.name, fields, where);
+  const [all, problem] = useFacets(collection.name, fields, UNFILTERED);
+  const [left] = useFacets(collection.name, fields, filtered);
   const waits = all === null && problem === null && fields.length > 0;
   useEffect(() => {
     // Unless one has gone elsewhere meanwhile.
-    if (!waits && focused && document.activeElement === from.current) place.current?.querySelector<HTMLElement>('[aria-pressed="true"], button:enabled')?.focus();
+    if (!waits && focused && document.activeElement === from.current) entryOf(place.current)?.focus();
   }, [waits, focused]);
   // It comes as large as it stays.
   if (waits) return null;
+  const rows = rowsOf(collection, all, filtered.where);
   return (
     <section ref={place} class="facets" aria-label="Filters" data-testid="facets">
       {problem !== null && <Failure problem={problem} />}
-      {fields.length === 0 && <p class="soft">This collection has no field to filter by.</p>}
-      {fields.filter((field) => valuesOf(where, field).length > 0 || narrows(all, field)).map((field) => (
-        <Field
-          key={field}
-          field={field}
-          values={valuesIn(all, field, valuesOf(where, field))}
-          counts={countsIn(left ?? all, field)}
-          chosen={valuesOf(where, field)}
-          onValue={(value) => onValue(field, value)}
-        />
+      {rows.length === 0 && <p class="soft">This collection has no field to filter by.</p>}
+      {rows.map(({ field, kind, values, chosen }) => (
+        <Field key={field} field={field} values={values} counts={countsIn(left ?? all, field)} chosen={chosen} onValue={(value) => onValue(field, value)}>
+          {kind !== null && <RangeField field={field} kind={kind} range={rangeFor(filtered.ranges, field)} onRange={(range) => onRange(field, range)} />}
+        </Field>
       ))}
-      <button type="button" disabled={where.length === 0} onClick={onNone} data-testid="no-filters">
+      <button type="button" disabled={filtersIn(filtered) === 0} onClick={onNone} data-testid="no-filters">
         No filters
       </button>
     </section>
   );
+}
+
+/** A value rather than an input, which would take the key that leads away for a letter. */
+function entryOf(place: HTMLElement | null): HTMLElement | null {
+  return place?.querySelector<HTMLElement>('[aria-pressed="true"], .facet button') ?? place?.querySelector("input") ?? null;
 }
 
 interface FieldProps {
@@ -65,10 +72,12 @@ interface FieldProps {
   counts: ReadonlyMap<Scalar, number>;
   chosen: readonly Scalar[];
   onValue: (value: Scalar) => void;
+  /** What else it can be filtered by. */
+  children: ComponentChildren;
 }
 
 /** Values stay where they are when counts change; those that are rarer come when they are asked for. */
-function Field({ field, values, counts, chosen, onValue }: FieldProps): VNode {
+function Field({ field, values, counts, chosen, onValue, children }: FieldProps): VNode {
   const place = useRef<HTMLDivElement>(null);
   const [open, setOpen] = useState(false);
   const shown = open ? values : values.filter((value, index) => index < MOST_VALUES || chosen.includes(value));
@@ -80,6 +89,7 @@ function Field({ field, values, counts, chosen, onValue }: FieldProps): VNode {
   return (
     <div ref={place} class="facet" role="group" aria-label={field}>
       <span class="facet-name">{field}</span>
+      {children}
       {shown.map((value) => (
         <button
           key={String(value)}
@@ -107,6 +117,25 @@ function fieldsOf({ payload }: Collection): string[] {
   return named.map(([name]) => name).slice(0, MOST_FIELDS);
 }
 
+interface Row {
+  field: string;
+  /** Null where it has no from and to. */
+  kind: Kind | null;
+  values: readonly Scalar[];
+  chosen: readonly Scalar[];
+}
+
+/** Those that can be filtered by, in the order of their declaration. */
+function rowsOf({ payload }: Collection, facets: readonly Facet[] | null, where: Where): Row[] {
+  const ranged = Object.keys(payload).filter((field) => kindOf(payload, field) !== null).slice(0, MOST_FIELDS);
+  const rows = Object.keys(payload).map((field): Row => {
+    const chosen = valuesOf(where, field);
+    const values = chosen.length > 0 || narrows(facets, field) ? valuesIn(facets, field, chosen) : [];
+    return { field, kind: ranged.includes(field) ? kindOf(payload, field) : null, values, chosen };
+  });
+  return rows.filter(({ kind, values }) => kind !== null || values.length > 0);
+}
+
 /** Not a field whose many values are each one item's own, as a title is. */
 function narrows(facets: readonly Facet[] | null, field: string): boolean {
   const values = facets?.find((facet) => facet.field === field)?.values ?? [];
@@ -124,16 +153,16 @@ function countsIn(facets: readonly Facet[] | null, field: string): Map<Scalar, n
 }
 
 /** Null until they are known, and where nothing is filtered beyond what is known already. */
-function useFacets(collection: string, fields: readonly string[], where: Where): [Facet[] | null, Problem | null] {
+function useFacets(collection: string, fields: readonly string[], { where, ranges }: Filtered): [Facet[] | null, Problem | null] {
   const { http } = useContext(Media);
   const [found, setFound] = useState<Facet[] | null>(null);
   const [problem, setProblem] = useState<Problem | null>(null);
-  const asked = JSON.stringify([fields, where]);
+  const asked = JSON.stringify([fields, { where, ranges }]);
   useEffect(() => {
     const gone = new AbortController();
-    const [names, pairs] = JSON.parse(asked) as [string[], Where];
+    const [names, filtered] = JSON.parse(asked) as [string[], Filtered];
     if (names.length === 0) return undefined;
-    counted((request) => http.facets(collection, request, gone.signal), names, pairs).then(
+    counted((request) => http.facets(collection, request, gone.signal), names, filtered).then(
       (facets) => {
         setFound(facets);
         setProblem(null);
@@ -147,22 +176,16 @@ function useFacets(collection: string, fields: readonly string[], where: Where):
   return [found, problem];
 }
 
-/** Values of one field are alternatives: each is counted as if nothing of its own field were chosen. */
-async function counted(ask: (request: FacetsRequest) => Promise<Facet[]>, fields: readonly string[], where: Where): Promise<Facet[]> {
+/** Values of one field are alternatives: each is counted as if none of its own field were chosen. */
+async function counted(ask: (request: FacetsRequest) => Promise<Facet[]>, fields: readonly string[], { where, ranges }: Filtered): Promise<Facet[]> {
   const chosen = fields.filter((field) => valuesOf(where, field).length > 0);
   const others = fields.filter((field) => !chosen.includes(field));
   const asks = [...(others.length > 0 ? [others] : []), ...chosen.map((field) => [field])];
   const found = await Promise.all(
     asks.map((names) => {
-      const filter = filterOf(where.filter(([field]) => !names.includes(field)));
+      const filter = filterOf({ where: where.filter(([field]) => !names.includes(field)), ranges });
       return ask({ fields: names, limit: ASKED, ...(filter && { filter }) });
     }),
   );
   return found.flat();
-}
-
-/** One of the chosen values of each field. */
-export function filterOf(where: Where): Filter | null {
-  const fields = [...new Set(where.map(([field]) => field))];
-  return fields.length === 0 ? null : { must: fields.map((key) => ({ key, match: valuesOf(where, key) })) };
 }

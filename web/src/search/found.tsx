@@ -5,6 +5,8 @@ import { useEffect, useRef, useState } from "preact/hooks";
 
 import type { Collection } from "../client/contract.ts";
 import { said } from "./address.ts";
+import { RangeChips } from "./chips.tsx";
+import { filtersIn, UNFILTERED } from "./conditions.ts";
 import { Facets } from "./facets.tsx";
 import type { Finder, Findings } from "./finder.ts";
 import type { Marked } from "./grid.tsx";
@@ -12,6 +14,8 @@ import { enterGrid, leadTo, useOnwards } from "./grid-focus.ts";
 import type { Pictured, Where } from "./marks.ts";
 import { groupOf, markOf, toggledValue } from "./marks.ts";
 import { Nothing, useComeBack } from "./nothing.tsx";
+import type { Range } from "./ranges.ts";
+import { withRange, wordsOfRange } from "./ranges.ts";
 import { Results } from "./results.tsx";
 import { otherIn } from "./team.tsx";
 import { Toolbar } from "./toolbar.tsx";
@@ -39,7 +43,7 @@ export function Found({ state, bar, onSimilar, onAbove }: FoundProps): VNode {
   const { finder, findings, sitting, facts, travel } = state;
   const { place, go } = travel;
   const [opened, setOpened] = useState<number | null>(null);
-  const [filtering, setFiltering] = useState(place.where.length > 0);
+  const [filtering, setFiltering] = useState(filtersIn(place) > 0);
   const [byKey, setByKey] = useState(false);
   useClosed(opened);
   // Others are coming in the place of those among which it was opened, as on the way back.
@@ -58,21 +62,25 @@ export function Found({ state, bar, onSimilar, onAbove }: FoundProps): VNode {
   const onFilter = (): void => filter(false);
   const noFilters = (): void => {
     sitting.note("filters taken away");
-    go({ where: [] });
+    go(UNFILTERED);
+  };
+  const onRange = (name: string, range: Range | null): void => {
+    sitting.note(range === null ? `no longer filtered by a range of ${name}` : `filtered by ${wordsOfRange(name, range)}`);
+    go({ ranges: withRange(place.ranges, name, range) });
   };
   const onGroups = (): void => (field === null ? undefined : go({ grouped: !place.grouped }));
   const more = useOnwards(findings.hits.length, () => void finder.more());
   const onSaw = (): void => sitting.saw(findings.hits);
   useKeys({ n: more, r: sitting.refine, e: onSaw, f: () => filter(true), o: onGroups, ArrowDown: enterGrid });
   useComeBack(finder, findings, sitting);
-  const nothing = <Nothing findings={findings} facts={facts} sitting={sitting} filters={place.where.length} onNoFilters={noFilters} />;
+  const nothing = <Nothing findings={findings} facts={facts} sitting={sitting} filters={filtersIn(place)} onNoFilters={noFilters} />;
   return (
     <>
       <div class="controls" data-testid="controls">
         <Toolbar
           sitting={sitting}
           filtering={filtering}
-          filters={place.where.length}
+          filters={filtersIn(place)}
           grouped={place.grouped}
           inSequences={said(place.then).length > 0}
           groupField={field}
@@ -82,7 +90,8 @@ export function Found({ state, bar, onSimilar, onAbove }: FoundProps): VNode {
         />
         {bar}
       </div>
-      {filtering && facts !== null && <Filtering facts={facts} travel={travel} sitting={sitting} byKey={byKey} onNone={noFilters} />}
+      {filtering && facts !== null && <Filtering facts={facts} travel={travel} onRange={onRange} sitting={sitting} byKey={byKey} onNone={noFilters} />}
+      <RangeChips ranges={place.ranges} onRemove={(name) => onRange(name, null)} />
       <Results findings={findings} marked={marked} onOpen={setOpened} onAbove={onAbove} onMore={more} onRetry={() => void finder.retry()} nothing={nothing} />
       <Opened findings={findings} opened={opened} grouped={field !== null} marked={marked} onOpen={setOpened} onMore={() => void finder.more()} />
     </>
@@ -109,10 +118,11 @@ interface FilteringProps {
   travel: Travel;
   sitting: Sitting;
   byKey: boolean;
+  onRange: (field: string, range: Range | null) => void;
   onNone: () => void;
 }
 
-function Filtering({ facts, travel: { place, go }, sitting, byKey, onNone }: FilteringProps): VNode {
+function Filtering({ facts, travel: { place, go }, sitting, byKey, onRange, onNone }: FilteringProps): VNode {
   const filter = (where: Where, words: string): void => {
     sitting.note(words);
     go({ where });
@@ -121,9 +131,10 @@ function Filtering({ facts, travel: { place, go }, sitting, byKey, onNone }: Fil
     <Facets
       key={facts.name}
       collection={facts}
-      where={place.where}
+      filtered={place}
       focused={byKey}
       onValue={(name, value) => filter(toggledValue(place.where, name, value), `filtered by ${name}`)}
+      onRange={onRange}
       onNone={onNone}
     />
   );

@@ -20,6 +20,7 @@ import type { Place } from "./address.ts";
 import { said } from "./address.ts";
 import { Ask, Fold, Then } from "./ask.tsx";
 import { CollectionChooser } from "./collection-chooser.tsx";
+import { UNFILTERED } from "./conditions.ts";
 import type { Finder, Findings } from "./finder.ts";
 import { Found } from "./found.tsx";
 import { forgetPictures } from "./kept-pictures.ts";
@@ -78,7 +79,7 @@ function SearchMain({ access, live }: { access: Access; live: LiveClient }): VNo
     // Once, where nothing is asked yet.
     // eslint-disable-next-line react-hooks/exhaustive-deps
   }, []);
-  const onChoose = (name: string): void => travel.go({ collection: name, item: null, good: [], bad: [], where: [], grouped: false, then: [] });
+  const onChoose = (name: string): void => travel.go({ collection: name, item: null, good: [], bad: [], ...UNFILTERED, grouped: false, then: [] });
   const bar = <SittingBar sitting={sitting} onOpen={open} />;
   return (
     <main class={classOf(idle, unfolded, travel.place)}>

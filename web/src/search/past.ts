@@ -1,16 +1,17 @@
 /** A query of the past as a place to go to, and in words. */
 
-import type { Condition, Filter, PastSearch, Query, Scalar, Search, Then } from "../client/contract.ts";
+import type { PastSearch, Query, Search, Then } from "../client/contract.ts";
 import { plural } from "../ui/format.ts";
 import type { Later, Place } from "./address.ts";
 import { NOWHERE, said, WITHIN_S } from "./address.ts";
-import type { Where } from "./marks.ts";
+import { filteredOf } from "./conditions.ts";
+import { wordsOfRange } from "./ranges.ts";
 
 /** As much of it as an address holds: not a picture, nor a filter that the page would not make. */
 export function placeOf({ collection, search }: PastSearch): Place {
   const { query = {}, filter, then = [], group_by: groupBy } = (search ?? {}) as Partial<Search>;
   const grouped = typeof groupBy === "string" && then.length === 0;
-  return { ...NOWHERE, ...ofQuery(query), then: laterOf(then), collection, where: whereOf(filter), grouped };
+  return { ...NOWHERE, ...ofQuery(query), then: laterOf(then), collection, ...filteredOf(filter), grouped };
 }
 
 function laterOf(then: readonly Then[]): Later[] {
@@ -23,20 +24,8 @@ function ofQuery(query: Query): Pick<Place, "text" | "item" | "good" | "bad"> {
   return { text: text ?? "", item: item ?? null, good: positive, bad: negative };
 }
 
-function whereOf(filter: Filter | null | undefined): Where {
-  return (filter?.must ?? []).flatMap(valuesIn);
-}
-
-function valuesIn({ key, match }: Condition): Where {
-  if (key === undefined) return [];
-  const values: unknown[] = Array.isArray(match) ? match : [match];
-  return values.filter(isScalar).map((value) => [key, value] as const);
-}
-
-const isScalar = (value: unknown): value is Scalar => ["string", "number", "boolean"].includes(typeof value);
-
 export function wordsOf(one: PastSearch): string {
-  const { text, item, good, bad, where, then } = placeOf(one);
+  const { text, item, good, bad, where, ranges, then } = placeOf(one);
   const parts = [
     text,
     item !== null && "like this picture",
@@ -44,6 +33,7 @@ export function wordsOf(one: PastSearch): string {
     good.length + bad.length > 0 && plural(good.length + bad.length, "example"),
     ...said(then).map(({ text: words }) => `then ${words}`),
     ...where.map(([field, value]) => `${field}: ${value}`),
+    ...ranges.map(([field, range]) => wordsOfRange(field, range)),
   ];
   const told = parts.filter((part) => part !== false && part !== "").join(" · ");
   return told === "" ? "a query too large to be kept" : told;

@@ -7,15 +7,15 @@ import type { LiveClient } from "../client/live.ts";
 import { randomKey } from "../client/transport.ts";
 import type { Later } from "./address.ts";
 import { said } from "./address.ts";
-import { filterOf } from "./facets.tsx";
+import type { Filtered } from "./conditions.ts";
+import { filterOf } from "./conditions.ts";
 import type { Findings, Request } from "./finder.ts";
 import { Finder } from "./finder.ts";
 import type { Held } from "./held.ts";
 import { askedBy } from "./kept-pictures.ts";
-import type { Where } from "./marks.ts";
 import { excluded } from "./marks.ts";
 
-export interface Asked {
+export interface Asked extends Filtered {
   collection: string | null;
   text: string;
   item: number | null;
@@ -24,7 +24,6 @@ export interface Asked {
   pic: string | null;
   good: readonly number[];
   bad: readonly number[];
-  where: Where;
   groupBy: string | null;
   then: readonly Later[];
 }
@@ -56,10 +55,10 @@ export function useFinder(live: LiveClient, asked: Asked, unsaved: Held): [Finde
 }
 
 export function requestOf(asked: Asked): Request | null {
-  const { collection, where, groupBy } = asked;
+  const { collection, groupBy } = asked;
   const query = queryOf(asked);
   if (collection === null || query === null) return null;
-  const filter = filterOf(where);
+  const filter = filterOf(asked);
   return { collection, query, ...thenOf(asked), ...(filter && { filter }), ...(groupBy !== null && { group_by: groupBy }) };
 }
 
