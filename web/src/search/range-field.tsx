@@ -19,7 +19,7 @@ const BOUNDS = { number: { step: "any" }, date: { min: FIRST_DAY, max: LAST_DAY 
 
 export function RangeField({ field, kind, range, onRange }: RangeFieldProps): VNode {
   const id = useId();
-  const { place, typed, wrong, type, settle } = useRange({ kind, range, onRange });
+  const { place, typed, reading, type, settle } = useRange({ kind, range, onRange });
   const onEnter = (event: KeyboardEvent): void => {
     if (event.key === "Enter") settle();
   };
@@ -36,8 +36,8 @@ export function RangeField({ field, kind, range, onRange }: RangeFieldProps): VN
             {...BOUNDS[kind]}
             name={end}
             aria-label={`${field} ${end}`}
-            aria-invalid={wrong.ends.includes(end)}
-            aria-describedby={wrong.wrong === null ? undefined : id}
+            aria-invalid={reading.ends.includes(end)}
+            aria-describedby={reading.wrong === null ? undefined : id}
             value={typed[end]}
             onInput={(event) => type(end, event.currentTarget.value)}
             onKeyDown={onEnter}
@@ -46,7 +46,7 @@ export function RangeField({ field, kind, range, onRange }: RangeFieldProps): VN
         </label>
       ))}
       <span id={id} class="range-wrong bad" role="alert" data-testid="range-wrong">
-        {wrong.wrong}
+        {reading.wrong}
       </span>
     </span>
   );
@@ -55,7 +55,8 @@ export function RangeField({ field, kind, range, onRange }: RangeFieldProps): VN
 interface Ranging {
   place: RefObject<HTMLSpanElement | null>;
   typed: Typed;
-  wrong: Reading;
+  /** What was wrong with it when it was last asked for. */
+  reading: Reading;
   type: (end: End, text: string) => void;
   /** What is typed is asked for, or what is wrong with it is said. */
   settle: () => void;
@@ -67,7 +68,7 @@ function useRange({ kind, range, onRange }: Omit<RangeFieldProps, "field">): Ran
   const place = useRef<HTMLSpanElement>(null);
   const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
   const [typed, setTyped] = useState(typedOf(range));
-  const [wrong, setWrong] = useState(RIGHT);
+  const [reading, setReading] = useState(RIGHT);
   const read = (): Reading => {
     const inputs = inputsIn(place.current);
     const unread = inputs.filter(({ validity }) => validity.badInput).map(({ name }) => name as End);
@@ -76,31 +77,31 @@ function useRange({ kind, range, onRange }: Omit<RangeFieldProps, "field">): Ran
   };
   const settle = (): void => {
     clearTimeout(timer.current);
-    const reading = read();
-    setWrong(reading);
-    if (reading.wrong === null && told(reading.range) !== told(range)) onRange(reading.range);
+    const now = read();
+    setReading(now);
+    if (now.wrong === null && told(now.range) !== told(range)) onRange(now.range);
   };
   const latest = useRef(settle);
   useLayoutEffect(() => void (latest.current = settle));
   const asked = told(range);
   useLayoutEffect(() => {
-    const reading = read();
+    const now = read();
     // What was typed comes back as it was read: it stays as it was written.
-    if (reading.wrong === null && told(reading.range) === asked) return;
+    if (now.wrong === null && told(now.range) === asked) return;
     clearTimeout(timer.current);
     setTyped(typedOf(range));
-    setWrong(RIGHT);
+    setReading(RIGHT);
     // Only what is asked for is looked at here.
     // eslint-disable-next-line react-hooks/exhaustive-deps
   }, [asked]);
   useEffect(() => () => clearTimeout(timer.current), []);
   const type = (end: End, text: string): void => {
     setTyped({ ...typed, [end]: text });
-    setWrong(RIGHT);
+    setReading(RIGHT);
     clearTimeout(timer.current);
     timer.current = setTimeout(() => latest.current(), SETTLE_MS);
   };
-  return { place, typed, wrong, type, settle };
+  return { place, typed, reading, type, settle };
 }
 
 const told = (range: Range | null): string => (range === null ? "" : writeRange(range));
