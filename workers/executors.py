@@ -25,6 +25,13 @@ def cpus_granted() -> int:
     return max(1, min(len(os.sched_getaffinity(0)), _quota_cpus(CGROUP_CPU_MAX)))
 
 
+def computing_threads(wanted: int) -> int:
+    """How many a model on the CPU computes with. 0: the CPUs granted, less one for the event loop where there are more
+    than 2."""
+    cpus = cpus_granted()
+    return wanted or (cpus - 1 if cpus > 2 else cpus)
+
+
 def _quota_cpus(cpu_max: Path) -> int:
     """Read "QUOTA PERIOD" in microseconds, or "max PERIOD" (Linux cgroup v2 documentation, cpu.max)."""
     try:

@@ -15,6 +15,7 @@ from workers.batch_queue import text_length
 from workers.batches import Budget
 from workers.device_trouble import trouble
 from workers.encoders.protocol import Encoder, Pixels, Tokens
+from workers.executors import computing_threads, cpus_granted
 
 logger = logging.getLogger(__name__)
 
@@ -80,12 +81,13 @@ def measure(encoder: Encoder, settings: Settings) -> Sizing:
     images = settings.max_batch or (image.items if image else ASSUMED.images)
     # One text as long as the context takes always goes.
     longest = max(encoder.info.context_length, ROOM_FOR_LENGTH * texts * _mean_length(tokens))
+    may_halve = has_cpus_left(encoder.info.device, settings.threads)
     budget = Budget(
         texts=texts,
         images=images,
         tokens=settings.max_batch_tokens or longest,
-        texts_halved=halved_from(of_texts),
-        images_halved=halved_from(of_images),
+        texts_halved=halved_from(of_texts) if may_halve else 0,
+        images_halved=halved_from(of_images) if may_halve else 0,
     )
     jobs = settings.max_jobs or min(MOST_JOBS, max(LEAST_JOBS, BATCHES_HELD * budget.texts))
     return Sizing(budget=budget, jobs=jobs, text=text, image=image)
@@ -135,6 +137,12 @@ def chosen(rates: Sequence[Rate], *, least: int) -> Rate | None:
         return None
     enough = ENOUGH * max(one.items_s for one in short)
     return next((one for one in short if one.items_s >= enough and one.items >= least), short[-1])
+
+
+def has_cpus_left(device: str, threads: int) -> bool:
+    """Beside those that compute: where there are none, nothing is idle while people read their answers, since API and
+    store work on the same CPUs, and whole batches are the cheapest (bench/RESULTS.md)."""
+    return device != "cpu" or computing_threads(threads) < cpus_granted()
 
 
 def halved_from(rates: Sequence[Rate]) -> int:

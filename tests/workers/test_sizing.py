@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from shared.settings import Settings
 from tests.workers.starved import Device, cpu_runs_out, holds
+from workers import executors, sizing
 from workers.encoders.protocol import Encoder
 from workers.sizing import (
     LONGEST_BATCH_S,
@@ -15,6 +16,7 @@ from workers.sizing import (
     Rate,
     chosen,
     halved_from,
+    has_cpus_left,
     measure,
     most_queued,
     told,
@@ -60,6 +62,18 @@ def test_nothing_is_chosen_where_nothing_worked() -> None:
 )
 def test_batches_are_halved_where_the_mean_wait_does_not_grow(took_ms: tuple[float, ...], expected: int) -> None:
     assert halved_from(rates(*took_ms)) == expected
+
+
+@pytest.mark.parametrize(
+    ("device", "cpus", "threads", "expected"),
+    [("cpu", 2, 0, False), ("cpu", 2, 1, True), ("cpu", 4, 0, True), ("cpu", 4, 4, False), ("cuda:0", 1, 0, True)],
+)
+def test_batches_stay_whole_where_the_model_computes_on_all_cpus(
+    monkeypatch: pytest.MonkeyPatch, device: str, cpus: int, threads: int, expected: bool
+) -> None:
+    for module in (executors, sizing):
+        monkeypatch.setattr(module, "cpus_granted", lambda: cpus)
+    assert has_cpus_left(device, threads) is expected
 
 
 @given(start_ms=st.floats(0.1, 50), each_ms=st.floats(0.01, 50))

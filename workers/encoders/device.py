@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from shared.settings import Settings, SettingsError
 from workers.device_trouble import DeviceFailed, trouble
-from workers.executors import cpus_granted
+from workers.executors import computing_threads
 
 logger = logging.getLogger(__name__)
 
@@ -77,10 +77,8 @@ def _timed_s(rows: torch.Tensor, weight: torch.Tensor) -> float:
 
 
 def size_threads(wanted: int) -> int:
-    """Give torch `wanted` threads; 0: the CPUs that this process was granted, but one is left to the event loop when
-    there are more than 2."""
-    cpus = cpus_granted()
-    threads = wanted or (cpus - 1 if cpus > 2 else cpus)
+    """Give torch `wanted` threads; 0: as many as it should have."""
+    threads = computing_threads(wanted)
     torch.set_num_threads(threads)
     return threads
 

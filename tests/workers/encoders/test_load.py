@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from shared.settings import Settings, SettingsError
 from tests.workers.models import TEXT, VISION, save_model
+from workers import executors
 from workers.device_trouble import DeviceFailed
 from workers.encoders import device
 from workers.encoders.load import load_encoder
@@ -183,7 +184,7 @@ def test_a_compiler_that_fails_leaves_pictures_as_they_are(
 
 
 def test_as_many_threads_compute_as_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(device, "cpus_granted", lambda: 8)
+    monkeypatch.setattr(executors, "cpus_granted", lambda: 8)
     before = torch.get_num_threads()
     try:
         for wanted, had in ((3, 3), (0, 7)):
