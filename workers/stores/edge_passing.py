@@ -9,8 +9,9 @@ import qdrant_edge as edge
 from workers.stores.edge_dialect import narrowing
 from workers.stores.protocol import VectorQuery
 
-# The filter used longest ago is forgotten first.
-MAX_FILTERS = 256
+# The filter used longest ago is forgotten first. One of more bytes, as thousands of excluded groups make, is not kept:
+# 256 of those could fill the memory.
+MAX_FILTERS, MAX_BYTES = 256, 16_384
 
 
 class Narrowed(NamedTuple):
@@ -46,6 +47,8 @@ class Passing:
         if query.filter is None and not query.exclude_groups:
             return Narrowed(None, self.count)
         key = msgspec.msgpack.encode((query.filter, query.exclude_field, query.exclude_groups))
+        if len(key) > MAX_BYTES:
+            return self._asked(query)
         passing = self._passing.get(key)
         if passing is None:
             passing = self._passing[key] = self._asked(query)

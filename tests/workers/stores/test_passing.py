@@ -11,7 +11,7 @@ from shared.filters import Condition, Filter
 from tests.workers.stores.vectors import DIM, points, unit
 from workers.stores import edge_folder
 from workers.stores.edge_collection import Collection
-from workers.stores.edge_passing import MAX_FILTERS, Passing
+from workers.stores.edge_passing import MAX_BYTES, MAX_FILTERS, Passing
 from workers.stores.protocol import VectorQuery
 
 NAME = "test.pictures"
@@ -76,4 +76,15 @@ def test_filters_are_bounded(tmp_path: Path) -> None:
     for part in range(2 * MAX_FILTERS):
         one._passing.of(query(part, []))
     assert len(one._passing._passing) == MAX_FILTERS
+    one.close()
+
+
+def test_a_filter_of_thousands_of_groups_is_asked_about_and_not_kept(tmp_path: Path) -> None:
+    folder = tmp_path / NAME
+    about = edge_folder.Description(dim=DIM, indexes={"n": "integer"}, meta={}, shard="shard")
+    edge_folder.create(folder, about)
+    one = Collection(NAME, folder)
+    one.upsert([*points(range(10), n=1), *points(range(10, 14), n=MAX_BYTES)])
+    assert one._passing.of(query(None, list(range(MAX_BYTES)))).passing == 4
+    assert len(one._passing._passing) == 0
     one.close()
