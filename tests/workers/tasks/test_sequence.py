@@ -81,15 +81,20 @@ def brute_force(
     limit=st.integers(1, 4),
     within=st.lists(st.integers(1, 15).map(float), min_size=1, max_size=2),
     excluded=st.sets(st.integers(0, 49), max_size=5),
+    smallest=st.sampled_from([1, 3, 100]),
 )
 async def test_videos_and_chains_are_those_of_brute_force(
     stack: Stack,
+    monkeypatch: pytest.MonkeyPatch,
     found: list[tuple[Any, int | None, int]],
     seed: int,
     limit: int,
     within: list[float],
     excluded: set[int],
+    smallest: int,
 ) -> None:
+    """Small pages have enough videos, not always the best: those are promised where all was looked at."""
+    monkeypatch.setattr(sequence, "SMALLEST", smallest)
     if len(within) == 2:
         found = found[:20]
     if not any(key is not None and start is not None for key, start, _ in found):
@@ -112,8 +117,13 @@ async def test_videos_and_chains_are_those_of_brute_force(
     best = sorted(wanted.values(), reverse=True)[:limit]
     told = [(type(one.group), one.group) for one in answer.groups]
     assert len(set(told)) == len(told)
-    assert [(one.score or 0) * len(steps) for one in answer.groups] == pytest.approx(best, abs=1e-4)
-    assert [wanted[key] for key in told] == pytest.approx(best, abs=1e-4)
+    assert len(told) == min(limit, len(wanted))
+    totals = [(one.score or 0) * len(steps) for one in answer.groups]
+    assert totals == sorted(totals, reverse=True)
+    if smallest == 100 or answer.exhausted:
+        assert totals == pytest.approx(best, abs=1e-4)
+        assert [wanted[key] for key in told] == pytest.approx(best, abs=1e-4)
+    assert all(total <= wanted[key] + 1e-4 for key, total in zip(told, totals, strict=True))
     for one in answer.groups:
         assert [hit.score for hit in one.hits] == pytest.approx(
             [scores[step][hit.id] for step, hit in enumerate(one.hits)], abs=1e-4
