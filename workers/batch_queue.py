@@ -117,10 +117,11 @@ class BatchQueue:
     def _turn(self, kind: Kind) -> int:
         """How many of those that wait leave now. All together would come back together, and the device would be idle
         until then: two groups of one size keep it busy, one here while the other reads its answers and asks again."""
-        waiting, halved = sum(entry.kind == kind for entry in self._waiting["interactive"]), self.budget.halved(kind)
-        if not halved or waiting < halved:
-            return waiting
-        return (waiting + self._last.get(kind, 0) + 1) // 2
+        halved = self.budget.halved(kind)
+        if not halved or len(self._waiting["interactive"]) < halved:
+            return self.budget.items(kind)
+        waiting = sum(entry.kind == kind for entry in self._waiting["interactive"])
+        return waiting if waiting < halved else (waiting + self._last.get(kind, 0) + 1) // 2
 
     def _fitting(self, waiting: Iterable[Entry], room: int) -> list[Entry]:
         """Stops at the first that does not fit: long texts are not passed by for ever. Equal texts cost once."""
