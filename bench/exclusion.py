@@ -208,6 +208,7 @@ def main() -> None:
         "noise": round(around, 3),
         "behind_ms": round(max((ours.p50_ms - best for ours, best in slower), default=0.0), 3),
         "cells_slower": float(len(slower)),
+        "cells_a_fifth_slower": float(sum(ours.p50_ms > 1.2 * best for ours, best in slower)),
         "cells_slower_than_noise": float(sum(ours.p50_ms > (1 + around) * best for ours, best in slower)),
     }
     notes = [f"{ours.told()}: {ours.p50_ms:.2f} ms, best naive {best:.2f} ms" for ours, best in slower]
