@@ -20,7 +20,7 @@ from api.subscription import Subscription
 from api.tasks import until_one_ends
 from shared.clock import now_ms
 from shared.errors import JobNotFound, Unavailable
-from shared.events import Event, Gap
+from shared.events import Event, Gap, of_jobs
 from shared.jobs import FINAL, JobView
 
 MEDIA_TYPE = "text/event-stream"
@@ -86,7 +86,7 @@ class EventStream(Response):
             subscription.watch(self.job_id, None, most=1)
             await found_place(self.state)
             place = await self.state["resuming"].find(subscription, after=self.after, snapshot=self._snapshot)
-            if place.recovered and not place.missed and await self._is_over(subscription, place):
+            if place.recovered and not place.missed and await self._is_over(place):
                 await Response(status_code=204)(scope, receive, send)
                 return
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
@@ -117,19 +117,27 @@ class EventStream(Response):
         view = await self._view()
         if view is None:
             raise JobNotFound(f"no job {self.job_id!r}")
+        if view.state in FINAL:
+            # It may have ended since `offset`. Told under that, the end would be told again to who resumes after it.
+            ends = (event.offset for event in await self._since(offset) if event.state == view.state)
+            offset = next(ends, offset)
         return [Event(offset=offset, job=view.id, tenant=view.tenant, state=view.state, at_ms=now_ms())]
 
-    async def _is_over(self, subscription: Subscription, place: Place) -> bool:
+    async def _is_over(self, place: Place) -> bool:
         """Whether the job has ended, and its end lies before the place: then nothing is left to be told."""
         view = await self._view()
         if view is None or view.state not in FINAL:
             return view is None
+        return not await self._since(place.after)
+
+    async def _since(self, offset: str) -> list[Event]:
+        """What happened to the job after `offset`. Raises Unavailable."""
         events = self.state["events"]
         try:
-            later = await events.between(place.after, await events.last())
+            later = await events.between(offset, await events.last())
         except Gap as gap:
             raise Unavailable("the stream moved on; reconnect") from gap
-        return not any(subscription.hears(event) for event in later)
+        return [event for event in of_jobs(later) if (event.tenant, event.job) == (self.tenant, self.job_id)]
 
     async def _view(self) -> JobView | None:
         return await self.state["results"].get(self.tenant, self.job_id)

@@ -5,7 +5,7 @@ import msgspec
 import pytest
 
 from shared.connection import connect
-from shared.events import Events
+from shared.events import Events, Span
 from shared.keys import EVENTS
 from shared.queue import Queue
 from shared.settings import Settings
@@ -130,6 +130,30 @@ async def test_a_failed_job_ends_its_stream_too_and_a_retried_one_goes_on(
     async with streaming(client, job, after=end.seq) as stream:
         again = await stream.rest()
     assert states(again) == ["queued", "running", "failed"]
+
+
+async def test_an_end_that_comes_between_place_and_snapshot_is_told_once(
+    client: Client, settings: Settings, things: str, worker: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find_span = Events.span
+
+    async def slow_span(events: Events) -> Span:
+        """The job ends while its stream is being opened."""
+        span = await find_span(events)
+        worker.gate.set()
+        assert (await client.get(f"/v1/jobs/{job}?wait=20")).json()["state"] == "succeeded"
+        return span
+
+    job = await submitted(client)
+    await worker.waiting.acquire()
+    monkeypatch.setattr(Events, "span", slow_span)
+    async with streaming(client, job) as stream:
+        [end] = await stream.rest()
+    monkeypatch.setattr(Events, "span", find_span)
+
+    assert (end.name, end.frame["state"]) == ("result", "succeeded")
+    async with streaming(client, job, after=end.seq) as stream:
+        assert stream.response.status_code == 204
 
 
 async def test_a_quiet_stream_has_comments_and_ends_with_the_process(settings: Settings, things: str) -> None:
