@@ -12,7 +12,7 @@ EXACT_UP_TO = 10_000
 PROMISED_RECALL = 0.95
 MIN_EF = 64
 MAX_EF = 16_384
-# So many more candidates than hits, one in eight, however many hits: a quantised graph mixes up the last ones.
+# So many more candidates than hits, one in eight, however many hits, where a quantised graph mixes up the last ones.
 SPARE_PART = 8
 # So many standard deviations more are fetched than are expected to be dropped.
 DEVIATIONS = 4
@@ -48,11 +48,15 @@ EXACT = Plan(exact=True)
 
 
 class Fetch(NamedTuple):
-    """One question to the engine: `limit` hits by a plan, the excluded ids left out there, or dropped by us later."""
+    """One question to the engine: `limit` hits by a plan, the excluded ids left out there, or dropped by us later.
+
+    `wanted`: so many of those that are not dropped make the answer; None for all.
+    """
 
     plan: Plan
     limit: int
     exclude: bool
+    wanted: int | None = None
 
     @property
     def name(self) -> PlanName:
@@ -97,9 +101,11 @@ class Rung(NamedTuple):
 
     acorn: bool
     factor: float
+    spare: bool = True
 
     def plan(self, limit: int) -> Plan:
-        ef = max(limit + limit // SPARE_PART, min(MAX_EF, int(self.factor * max(MIN_EF, limit))))
+        least = limit + limit // SPARE_PART if self.spare else limit
+        ef = max(least, min(MAX_EF, int(self.factor * max(MIN_EF, limit))))
         return Plan(exact=False, ef=ef, acorn=self.acorn)
 
 
@@ -114,9 +120,12 @@ class ScanRung(NamedTuple):
 
 
 # Without a filter every point passes, and walking through those that do not means nothing.
-OPEN = tuple(Rung(acorn=False, factor=factor) for factor in (1, 1.5, 2, 4, 8, 16, 32))
+OPEN = (
+    Rung(acorn=False, factor=1, spare=False),
+    *(Rung(acorn=False, factor=factor) for factor in (1, 1.5, 2, 4, 8, 16, 32)),
+)
 NARROWED = (
-    *OPEN[:3],
+    *OPEN[:4],
     *(Rung(acorn=True, factor=2**step) for step in range(1, 8)),
 )
 # Of 50 hits behind the nearest 20,000 of 1,000,000, 350 spare candidates of 8 bits found all and 150 found 49.
@@ -125,7 +134,7 @@ COARSE = tuple(ScanRung(512 * 2**step, coarse=True) for step in range(5))
 
 
 # Where a scan takes too long for trials: thorough enough for vectors of every kind that were measured.
-UNTRIED = {OPEN: OPEN[3], NARROWED: NARROWED[-2]}
+UNTRIED = {OPEN: OPEN[4], NARROWED: NARROWED[-2]}
 UNTRIED_SCAN = FINE[3]
 
 

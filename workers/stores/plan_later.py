@@ -90,7 +90,7 @@ class Later:
         if fetch.plan.fetched is not None and not hits:
             # Too few of what is near pass the filter, which says nothing about the copies.
             return [fetch._replace(plan=fetch.plan._replace(fetched=None))]
-        if self._trials.tell(where, fetch, hits, exact):
+        if self._trials.tell(where, fetch, *_answers(trial.query, fetch, hits, exact)):
             return []
         further = self._trials.next(where, fetch)
         if further is None or self._costs.of(further, where) >= self._costs.of(fetch._replace(plan=EXACT), where):
@@ -102,3 +102,13 @@ class Later:
             trial.fetches = [one for one in trial.fetches if trial.again or not self._trials.trusted(trial.where, one)]
         while self._waiting and not self._waiting[0].fetches:
             self._waiting.popleft()
+
+
+def _answers(query: VectorQuery, fetch: Fetch, *hits: list[Scored]) -> Sequence[list[Scored]]:
+    """What is left when the excluded are dropped, since the last of many hits are found worst; all where this leaves
+    too few, so that another question would follow."""
+    if fetch.exclude or fetch.wanted is None:
+        return hits
+    excluded = {hit.id for some in hits for hit in some}.intersection(query.exclude_ids)
+    kept = [[hit for hit in some if hit.id not in excluded][: fetch.wanted] for some in hits]
+    return kept if len(kept[-1]) == fetch.wanted else hits

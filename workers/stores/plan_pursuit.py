@@ -224,13 +224,13 @@ class Pursuit:
 
     def _best(self, limit: int, *, exclude: bool) -> Fetch:
         """The cheaper of an exact scan and the graph plan that keeps the promise, as far as is known."""
-        exact = Fetch(EXACT, limit, exclude)
+        exact = Fetch(EXACT, limit, exclude, wanted=self.query.limit)
         if self.where.points <= EXACT_UP_TO:
             return exact
         if not self._tried(exclude=exclude):
-            return Fetch(UNTRIED[ladder(self.where, exclude=exclude)].plan(limit), limit, exclude)
-        rung = self.known.trials.rung(self.where, limit, exclude=exclude)
-        return exact if rung is None else self._promised([exact, Fetch(rung.plan(limit), limit, exclude)])
+            return exact._replace(plan=UNTRIED[ladder(self.where, exclude=exclude)].plan(limit))
+        rung = self.known.trials.rung(self.where, limit, exclude=exclude, wanted=exact.wanted)
+        return exact if rung is None else self._promised([exact, exact._replace(plan=rung.plan(limit))])
 
     def _promised(self, ways: Sequence[Fetch]) -> Fetch:
         """The cheapest that keeps the promise; the others may be tried later."""

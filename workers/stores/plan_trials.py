@@ -17,7 +17,7 @@ AGAIN_EVERY = 512
 REMEMBERED = 256
 TIE = 1e-6
 
-Key = tuple[int, int, int, str]
+Key = tuple[int, int, int, int, str]
 
 
 @dataclass
@@ -44,9 +44,9 @@ class Trials:
         # How often something was told, by which it is seen whether what was found before still holds.
         self.told = 0
 
-    def rung(self, where: Situation, limit: int, *, exclude: bool) -> Rung | None:
+    def rung(self, where: Situation, limit: int, *, exclude: bool, wanted: int | None = None) -> Rung | None:
         """The graph plan to use or to try; None when the whole ladder failed."""
-        rungs, record = ladder(where, exclude=exclude), self._of(where, limit, exclude=exclude)
+        rungs, record = ladder(where, exclude=exclude), self._of(where, limit, exclude=exclude, wanted=wanted)
         return rungs[record.step] if record.step < len(rungs) else None
 
     def scan(self, where: Situation, limit: int, *, coarse: bool) -> ScanRung | None:
@@ -69,7 +69,7 @@ class Trials:
         """That question by the plan which its ladder has come to; None when the whole ladder failed."""
         limit, plan = fetch.limit, fetch.plan
         if plan.rescored is None:
-            rung: Rung | ScanRung | None = self.rung(where, limit, exclude=fetch.exclude)
+            rung: Rung | ScanRung | None = self.rung(where, limit, exclude=fetch.exclude, wanted=fetch.wanted)
         else:
             rung = self.scan(where, limit, coarse=plan.coarse)
         return None if rung is None else fetch._replace(plan=rung.plan(limit))
@@ -88,21 +88,32 @@ class Trials:
         enough = TRUSTED_RECALL if record.trusted else PROMISED_RECALL
         if record.found >= enough * record.compared:
             return True
-        record.begin(record.step + 1)
+        record.begin(_above(record.step, where, fetch))
         return False
 
     def _behind(self, where: Situation, fetch: Fetch) -> _Record:
-        return self._of(where, fetch.limit, exclude=fetch.exclude, kind=_kind(fetch.plan))
+        return self._of(where, fetch.limit, exclude=fetch.exclude, wanted=fetch.wanted, kind=_kind(fetch.plan))
 
-    def _of(self, where: Situation, limit: int, *, exclude: bool, kind: str = "graph") -> _Record:
-        """Situations alike: excluded ids and limit within a factor of two, and alike in selectivity."""
+    def _of(
+        self, where: Situation, limit: int, *, exclude: bool, wanted: int | None = None, kind: str = "graph"
+    ) -> _Record:
+        """Situations alike: excluded ids, limit and hits wanted within a factor of two, and alike in selectivity."""
         ids = where.excluded.bit_length() if exclude else 0
-        key = ids, where.selectivity, limit.bit_length(), kind
+        key = ids, where.selectivity, limit.bit_length(), (wanted or limit).bit_length(), kind
         record = self._records.pop(key, None) or _Record()
         self._records[key] = record
         if len(self._records) > REMEMBERED:
             self._records.popitem(last=False)
         return record
+
+
+def _above(step: int, where: Situation, fetch: Fetch) -> int:
+    """The next step that is another plan: with few hits some are alike."""
+    if fetch.plan.rescored is not None:
+        return step + 1
+    rungs = ladder(where, exclude=fetch.exclude)
+    others = (above for above in range(step + 1, len(rungs)) if rungs[above].plan(fetch.limit) != fetch.plan)
+    return next(others, len(rungs))
 
 
 def _kind(plan: Plan) -> str:

@@ -164,14 +164,24 @@ def test_a_plan_that_finds_everything_is_trusted_after_some_trials_and_audited_l
     assert sum(trials.used(OPEN_FIELD, GRAPH) for _ in range(2 * AGAIN_EVERY)) == 2
 
 
-def test_one_that_loses_hits_gives_way_to_the_next_until_none_is_left() -> None:
-    trials = Trials()
-    for rung in OPEN:
-        assert trials.rung(OPEN_FIELD, 50, exclude=True) == rung
-        assert trials.next(OPEN_FIELD, GRAPH) == GRAPH._replace(plan=rung.plan(50))
-        assert not trials.tell(OPEN_FIELD, GRAPH, scored(40), scored(50))
-    assert trials.rung(OPEN_FIELD, 50, exclude=True) is None
-    assert trials.next(OPEN_FIELD, GRAPH) is None
+@pytest.mark.parametrize(("limit", "steps"), [(50, OPEN[1:]), (1_000, OPEN)])
+def test_one_that_loses_hits_gives_way_to_the_next_until_none_is_left(limit: int, steps: tuple[Rung, ...]) -> None:
+    """Of few hits there are as many candidates with and without spare ones, and no plan is tried twice."""
+    trials, graph = Trials(), Fetch(OPEN[0].plan(limit), limit, exclude=True)
+    for rung in steps:
+        plan = graph._replace(plan=rung.plan(limit))
+        assert trials.next(OPEN_FIELD, graph) == plan
+        assert not trials.tell(OPEN_FIELD, plan, scored(40), scored(50))
+    assert trials.rung(OPEN_FIELD, limit, exclude=True) is None
+    assert trials.next(OPEN_FIELD, graph) is None
+
+
+def test_what_is_fetched_to_be_dropped_is_trusted_by_how_many_are_wanted_of_it() -> None:
+    trials, dropped = Trials(), Fetch(OPEN[0].plan(1_050), 1_050, exclude=False, wanted=50)
+    for _ in range(TRIALS):
+        trials.tell(SEEN, dropped._replace(wanted=1_050), scored(1_050), scored(1_050))
+    assert not trials.trusted(SEEN, dropped)
+    assert trials.rung(SEEN, 1_050, exclude=False, wanted=50) == OPEN[0]
 
 
 def test_a_tie_counts_as_found() -> None:
