@@ -9,6 +9,7 @@ reported under the plain names, those of other loads with `_1`, `_8` behind.
 the searches reach, `p95_batches` how many of its batch times the slowest wait. Then the same load again while pictures
 are ingested as fast as they can be (`ingest_…`; `ingest_images_s` is what the encoder did beside the searches).
 `cpu_ms_…` is the CPU time that a search takes in each part, whose sum says how many there could be at most.
+`device_busy` is the share of the time that the device works; it takes `batch_ms` for the mean batch of `batch_texts`.
 
 `CLIPLINE_DEVICE`, `CLIPLINE_THREADS` and the like hold for Clipline and for `encoder_limit`.
 """
@@ -33,7 +34,7 @@ import msgspec
 import numpy as np
 import uvloop
 
-from bench import cpu_use, loop_lag
+from bench import cpu_use, device_use, loop_lag
 from bench.classic import STORED
 from bench.encoder_limit import MODEL
 from bench.ingest_beside import ingesting
@@ -166,8 +167,11 @@ def measure(system: str, filled: Path, *, users: list[int], seconds: float, seed
 def loaded(served: Served, loops: Mapping[str, str], *, users: int, seconds: float, seed: int) -> dict[str, float]:
     """Under load from `users`; `loops` are where the processes tell how their event loops fare."""
     before, used = {name: loop_lag.read(place) for name, place in loops.items()}, cpu_use.read(served.pid)
+    device = device_use.read(loops["worker"]) if loops else None
     load = Load(served.url, users=users, seconds=seconds, seed=seed)
     figures = dict(uvloop.run(load.run()))
+    if device is not None:
+        figures |= device_use.between(device, device_use.read(loops["worker"]))
     figures |= cpu_use.per_search(used, cpu_use.read(served.pid), len(load.taken_ms))
     after = {name: loop_lag.read(place) for name, place in loops.items()}
     return figures | {f"{name}_lag_p99_ms": loop_lag.p99_ms(before[name], after[name]) for name in loops}

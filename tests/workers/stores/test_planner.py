@@ -154,7 +154,7 @@ def test_recall_is_what_was_promised(loss: float, seen: int, seed: int) -> None:
 
 
 class Shallow(Engine):
-    """A graph without spare candidates loses one in ten of what lies behind the nearest 250; with ids left out, half."""
+    """A graph without spare candidates loses one in ten behind the nearest 250; with ids left out, half of all."""
 
     def _found(self, ask: Ask) -> list[Scored]:
         if ask.plan.ef is None or (ask.plan.ef > ask.query.limit and not ask.query.exclude_ids):
