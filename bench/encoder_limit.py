@@ -38,15 +38,20 @@ def measured(encoder: Encoder, words: Iterator[str], seconds: float) -> dict[int
     return took
 
 
-def main(seconds: float, seed: int) -> None:
-    encoder, words = load_encoder(from_env({**os.environ, **MODEL})), phrases(seed)
+def limit_of(encoder: Encoder, seconds: float, seed: int) -> dict[str, float]:
+    """Texts a second by size, the best of them (`searches_s`), its size and what a batch of it took."""
+    words = phrases(seed)
     measured(encoder, words, 1.0)
     took = measured(encoder, words, seconds)
     rates = {size: size * len(some) / sum(some) for size, some in took.items()}
     best = max(rates, key=lambda size: rates[size])
     figures = {f"texts_s_{size}": rate for size, rate in rates.items()}
-    figures |= {"searches_s": rates[best], "batch": best, "batch_ms": statistics.median(took[best]) * 1000}
-    print(msgspec.json.encode(figures).decode())
+    return figures | {"searches_s": rates[best], "batch": best, "batch_ms": statistics.median(took[best]) * 1000}
+
+
+def main(seconds: float, seed: int) -> None:
+    encoder = load_encoder(from_env({**os.environ, **MODEL}))
+    print(msgspec.json.encode(limit_of(encoder, seconds, seed)).decode())
 
 
 if __name__ == "__main__":

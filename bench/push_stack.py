@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic, sleep
@@ -46,7 +46,8 @@ class Stack(msgspec.Struct, frozen=True):
 
 
 @contextmanager
-def stack(folder: str) -> Iterator[Stack]:
+def stack(folder: str, *, worker: str = "bench.push_worker", more: Mapping[str, str] | None = None) -> Iterator[Stack]:
+    """With the worker that this module runs; `more` are settings, as variables."""
     with RedisServer() as redis:
         settings = Settings(
             redis_url=redis.url,
@@ -58,9 +59,9 @@ def stack(folder: str) -> Iterator[Stack]:
             tenant_max_open=MOST,
             log_level="error",
         )
-        environment = {**os.environ, **to_env(settings)}
+        environment = {**os.environ, **to_env(settings), **(more or {})}
         url = f"http://127.0.0.1:{settings.port}"
-        with _process("api", environment) as api, _process("bench.push_worker", environment):
+        with _process("api", environment) as api, _process(worker, environment):
             _until(lambda: httpx.get(f"{url}/healthz").status_code == 200, api)
             yield Stack(Served(url, api.pid), settings)
 

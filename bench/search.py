@@ -63,10 +63,10 @@ class Served(NamedTuple):
     pid: int
 
 
-async def fill(folder: Path) -> None:
-    """(20,000, 512) vectors under the fingerprint of the model that will search them."""
+async def fill(folder: Path, encoder: Encoder | None = None, *, count: int = POINTS) -> None:
+    """(count, dim) vectors under the fingerprint of the model that will search them: ViT-B-32, or `encoder`."""
     settings = from_env({**os.environ, **MODEL, "CLIPLINE_DATA_DIR": str(folder)})
-    encoder = load_encoder(settings)
+    encoder = encoder or load_encoder(settings)
     info = encoder.info
     known = Collection(name="bench", model=info.fingerprint, dim=info.dim, created_at=now_iso())
     store = QdrantEdgeStore(settings)
@@ -74,21 +74,21 @@ async def fill(folder: Path) -> None:
     await store.create(STORED, dim=info.dim, indexes={}, meta={"collection": msgspec.json.encode(known).decode()})
     points = [
         Point(id=number, vector=row.tobytes(), payload={"label": f"{number}"})
-        for number, row in enumerate(shown_in_pictures(encoder))
+        for number, row in enumerate(shown_in_pictures(encoder, count))
     ]
     await store.upsert(STORED, points)
     await store.optimize(STORED)
     await store.close()
 
 
-def shown_in_pictures(encoder: Encoder) -> Matrix:
-    """(POINTS, dim) unit vectors, each near that of a phrase that says what is shown, as pictures are."""
+def shown_in_pictures(encoder: Encoder, count: int) -> Matrix:
+    """(count, dim) unit vectors, each near that of a phrase that says what is shown, as pictures are."""
     words = phrases(99)
     batches = (list(islice(words, BATCH)) for _ in range(SHOWN // BATCH))
     said = np.concatenate([encoder.encode_texts([encoder.tokenize(text)[0] for text in some]) for some in batches])
     draw = np.random.default_rng(0)
-    chance = draw.standard_normal((POINTS, said.shape[1])).astype(np.float32)
-    rows = said[draw.integers(0, len(said), POINTS)] + NOISE * said.std(axis=0) * chance
+    chance = draw.standard_normal((count, said.shape[1])).astype(np.float32)
+    rows = said[draw.integers(0, len(said), count)] + NOISE * said.std(axis=0) * chance
     vectors: Matrix = rows / np.linalg.norm(rows, axis=1, keepdims=True)
     return vectors
 
@@ -129,10 +129,11 @@ def serving(
             process.wait(60)
 
 
-def until_it_searches(url: str, process: subprocess.Popen[bytes]) -> None:
+def until_it_searches(url: str, process: "subprocess.Popen[bytes] | None" = None) -> None:
+    """Raises RuntimeError when it does not in time, or `process` has ended."""
     body = {"collection": "bench", "query": {"text": "warm up"}}
     ends = monotonic() + START_S
-    while monotonic() < ends and process.poll() is None:
+    while monotonic() < ends and (process is None or process.poll() is None):
         try:
             if httpx.post(f"{url}/v1/search", params={"wait": "30"}, json=body, timeout=40).status_code == 200:
                 return
