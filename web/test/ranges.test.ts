@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 
 import { readPlace } from "../src/search/address.ts";
-import { filteredOf, filterOf } from "../src/search/conditions.ts";
+import { filteredOf, filterOf, UNFILTERED } from "../src/search/conditions.ts";
 import { wordsOf } from "../src/search/past.ts";
 import type { Kind, Range } from "../src/search/ranges.ts";
 import { boundsOf, kindOf, rangeOf, readRange, readTyped, withRange, wordsOfRange, writeRange } from "../src/search/ranges.ts";
@@ -44,19 +44,19 @@ test.each<[Kind, string, string, Range | null]>([
   ["number", "", "-4", { from: null, to: -4 }],
   ["date", "2026-11-21", "2026-11-21", { from: "2026-11-21", to: "2026-11-21" }],
 ])("as a %s, %s to %s is read", (kind, from, to, range) => {
-  expect(readTyped(kind, { from, to })).toEqual({ range, wrong: null, ends: [] });
+  expect(readTyped(kind, { from, to })).toEqual({ value: range, wrong: null, at: [] });
 });
 
 test("what is wrong is told with where it stands", () => {
-  expect(readTyped("number", { from: "10", to: "9" })).toMatchObject({ range: null, ends: ["from", "to"] });
-  expect(readTyped("number", { from: "1", to: "" }, ["to"])).toEqual({ range: null, wrong: "That is not a number.", ends: ["to"] });
-  expect(readTyped("date", { from: "0202-11-21", to: "2026-11-21" })).toEqual({ range: null, wrong: "That is not a whole date.", ends: ["from"] });
-  expect(readTyped("date", { from: "2026-11-22", to: "2026-11-21" }).ends).toEqual(["from", "to"]);
+  expect(readTyped("number", { from: "10", to: "9" })).toMatchObject({ value: null, at: ["from", "to"] });
+  expect(readTyped("number", { from: "1", to: "" }, ["to"])).toEqual({ value: null, wrong: "That is not a number.", at: ["to"] });
+  expect(readTyped("date", { from: "0202-11-21", to: "2026-11-21" })).toEqual({ value: null, wrong: "That is not a whole date.", at: ["from"] });
+  expect(readTyped("date", { from: "2026-11-22", to: "2026-11-21" }).at).toEqual(["from", "to"]);
 });
 
 test("a field has one range, beside its values; both must hold", () => {
   const ranges = withRange(withRange(withRange([], "year", { from: 1, to: null }), "taken", { from: null, to: "2026-11-21" }), "year", { from: 2, to: 3 });
-  const filtered = { where: [["year", 2] as const], ranges };
+  const filtered = { ...UNFILTERED, where: [["year", 2] as const], ranges };
   expect(filterOf(filtered)).toEqual({
     must: [
       { key: "year", match: [2] },

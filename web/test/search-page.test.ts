@@ -37,6 +37,7 @@ test.each([
   { text: "cat", then: [{ text: "apple", withinS: 30 }, { text: "guitar", withinS: 5 }, { text: "bus", withinS: 30 }] },
   { text: "cat", then: [{ text: "apple", withinS: 30 }] },
   { good: [1, 2], bad: [3], grouped: true, where: [["album", "a:b, c"], ["year", 1999], ["open", true]] as const },
+  { text: "cat", areas: [["a:b", { point: { lat: 47.37, lon: -8.54 }, km: 0.5 }], ["place", { from: { lat: -1, lon: 170 }, to: { lat: 0.25, lon: -170.5 } }]] as const },
   { text: "cat", ranges: [["a:b", { from: -1.5, to: null }], ["year", { from: 1990, to: 2000 }], ["taken", { from: null, to: "2024-02-29" }]] as const },
 ])("a place survives its address: %o", (part) => {
   const place = { ...NOWHERE, ...part };
@@ -110,7 +111,7 @@ test("a query of the past is told in words", () => {
 
 test("values of one field are alternatives, those of several must all be met", () => {
   const where = toggledValue(toggledValue(toggledValue([], "a", 1), "b", "x"), "a", 2);
-  expect(filterOf({ where, ranges: [] })).toEqual({ must: [{ key: "a", match: [1, 2] }, { key: "b", match: ["x"] }] });
+  expect(filterOf({ ...UNFILTERED, where })).toEqual({ must: [{ key: "a", match: [1, 2] }, { key: "b", match: ["x"] }] });
   expect(toggledValue(where, "b", "x")).toEqual([["a", 1], ["a", 2]]);
   expect(filterOf(UNFILTERED)).toBeNull();
 });

@@ -1,6 +1,8 @@
 /** The search in the page's address, so that it can be shared and stepped back to. */
 
 import type { Scalar } from "../client/contract.ts";
+import type { Areas } from "./areas.ts";
+import { readArea, writeArea } from "./areas.ts";
 import type { Where } from "./marks.ts";
 import type { Ranges } from "./ranges.ts";
 import { readRange, writeRange } from "./ranges.ts";
@@ -16,6 +18,7 @@ export interface Place {
   bad: readonly number[];
   where: Where;
   ranges: Ranges;
+  areas: Areas;
   /** One picture of each group. */
   grouped: boolean;
   /** What comes after it in the same group, one after the other. */
@@ -28,7 +31,7 @@ export interface Later {
   withinS: number;
 }
 
-export const NOWHERE: Place = { text: "", item: null, pic: null, collection: null, good: [], bad: [], where: [], ranges: [], grouped: false, then: [] };
+export const NOWHERE: Place = { text: "", item: null, pic: null, collection: null, good: [], bad: [], where: [], ranges: [], areas: [], grouped: false, then: [] };
 
 export const MAX_TEXT = 1_000;
 /** As the API has them. */
@@ -38,7 +41,8 @@ export const MAX_WITHIN_S = 86_400;
 /** So many examples fit an address. */
 const MOST_IDS = 100;
 const MOST_VALUES = 50;
-const MOST_RANGES = 16;
+/** Of ranges and areas each. */
+const MOST_FIELDS = 16;
 
 export function readPlace(search: string): Place {
   const given = new URLSearchParams(search);
@@ -50,14 +54,15 @@ export function readPlace(search: string): Place {
     good: idsIn(given.get("like")),
     bad: idsIn(given.get("unlike")),
     where: given.getAll("f").slice(0, MOST_VALUES).flatMap(pairIn),
-    ranges: rangesIn(given.getAll("r").slice(0, MOST_RANGES)),
+    ranges: byField(given.getAll("r"), readRange),
+    areas: byField(given.getAll("a"), readArea),
     grouped: given.has("groups"),
     then: laterIn(given.getAll("then"), given.getAll("within")),
   };
 }
 
 /** Relative, so that it works under any path. */
-export function writePlace({ text, item, pic, collection, good, bad, where, ranges, grouped, then }: Place): string {
+export function writePlace({ text, item, pic, collection, good, bad, where, ranges, areas, grouped, then }: Place): string {
   const pairs: [string, string][] = [
     ["q", text.trim()],
     ["item", item === null ? "" : String(item)],
@@ -66,6 +71,7 @@ export function writePlace({ text, item, pic, collection, good, bad, where, rang
     ["unlike", bad.slice(-MOST_IDS).join(",")],
     ...where.map(([field, value]): [string, string] => ["f", `${field}:${JSON.stringify(value)}`]),
     ...ranges.map(([field, range]): [string, string] => ["r", `${field}:${writeRange(range)}`]),
+    ...areas.map(([field, area]): [string, string] => ["a", `${field}:${writeArea(area)}`]),
     ["groups", grouped ? "1" : ""],
     ...pairsOf(said(then)),
     ["c", collection ?? ""],
@@ -116,11 +122,17 @@ function pairIn(text: string): [string, Scalar][] {
   }
 }
 
-/** A field and its range; of several of one field the last counts. */
-function rangesIn(texts: readonly string[]): Ranges {
-  const read = texts.map((text) => {
-    const colon = text.lastIndexOf(":");
-    return [text.slice(0, Math.max(colon, 0)), readRange(text.slice(colon + 1))] as const;
-  });
-  return [...new Map(read.flatMap(([field, range]) => (field !== "" && range !== null ? [[field, range] as const] : [])))];
+/** A field and its range, or area; of several of one field the last counts. */
+function byField<Value>(texts: readonly string[], read: (text: string) => Value | null): (readonly [string, Value])[] {
+  const pairs = texts.slice(0, MOST_FIELDS).flatMap((text) => pairAt(text, read));
+  return [...new Map(pairs)].map(([field, value]) => [field, value] as const);
+}
+
+/** Colons are in names and in times: the first one behind which a value stands divides the two. */
+function pairAt<Value>(text: string, read: (text: string) => Value | null): (readonly [string, Value])[] {
+  for (let colon = text.indexOf(":", 1); colon > 0; colon = text.indexOf(":", colon + 1)) {
+    const value = read(text.slice(colon + 1));
+    if (value !== null) return [[text.slice(0, colon), value]];
+  }
+  return [];
 }

@@ -8,8 +8,8 @@ import { Icon } from "../ui/icons.tsx";
 import { Media, Picture } from "../ui/picture.tsx";
 import { enterGrid } from "./grid-focus.ts";
 import type { Pictured } from "./marks.ts";
-import type { Ranges } from "./ranges.ts";
-import { wordsOfRange } from "./ranges.ts";
+import type { Filtered } from "./conditions.ts";
+import { narrowingsOf } from "./conditions.ts";
 
 export interface ItemChipProps {
   collection: string;
@@ -53,19 +53,27 @@ export function ExamplesChip({ good, bad, onRemove }: { good: number; bad: numbe
   );
 }
 
+export interface NarrowingChipsProps {
+  filtered: Filtered;
+  onRange: (field: string, range: null) => void;
+  onArea: (field: string, area: null) => void;
+}
+
 /** Above the pictures, so that the inputs they come from stay where they are; the keys go on in the pictures. */
-export function RangeChips({ ranges, onRemove }: { ranges: Ranges; onRemove: (field: string) => void }): VNode | null {
-  if (ranges.length === 0) return null;
+export function NarrowingChips({ filtered, onRange, onArea }: NarrowingChipsProps): VNode | null {
+  const told = narrowingsOf(filtered);
+  if (told.length === 0) return null;
+  const isRange = (field: string): boolean => filtered.ranges.some(([name]) => name === field);
   const remove = (field: string): void => {
     enterGrid();
-    onRemove(field);
+    (isRange(field) ? onRange : onArea)(field, null);
   };
   return (
-    <div class="range-chips" role="group" aria-label="Ranges">
-      {ranges.map(([field, range]) => (
+    <div class="range-chips" role="group" aria-label="Ranges and places">
+      {told.map(([field, words]) => (
         <span key={field} class="chip" data-testid="range-chip">
-          <span class="chip-label">{wordsOfRange(field, range)}</span>
-          <Remove label={`Stop filtering by a range of ${field}`} onRemove={() => remove(field)} />
+          <span class="chip-label">{words}</span>
+          <Remove label={isRange(field) ? `Stop filtering by a range of ${field}` : `Stop filtering by ${field}`} onRemove={() => remove(field)} />
         </span>
       ))}
     </div>

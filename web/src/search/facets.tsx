@@ -1,4 +1,4 @@
-/** Filters: the most frequent values of a collection's fields, with how many pictures have them; from and to of numbers and dates. */
+/** Filters: the most frequent values of a collection's fields, with how many pictures have them; from and to of numbers and dates; places. */
 
 import type { ComponentChildren, VNode } from "preact";
 import { useContext, useEffect, useRef, useState } from "preact/hooks";
@@ -8,22 +8,25 @@ import { problemOf } from "../client/problem.ts";
 import { count, plain } from "../ui/format.ts";
 import { Failure } from "../ui/notice.tsx";
 import { Media } from "../ui/picture.tsx";
+import { AreaField } from "./area-field.tsx";
+import { areaFields, areaFor } from "./areas.ts";
 import type { Filtered } from "./conditions.ts";
 import { filterOf, filtersIn, UNFILTERED } from "./conditions.ts";
 import type { Where } from "./marks.ts";
 import { valuesOf } from "./marks.ts";
+import type { Plotted } from "./on-plot.ts";
 import { RangeField } from "./range-field.tsx";
-import type { Kind, Range } from "./ranges.ts";
+import type { Kind } from "./ranges.ts";
 import { kindOf, rangeFor } from "./ranges.ts";
+import type { Filters, Shown } from "./use-filtering.ts";
 
 export interface FacetsProps {
   collection: Collection;
   filtered: Filtered;
-  /** Whether they were opened by a key, which leads to them. */
-  focused: boolean;
-  onValue: (field: string, value: Scalar) => void;
-  onRange: (field: string, range: Range | null) => void;
-  onNone: () => void;
+  plotted: Plotted;
+  shown: Shown;
+  onMap: (field: string) => void;
+  filters: Filters;
 }
 
 const MOST_FIELDS = 6;
@@ -31,7 +34,7 @@ const MOST_VALUES = 12;
 const ASKED = 100;
 const COUNTED = new Set(["keyword", "bool", "integer"]);
 
-export function Facets({ collection, filtered, focused, onValue, onRange, onNone }: FacetsProps): VNode | null {
+export function Facets({ collection, filtered, plotted, shown, onMap, filters }: FacetsProps): VNode | null {
   const place = useRef<HTMLElement>(null);
   const from = useRef(document.activeElement);
   const fields = fieldsOf(collection);
@@ -40,8 +43,8 @@ export function Facets({ collection, filtered, focused, onValue, onRange, onNone
   const waits = all === null && problem === null && fields.length > 0;
   useEffect(() => {
     // Unless one has gone elsewhere meanwhile.
-    if (!waits && focused && document.activeElement === from.current) entryOf(place.current)?.focus();
-  }, [waits, focused]);
+    if (!waits && shown.byKey && document.activeElement === from.current) entryOf(place.current)?.focus();
+  }, [waits, shown.byKey]);
   // It comes as large as it stays.
   if (waits) return null;
   const rows = rowsOf(collection, all, filtered.where);
@@ -49,12 +52,23 @@ export function Facets({ collection, filtered, focused, onValue, onRange, onNone
     <section ref={place} class="facets" aria-label="Filters" data-testid="facets">
       {problem !== null && <Failure problem={problem} />}
       {rows.length === 0 && <p class="soft">This collection has no field to filter by.</p>}
-      {rows.map(({ field, kind, values, chosen }) => (
-        <Field key={field} field={field} values={values} counts={countsIn(left ?? all, field)} chosen={chosen} onValue={(value) => onValue(field, value)}>
-          {kind !== null && <RangeField field={field} kind={kind} range={rangeFor(filtered.ranges, field)} onRange={(range) => onRange(field, range)} />}
+      {rows.map(({ field, kind, placed, values, chosen }) => (
+        <Field key={field} field={field} values={values} counts={countsIn(left ?? all, field)} chosen={chosen} onValue={(value) => filters.onValue(field, value)}>
+          {kind !== null && <RangeField field={field} kind={kind} range={rangeFor(filtered.ranges, field)} onRange={(range) => filters.onRange(field, range)} />}
+          {placed && (
+            <AreaField
+              field={field}
+              area={areaFor(filtered.areas, field)}
+              plotted={plotted}
+              mapped={shown.mapped === field}
+              focused={shown.byKey}
+              onMap={() => onMap(field)}
+              onArea={(area) => filters.onArea(field, area)}
+            />
+          )}
         </Field>
       ))}
-      <button type="button" disabled={filtersIn(filtered) === 0} onClick={onNone} data-testid="no-filters">
+      <button type="button" disabled={filtersIn(filtered) === 0} onClick={filters.onNone} data-testid="no-filters">
         No filters
       </button>
     </section>
@@ -121,6 +135,8 @@ interface Row {
   field: string;
   /** Null where it has no from and to. */
   kind: Kind | null;
+  /** Whether it has places. */
+  placed: boolean;
   values: readonly Scalar[];
   chosen: readonly Scalar[];
 }
@@ -128,12 +144,13 @@ interface Row {
 /** Those that can be filtered by, in the order of their declaration. */
 function rowsOf({ payload }: Collection, facets: readonly Facet[] | null, where: Where): Row[] {
   const ranged = Object.keys(payload).filter((field) => kindOf(payload, field) !== null).slice(0, MOST_FIELDS);
+  const places = areaFields(payload).slice(0, MOST_FIELDS);
   const rows = Object.keys(payload).map((field): Row => {
     const chosen = valuesOf(where, field);
     const values = chosen.length > 0 || narrows(facets, field) ? valuesIn(facets, field, chosen) : [];
-    return { field, kind: ranged.includes(field) ? kindOf(payload, field) : null, values, chosen };
+    return { field, kind: ranged.includes(field) ? kindOf(payload, field) : null, placed: places.includes(field), values, chosen };
   });
-  return rows.filter(({ kind, values }) => kind !== null || values.length > 0);
+  return rows.filter(({ kind, placed, values }) => kind !== null || placed || values.length > 0);
 }
 
 /** Not a field whose many values are each one item's own, as a title is. */
@@ -153,16 +170,16 @@ function countsIn(facets: readonly Facet[] | null, field: string): Map<Scalar, n
 }
 
 /** Null until they are known, and where nothing is filtered beyond what is known already. */
-function useFacets(collection: string, fields: readonly string[], { where, ranges }: Filtered): [Facet[] | null, Problem | null] {
+function useFacets(collection: string, fields: readonly string[], filtered: Filtered): [Facet[] | null, Problem | null] {
   const { http } = useContext(Media);
   const [found, setFound] = useState<Facet[] | null>(null);
   const [problem, setProblem] = useState<Problem | null>(null);
-  const asked = JSON.stringify([fields, { where, ranges }]);
+  const asked = JSON.stringify([fields, { where: filtered.where, ranges: filtered.ranges, areas: filtered.areas }]);
   useEffect(() => {
     const gone = new AbortController();
-    const [names, filtered] = JSON.parse(asked) as [string[], Filtered];
+    const [names, by] = JSON.parse(asked) as [string[], Filtered];
     if (names.length === 0) return undefined;
-    counted((request) => http.facets(collection, request, gone.signal), names, filtered).then(
+    counted((request) => http.facets(collection, request, gone.signal), names, by).then(
       (facets) => {
         setFound(facets);
         setProblem(null);
@@ -177,13 +194,13 @@ function useFacets(collection: string, fields: readonly string[], { where, range
 }
 
 /** Values of one field are alternatives: each is counted as if none of its own field were chosen. */
-async function counted(ask: (request: FacetsRequest) => Promise<Facet[]>, fields: readonly string[], { where, ranges }: Filtered): Promise<Facet[]> {
+async function counted(ask: (request: FacetsRequest) => Promise<Facet[]>, fields: readonly string[], { where, ...narrowed }: Filtered): Promise<Facet[]> {
   const chosen = fields.filter((field) => valuesOf(where, field).length > 0);
   const others = fields.filter((field) => !chosen.includes(field));
   const asks = [...(others.length > 0 ? [others] : []), ...chosen.map((field) => [field])];
   const found = await Promise.all(
     asks.map((names) => {
-      const filter = filterOf({ where: where.filter(([field]) => !names.includes(field)), ranges });
+      const filter = filterOf({ where: where.filter(([field]) => !names.includes(field)), ...narrowed });
       return ask({ fields: names, limit: ASKED, ...(filter && { filter }) });
     }),
   );

@@ -5,20 +5,23 @@ import { useEffect, useRef, useState } from "preact/hooks";
 
 import type { Collection } from "../client/contract.ts";
 import { said } from "./address.ts";
-import { RangeChips } from "./chips.tsx";
-import { filtersIn, UNFILTERED } from "./conditions.ts";
+import { areaFields, pointsOf } from "./areas.ts";
+import { NarrowingChips } from "./chips.tsx";
+import { filtersIn } from "./conditions.ts";
 import { Facets } from "./facets.tsx";
 import type { Finder, Findings } from "./finder.ts";
 import type { Marked } from "./grid.tsx";
 import { enterGrid, leadTo, useOnwards } from "./grid-focus.ts";
-import type { Pictured, Where } from "./marks.ts";
-import { groupOf, markOf, toggledValue } from "./marks.ts";
+import type { Pictured } from "./marks.ts";
+import { groupOf, markOf } from "./marks.ts";
+import { nearOf } from "./near.ts";
 import { Nothing, useComeBack } from "./nothing.tsx";
-import type { Range } from "./ranges.ts";
-import { withRange, wordsOfRange } from "./ranges.ts";
+import { usePlotted } from "./on-plot.ts";
 import { Results } from "./results.tsx";
 import { otherIn } from "./team.tsx";
 import { Toolbar } from "./toolbar.tsx";
+import type { Filters, Showing } from "./use-filtering.ts";
+import { filtersOf, useShowing } from "./use-filtering.ts";
 import { useKeys } from "./use-keys.ts";
 import type { Travel } from "./use-place.ts";
 import type { Sitting } from "./use-sitting.ts";
@@ -43,62 +46,61 @@ export function Found({ state, bar, onSimilar, onAbove }: FoundProps): VNode {
   const { finder, findings, sitting, facts, travel } = state;
   const { place, go } = travel;
   const [opened, setOpened] = useState<number | null>(null);
-  const [filtering, setFiltering] = useState(filtersIn(place) > 0);
-  const [byKey, setByKey] = useState(false);
+  const showing = useShowing(travel, facts);
+  const filters = filtersOf(travel, sitting);
   useClosed(opened);
   // Others are coming in the place of those among which it was opened, as on the way back.
   useEffect(() => setOpened(null), [findings.request]);
   const field = facts?.group_field ?? null;
-  const marked = useMarked(sitting, field, (hit) => {
+  const similar = (hit: Pictured): void => {
     setOpened(null);
     onSimilar(hit);
-  });
-  const filter = (pressed: boolean): void => {
-    setByKey(pressed && !filtering);
-    setFiltering(!filtering);
-    // The focus would go with them.
-    if (pressed && filtering && document.activeElement?.closest(".facets")) enterGrid();
   };
-  const onFilter = (): void => filter(false);
-  const noFilters = (): void => {
-    sitting.note("filters taken away");
-    go(UNFILTERED);
-  };
-  const onRange = (name: string, range: Range | null): void => {
-    sitting.note(range === null ? `no longer filtered by a range of ${name}` : `filtered by ${wordsOfRange(name, range)}`);
-    go({ ranges: withRange(place.ranges, name, range) });
-  };
+  const marked = useMarked(sitting, field, { similar, ...nearby(state, filters) });
   const onGroups = (): void => (field === null ? undefined : go({ grouped: !place.grouped }));
   const more = useOnwards(findings.hits.length, () => void finder.more());
   const onSaw = (): void => sitting.saw(findings.hits);
-  useKeys({ n: more, r: sitting.refine, e: onSaw, f: () => filter(true), o: onGroups, ArrowDown: enterGrid });
+  useKeys({ n: more, r: sitting.refine, e: onSaw, f: showing.pressFilter, m: showing.pressMap, o: onGroups, ArrowDown: enterGrid });
   useComeBack(finder, findings, sitting);
-  const nothing = <Nothing findings={findings} facts={facts} sitting={sitting} filters={filtersIn(place)} onNoFilters={noFilters} />;
+  const nothing = <Nothing findings={findings} facts={facts} sitting={sitting} filters={filtersIn(place)} onNoFilters={filters.onNone} />;
   return (
     <>
       <div class="controls" data-testid="controls">
         <Toolbar
           sitting={sitting}
-          filtering={filtering}
+          filtering={showing.shown.open}
           filters={filtersIn(place)}
           grouped={place.grouped}
           inSequences={said(place.then).length > 0}
           groupField={field}
-          onFilter={onFilter}
+          onFilter={showing.onFilter}
           onGroups={onGroups}
           onSaw={onSaw}
         />
         {bar}
       </div>
-      {filtering && facts !== null && <Filtering facts={facts} travel={travel} onRange={onRange} sitting={sitting} byKey={byKey} onNone={noFilters} />}
-      <RangeChips ranges={place.ranges} onRemove={(name) => onRange(name, null)} />
+      {showing.shown.open && facts !== null && <Filtering facts={facts} findings={findings} travel={travel} showing={showing} filters={filters} />}
+      <NarrowingChips filtered={place} onRange={filters.onRange} onArea={filters.onArea} />
       <Results findings={findings} marked={marked} onOpen={setOpened} onAbove={onAbove} onMore={more} onRetry={() => void finder.retry()} nothing={nothing} />
       <Opened findings={findings} opened={opened} grouped={field !== null} marked={marked} onOpen={setOpened} onMore={() => void finder.more()} />
     </>
   );
 }
 
-function useMarked({ kept: { held, view }, mark, hideGroup, undo, redo }: Sitting, field: string | null, similar: (hit: Pictured) => void): Marked {
+/** Around where a picture was, as wide as some of those shown lie, or as the circle that is there. */
+function nearby({ facts, findings, travel }: FoundProps["state"], { onArea }: Filters): Pick<Marked, "placed" | "near"> {
+  const fields = facts?.payload ?? {};
+  const places = areaFields(fields);
+  return {
+    placed: ({ payload }) => places.some((field) => pointsOf(payload, field).length > 0),
+    near: ({ payload }) => {
+      const near = nearOf(payload, { fields, areas: travel.place.areas, shown: findings.hits.map((hit) => hit.payload) });
+      if (near !== null) onArea(near.field, near.circle);
+    },
+  };
+}
+
+function useMarked({ kept: { held, view }, mark, hideGroup, undo, redo }: Sitting, field: string | null, asking: Pick<Marked, "similar" | "placed" | "near">): Marked {
   return {
     grouped: field !== null,
     of: (hit) => markOf(held, hit.id, groupOf(hit, field)),
@@ -107,7 +109,7 @@ function useMarked({ kept: { held, view }, mark, hideGroup, undo, redo }: Sittin
     by: ({ by }) => otherIn(view, by),
     mark,
     hideGroup: (hit) => hideGroup(hit, field),
-    similar,
+    ...asking,
     undo,
     redo,
   };
@@ -115,29 +117,15 @@ function useMarked({ kept: { held, view }, mark, hideGroup, undo, redo }: Sittin
 
 interface FilteringProps {
   facts: Collection;
+  findings: Findings;
   travel: Travel;
-  sitting: Sitting;
-  byKey: boolean;
-  onRange: (field: string, range: Range | null) => void;
-  onNone: () => void;
+  showing: Showing;
+  filters: Filters;
 }
 
-function Filtering({ facts, travel: { place, go }, sitting, byKey, onRange, onNone }: FilteringProps): VNode {
-  const filter = (where: Where, words: string): void => {
-    sitting.note(words);
-    go({ where });
-  };
-  return (
-    <Facets
-      key={facts.name}
-      collection={facts}
-      filtered={place}
-      focused={byKey}
-      onValue={(name, value) => filter(toggledValue(place.where, name, value), `filtered by ${name}`)}
-      onRange={onRange}
-      onNone={onNone}
-    />
-  );
+function Filtering({ facts, findings, travel: { place }, showing, filters }: FilteringProps): VNode {
+  const plotted = usePlotted(findings);
+  return <Facets key={facts.name} collection={facts} filtered={place} plotted={plotted} shown={showing.shown} onMap={showing.onMap} filters={filters} />;
 }
 
 interface OpenedProps {

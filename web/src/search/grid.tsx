@@ -43,18 +43,22 @@ export interface Marked {
   mark: (mark: Mark, hit: Pictured) => void;
   hideGroup: (hit: Pictured) => void;
   similar: (hit: Pictured) => void;
+  /** Whether it is known where it was. */
+  placed: (hit: Pictured) => boolean;
+  near: (hit: Pictured) => void;
   undo: () => void;
   redo: () => void;
 }
 
 /** One key each, for the picture that has the focus. */
-export function keysOf({ mark, hideGroup, similar }: Marked, hit: Pictured): Readonly<Record<string, () => void>> {
+export function keysOf({ mark, hideGroup, similar, near }: Marked, hit: Pictured): Readonly<Record<string, () => void>> {
   return {
     g: () => mark("good", hit),
     b: () => mark("bad", hit),
     x: () => mark("hidden", hit),
     v: () => hideGroup(hit),
     s: () => similar(hit),
+    p: () => near(hit),
   };
 }
 
@@ -197,6 +201,11 @@ function TileActs({ hit, name, marked }: { hit: Hit; name: string; marked: Marke
       <button type="button" class="round mark" tabIndex={-1} aria-label={`Similar to ${name}`} title="Similar: s" onClick={() => marked.similar(hit)} data-testid="tile-similar">
         <Icon name="similar" />
       </button>
+      {marked.placed(hit) && (
+        <button type="button" class="round mark" tabIndex={-1} aria-label={`Near ${name}`} title="Near this place: p" onClick={() => marked.near(hit)} data-testid="tile-near">
+          <Icon name="place" />
+        </button>
+      )}
       {marked.grouped && (
         <button type="button" class="round mark" tabIndex={-1} aria-pressed={marked.withGroup(hit)} aria-label={`Hide the group of ${name}`} title="Hide its group: v" onClick={() => marked.hideGroup(hit)} data-testid="tile-hide-group">
           <Icon name="group" />

@@ -17,6 +17,7 @@ const GROUPS: readonly (readonly [string, readonly Row[]])[] = [
       ["r", "refine by what is marked"],
       ["n", "more of the same"],
       ["f", "filters"],
+      ["m", "where they are, on a plot"],
       ["o", "one picture of each group"],
     ],
   ],
@@ -30,6 +31,7 @@ const GROUPS: readonly (readonly [string, readonly Row[]])[] = [
       ["x", "hide it"],
       ["v", "hide all of its group"],
       ["s", "pictures like it"],
+      ["p", "pictures from near its place"],
     ],
   ],
   [

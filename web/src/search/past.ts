@@ -4,8 +4,7 @@ import type { PastSearch, Query, Search, Then } from "../client/contract.ts";
 import { plural } from "../ui/format.ts";
 import type { Later, Place } from "./address.ts";
 import { NOWHERE, said, WITHIN_S } from "./address.ts";
-import { filteredOf } from "./conditions.ts";
-import { wordsOfRange } from "./ranges.ts";
+import { filteredOf, narrowingsOf } from "./conditions.ts";
 
 /** As much of it as an address holds: not a picture, nor a filter that the page would not make. */
 export function placeOf({ collection, search }: PastSearch): Place {
@@ -25,7 +24,8 @@ function ofQuery(query: Query): Pick<Place, "text" | "item" | "good" | "bad"> {
 }
 
 export function wordsOf(one: PastSearch): string {
-  const { text, item, good, bad, where, ranges, then } = placeOf(one);
+  const place = placeOf(one);
+  const { text, item, good, bad, where, then } = place;
   const parts = [
     text,
     item !== null && "like this picture",
@@ -33,7 +33,7 @@ export function wordsOf(one: PastSearch): string {
     good.length + bad.length > 0 && plural(good.length + bad.length, "example"),
     ...said(then).map(({ text: words }) => `then ${words}`),
     ...where.map(([field, value]) => `${field}: ${value}`),
-    ...ranges.map(([field, range]) => wordsOfRange(field, range)),
+    ...narrowingsOf(place).map(([, words]) => words),
   ];
   const told = parts.filter((part) => part !== false && part !== "").join(" · ");
   return told === "" ? "a query too large to be kept" : told;

@@ -1,6 +1,7 @@
 /** From here to there in a field's numbers or days: as it is typed, in the address and in a filter. */
 
 import type { Collection, NumberRange } from "../client/contract.ts";
+import type { Read } from "./use-typed.ts";
 
 /** A number; or a day as 2026-11-21, of UTC, so that an address means the same everywhere. */
 export type Bound = number | string;
@@ -38,20 +39,15 @@ export function withRange(ranges: Ranges, field: string, range: Range | null): R
 
 export type Typed = Readonly<Record<End, string>>;
 
-export interface Reading {
-  range: Range | null;
-  /** What is wrong, and at which ends. */
-  wrong: string | null;
-  ends: readonly End[];
-}
+export type Reading = Read<Range, End>;
 
 /** `unread`: where something stands that the browser makes no value of. */
 export function readTyped(kind: Kind, typed: Typed, unread: readonly End[] = []): Reading {
   const [from, to] = [boundIn(kind, typed.from), boundIn(kind, typed.to)];
-  const ends = ENDS.filter((end) => unread.includes(end) || boundIn(kind, typed[end]) === undefined);
-  if (from === undefined || to === undefined || ends.length > 0) return { range: null, wrong: WRONG[kind], ends };
-  if (isReversed(from, to)) return { range: null, wrong: "The first comes after the second: nothing lies between them.", ends: ENDS };
-  return { range: from === null && to === null ? null : { from, to }, wrong: null, ends: [] };
+  const at = ENDS.filter((end) => unread.includes(end) || boundIn(kind, typed[end]) === undefined);
+  if (from === undefined || to === undefined || at.length > 0) return { value: null, wrong: WRONG[kind], at };
+  if (isReversed(from, to)) return { value: null, wrong: "The first comes after the second: nothing lies between them.", at: ENDS };
+  return { value: from === null && to === null ? null : { from, to }, wrong: null, at: [] };
 }
 
 export function typedOf(range: Range | null): Typed {
@@ -66,7 +62,7 @@ export function readRange(text: string): Range | null {
   const [from, to, ...more] = text.split("..");
   if (from === undefined || to === undefined || more.length > 0) return null;
   const kind = isDay(from) || isDay(to) ? "date" : "number";
-  return readTyped(kind, { from, to }).range;
+  return readTyped(kind, { from, to }).value;
 }
 
 export function wordsOfRange(field: string, { from, to }: Range): string {

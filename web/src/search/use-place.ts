@@ -38,8 +38,8 @@ export function usePlace(): Travel {
       if (address !== writePlace(current.current)) {
         if (replace) history.replaceState(null, "", address);
         else history.pushState(null, "", address);
-        // The best of other pictures is at the top. The browser's way back has a place of its own.
-        scrollTo({ top: 0 });
+        // The best of other pictures is at the top; who is at the filters stays there. The browser's way back has a place of its own.
+        if (!document.activeElement?.closest(".facets")) scrollTo({ top: 0 });
       }
       show(next);
     },

@@ -8,6 +8,8 @@ import { age, nameOf, plain, score } from "../ui/format.ts";
 import { Icon } from "../ui/icons.tsx";
 import { Modal } from "../ui/modal.tsx";
 import { Picture } from "../ui/picture.tsx";
+import { pointsOf } from "./areas.ts";
+import { writePoint } from "./coordinates.ts";
 import type { Marked } from "./grid.tsx";
 import { keysOf, MarkButtons } from "./grid.tsx";
 import type { Pictured } from "./marks.ts";
@@ -91,6 +93,12 @@ function Acts({ shown, name, grouped, marked }: ActsProps): VNode {
         Find similar
       </button>
       <MarkButtons hit={shown} name={name} mark={marked.of(shown)?.mark ?? null} reachable onMark={marked.mark} />
+      {marked.placed(shown) && (
+        <button type="button" onClick={() => marked.near(shown)} title="Pictures from near this place: p" data-testid="find-near">
+          <Icon name="place" />
+          Near here
+        </button>
+      )}
       {grouped && (
         <button type="button" aria-pressed={marked.withGroup(shown)} onClick={() => marked.hideGroup(shown)} title="All of its group: v" data-testid="hide-group">
           Hide its group
@@ -149,5 +157,8 @@ function Fact({ name, value }: { name: string; value: string }): VNode {
 /** The label is the title already. */
 function factsOf(payload: Payload): [string, string][] {
   const facts = Object.entries(payload).filter(([name]) => name !== "label");
-  return facts.map(([name, value]): [string, string] => [name, plain(value)]).filter(([, value]) => value !== "");
+  return facts.map(([name, value]): [string, string] => [name, placesIn(payload, name) || plain(value)]).filter(([, value]) => value !== "");
 }
+
+/** As they are typed; empty for what is no place. */
+const placesIn = (payload: Payload, field: string): string => pointsOf(payload, field).map(writePoint).join("; ");
