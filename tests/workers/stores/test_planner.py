@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from workers.stores.plan import COARSE, EXACT, EXACT_UP_TO, FINE, NARROWED, PROMISED_RECALL, Ask, Situation
+from workers.stores.plan_choice import MAX_ROUNDS
 from workers.stores.plan_later import WAITING
-from workers.stores.plan_pursuit import MAX_ROUNDS
 from workers.stores.plan_trials import AGAIN_EVERY, TRIALS
 from workers.stores.planner import Planner, Rounds
 from workers.stores.protocol import Answer, Scored, VectorQuery
