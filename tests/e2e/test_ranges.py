@@ -125,6 +125,43 @@ def test_what_cannot_be_asked_for_is_said_where_it_stands_and_asks_for_nothing(p
     expect(wrong).to_be_empty()
 
 
+def test_a_time_of_day_narrows_a_day_to_its_minute(page: Page, dated: str) -> None:
+    go(page, f"/?q=cat&c={dated}&r=taken:2026-11-22..2026-11-23")
+    shown(page, 2, 3)
+    # They were taken half a minute after it: the last minute belongs to the range as a whole, as a last day does.
+    end(page, "taken to time").fill("23:59")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile(r"r=taken%3A2026-11-22\.\.2026-11-23T23%3A59"))
+    shown(page, 2, 3)
+    end(page, "taken to time").fill("23:58")
+    shown(page, 2)
+    expect(page.get_by_test_id("range-chip")).to_have_text("taken 2026-11-22 – 2026-11-23 23:58 UTC")
+    page.reload()
+    shown(page, 2)
+    expect(end(page, "taken to time")).to_have_value("23:58")
+    end(page, "taken from time").fill("23:59")
+    end(page, "taken to").fill("2026-11-22")
+    wrong = field(page, "taken").get_by_test_id("range-wrong")
+    expect(wrong).to_have_text("taken: The first comes after the second: nothing lies between them.")
+    end(page, "taken to time").fill("")
+    shown(page, 2)
+    expect(wrong).to_be_empty()
+    end(page, "taken from").fill("")
+    expect(wrong).to_have_text("taken: That time has no day.")
+    end(page, "taken from").evaluate(PASTE, "2026-11-21 23:59")
+    shown(page, 1, 2)
+    expect(end(page, "taken from time")).to_have_value("23:59")
+
+
+# As a clipboard does it.
+PASTE = """(input, text) => {
+    const clipboardData = new DataTransfer();
+    clipboardData.setData("text", text);
+    input.focus();
+    input.dispatchEvent(new ClipboardEvent("paste", { clipboardData, bubbles: true, cancelable: true }));
+}"""
+
+
 @pytest.mark.parametrize("look", LOOKS)
 def test_the_filters_with_ranges_are_sound(browser: Browser, demo_stack: RunningStack, dated: str, look: str) -> None:
     with new_page(browser, demo_stack.url, **LOOKS[look]) as page:

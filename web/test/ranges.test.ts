@@ -14,6 +14,11 @@ const ROWS: readonly (readonly [Range, object, string])[] = [
   [{ from: "2024-02-28", to: "2024-02-28" }, { gte: "2024-02-28", lt: "2024-02-29" }, "f 2024-02-28"],
   [{ from: "2026-11-21", to: "2026-12-31" }, { gte: "2026-11-21", lt: "2027-01-01" }, "f 2026-11-21 – 2026-12-31"],
   [{ from: null, to: "9998-12-31" }, { lt: "9999-01-01" }, "f to 9998-12-31"],
+  [{ from: "2024-05-01T14:30", to: "2024-05-01T14:30" }, { gte: "2024-05-01T14:30:00Z", lt: "2024-05-01T14:31:00Z" }, "f 2024-05-01 14:30 UTC"],
+  [{ from: "2024-05-01T14:30", to: "2024-05-01" }, { gte: "2024-05-01T14:30:00Z", lt: "2024-05-02" }, "f 2024-05-01 14:30 – 2024-05-01 UTC"],
+  [{ from: "2024-05-01", to: "2024-05-01T00:00" }, { gte: "2024-05-01", lt: "2024-05-01T00:01:00Z" }, "f 2024-05-01 – 2024-05-01 00:00 UTC"],
+  [{ from: null, to: "2023-12-31T23:59" }, { lt: "2024-01-01T00:00:00Z" }, "f to 2023-12-31 23:59 UTC"],
+  [{ from: "2026-11-21T09:00", to: null }, { gte: "2026-11-21T09:00:00Z" }, "f from 2026-11-21 09:00 UTC"],
   [{ from: "1000-01-01", to: null }, { gte: "1000-01-01" }, "f from 1000-01-01"],
 ];
 
@@ -24,12 +29,12 @@ test.each(ROWS)("%o is the condition %o and is read from it, from the address an
   expect(wordsOfRange("f", range)).toBe(words);
 });
 
-test.each([{}, { gt: 1 }, { gte: 1, lt: 2 }, { gte: "2026-11-21", lte: "2026-11-22" }, { gte: "2026-11-21T09:00:00Z" }, { gte: 2, lte: 1 }, { gte: 1, gt: 0 }])(
+test.each([{}, { gt: 1 }, { gte: 1, lt: 2 }, { gte: "2026-11-21", lte: "2026-11-22" }, { gte: "2026-11-21T09:00:30Z" }, { gte: "2026-11-21T09:00" }, { lt: "2026-11-21T09:00:00+01:00" }, { lt: "2026-02-30" }, { lt: "2026-11-21T99:99:00Z" }, { gte: 2, lte: 1 }, { gte: 1, gt: 0 }])(
   "the page would not ask for %o",
   (bounds) => expect(rangeOf(bounds)).toBeNull(),
 );
 
-test.each(["", "..", "1", "1..2..3", "a..b", "2..1", "2026-02-30..", "2026-11-22..2026-11-21", "0999-01-01..", "..9999-12-31", "1..2026-11-21", "..Infinity"])(
+test.each(["", "..", "1", "1..2..3", "a..b", "2..1", "2026-02-30..", "2026-11-22..2026-11-21", "0999-01-01..", "..9999-12-31", "1..2026-11-21", "..Infinity", "2024-05-01T24:00..", "2024-05-01T12:60..", "2024-02-30T12:00..", "T12:00..", "2024-05-01T12..", "2024-05-02..2024-05-01T23:59", "2024-05-01T12:01..2024-05-01T12:00"])(
   "%s in the address is no range",
   (text) => expect(readRange(text)).toBeNull(),
 );
@@ -50,8 +55,15 @@ test.each<[Kind, string, string, Range | null]>([
 test("what is wrong is told with where it stands", () => {
   expect(readTyped("number", { from: "10", to: "9" })).toMatchObject({ value: null, at: ["from", "to"] });
   expect(readTyped("number", { from: "1", to: "" }, ["to"])).toEqual({ value: null, wrong: "That is not a number.", at: ["to"] });
-  expect(readTyped("date", { from: "0202-11-21", to: "2026-11-21" })).toEqual({ value: null, wrong: "That is not a whole date.", at: ["from"] });
+  expect(readTyped("date", { from: "0202-11-21", to: "2026-11-21" })).toEqual({ value: null, wrong: "That is not a whole date or time.", at: ["from"] });
+  expect(readTyped("date", { from: "2026-11-21", to: "T14:30" })).toEqual({ value: null, wrong: "That time has no day.", at: ["to"] });
   expect(readTyped("date", { from: "2026-11-22", to: "2026-11-21" }).at).toEqual(["from", "to"]);
+});
+
+test("a minute in the address may be written with a space, and its colon is none between field and range", () => {
+  const taken = [["taken", { from: "2024-05-01T14:30", to: "2024-05-02" }]];
+  expect(readPlace("?r=taken:2024-05-01T14:30..2024-05-02").ranges).toEqual(taken);
+  expect(readPlace("?r=taken:2024-05-01+14:30..2024-05-02").ranges).toEqual(taken);
 });
 
 test("a field has one range, beside its values; both must hold", () => {

@@ -39,6 +39,7 @@ test.each([
   { good: [1, 2], bad: [3], grouped: true, where: [["album", "a:b, c"], ["year", 1999], ["open", true]] as const },
   { text: "cat", areas: [["a:b", { point: { lat: 47.37, lon: -8.54 }, km: 0.5 }], ["place", { from: { lat: -1, lon: 170 }, to: { lat: 0.25, lon: -170.5 } }]] as const },
   { text: "cat", ranges: [["a:b", { from: -1.5, to: null }], ["year", { from: 1990, to: 2000 }], ["taken", { from: null, to: "2024-02-29" }]] as const },
+  { text: "cat", ranges: [["a:b", { from: "2024-02-29T23:59", to: null }], ["taken", { from: "2024-02-29T00:00", to: "2024-02-29" }]] as const },
 ])("a place survives its address: %o", (part) => {
   const place = { ...NOWHERE, ...part };
   expect(readPlace(writePlace(place))).toEqual(place);

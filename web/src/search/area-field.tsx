@@ -94,7 +94,7 @@ function AreaInputs({ field, shape, area, onArea }: AreaInputsProps): VNode {
             aria-invalid={reading.at.includes(name)}
             aria-describedby={reading.wrong === null ? undefined : id}
             value={texts[name] ?? ""}
-            onInput={(event) => type(name, event.currentTarget.value)}
+            onInput={(event) => type({ [name]: event.currentTarget.value })}
             data-testid={`area-${name}`}
           />
           {name === "km" && <span>km</span>}

@@ -28,7 +28,7 @@ export interface Typed<Value, Name extends string> {
   texts: Texts<Name>;
   /** What was wrong with them when they were last asked for. */
   reading: Read<Value, Name>;
-  type: (name: Name, text: string) => void;
+  type: (some: Texts<Name>) => void;
   /** What the element around them needs. */
   bound: {
     ref: RefObject<HTMLSpanElement | null>;
@@ -68,8 +68,8 @@ export function useTyped<Value, Name extends string>({ value, textsOf, read, tol
     // eslint-disable-next-line react-hooks/exhaustive-deps
   }, [asked]);
   useEffect(() => () => clearTimeout(timer.current), []);
-  const type = (name: Name, text: string): void => {
-    setTexts({ ...texts, [name]: text });
+  const type = (some: Texts<Name>): void => {
+    setTexts({ ...texts, ...some });
     nothingWrong();
     clearTimeout(timer.current);
     timer.current = setTimeout(() => latest.current({ left: false }), SETTLE_MS);
