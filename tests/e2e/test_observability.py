@@ -139,6 +139,12 @@ def test_the_document_lists_exactly_the_metrics_that_there_are(known: dict[str, 
     assert set(re.findall(r"^\| `(clipline_\w+)`", DOCUMENT, re.MULTILINE)) == shown
 
 
+def test_every_metric_of_ours_is_in_a_panel() -> None:
+    asked = [selectors(parsed(target["expr"])) for panel in PANELS for target in panel["targets"]]
+    shown = {re.sub("_(bucket|sum|count)$", "", selector.name) for found in asked for selector, _ in found}
+    assert set(re.findall(r"^\| `(clipline_\w+)`", DOCUMENT, re.MULTILINE)) - shown == set()
+
+
 def test_prometheus_scrapes_what_the_compose_file_opens() -> None:
     jobs = {
         job["job_name"]: job["dns_sd_configs"][0]
