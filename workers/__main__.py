@@ -20,6 +20,7 @@ from shared.errors import Unavailable
 from shared.garbage import leave_out_what_exists
 from shared.loop_watch import LoopWatch
 from shared.settings import Settings, SettingsError, from_env
+from workers import parent
 from workers.device_trouble import DeviceFailed
 from workers.device_watch import DeviceWatch
 from workers.disagreement import tell_of_others
@@ -29,6 +30,7 @@ from workers.functions import functions
 from workers.gauges import shown
 from workers.heartbeat import Heartbeat
 from workers.ingest.sources import sweep_spool
+from workers.legacy import NOTHING, Bequeath, Legacy, legacy
 from workers.metrics_port import metrics_port
 from workers.parts import Parts, open_parts
 from workers.sizing import Sizing
@@ -45,8 +47,17 @@ REDIS_PAUSE_S = 1.0
 T = TypeVar("T")
 
 
-async def serve(settings: Settings, *, stop: asyncio.Event, load: Callable[[Settings], Encoder] = load_encoder) -> None:
+async def serve(
+    settings: Settings,
+    *,
+    stop: asyncio.Event,
+    load: Callable[[Settings], Encoder] = load_encoder,
+    before: Legacy = NOTHING,
+    bequeath: Bequeath = lambda _: None,
+) -> None:
     """Take jobs until `stop` is set or an operator asks the worker to drain, then drain. `load` makes the encoder.
+
+    `before` is what a worker left in whose place this one comes; `bequeath` is told what it leaves itself.
 
     Raises SettingsError for a model, a store or a metrics port that cannot be had, DeviceFailed when the device fails.
     """
@@ -58,14 +69,15 @@ async def serve(settings: Settings, *, stop: asyncio.Event, load: Callable[[Sett
             open_parts(settings, redis, load=load) as parts,
             metrics_port(settings.metrics_listen, parts.metrics.registry),
         ):
-            sizings = await _finished(_prepare(parts), stop)
+            sizings = await _finished(_prepare(parts, before), stop)
             if sizings is not None:
-                await _work(parts, sizings, blocking, stop)
+                worker = _worker(parts, sizings, blocking)
+                bequeath(legacy(worker.worker_id, parts, sizings))
+                await _work(worker, parts, sizings, stop)
 
 
-async def _work(parts: Parts, sizings: Mapping[str, Sizing], blocking: ArqRedis, stop: asyncio.Event) -> None:
+async def _work(worker: Worker, parts: Parts, sizings: Mapping[str, Sizing], stop: asyncio.Event) -> None:
     """Raises DeviceFailed after the jobs were handed back."""
-    worker = _worker(parts, sizings, blocking)
     heartbeat = Heartbeat(worker, parts, sizings)
     failed = asyncio.create_task(_device_failed(worker, parts).wait())
     taking = asyncio.create_task(worker.async_run())
@@ -152,8 +164,8 @@ async def _finished(work: Coroutine[Any, Any, T], stop: asyncio.Event) -> T | No
     return None
 
 
-async def _prepare(parts: Parts) -> dict[str, Sizing]:
-    sizings = await warm_up(parts)
+async def _prepare(parts: Parts, before: Legacy) -> dict[str, Sizing]:
+    sizings = await warm_up(parts, known=before.sizings)
     restored = await restore_registry(parts)
     if restored:
         logger.info("%d collections of the store were named again", restored)
@@ -176,18 +188,26 @@ async def _wait_for(redis: ArqRedis, stop: asyncio.Event) -> None:
             return
 
 
-async def _until_told(settings: Settings) -> None:
+async def _until_told(settings: Settings, before: Legacy, bequeath: Bequeath) -> None:
     stop = asyncio.Event()
     for signal_ in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(signal_, stop.set)
-    await serve(settings, stop=stop)
+    await serve(settings, stop=stop, before=before, bequeath=bequeath)
 
 
 def main(settings: Settings) -> int:
-    """Exit code 0 after a drain, 1 when the device has failed, 2 for a setting that cannot work."""
+    """Exit code 0 after a drain, 1 when the device has failed, 2 for a setting that cannot work.
+
+    Returns in every process that this one forks, too.
+    """
     logs.configure(settings)
+    return parent.run(settings, partial(_life, settings))
+
+
+def _life(settings: Settings, before: Legacy, bequeath: Bequeath) -> int:
+    """Of one worker, to its exit code."""
     try:
-        uvloop.run(_until_told(settings))
+        uvloop.run(_until_told(settings, before, bequeath))
     except SettingsError as error:
         logger.error("%s", error)
         return 2

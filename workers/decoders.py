@@ -5,6 +5,7 @@ an ingest held the loop up for 94 ms (p99), and reached a quarter of what the sa
 (bench/RESULTS.md). A process also keeps a decoder's crash out of the worker.
 """
 
+import asyncio
 import logging
 import multiprocessing
 import os
@@ -48,7 +49,24 @@ def decoders(count: int) -> BoundedExecutor:
         return decoding_executor(count)
 
 
-async def decoded(pool: BoundedExecutor, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+class Decoders:
+    """Those of one worker: they start while it loads its model and takes its first searches."""
+
+    def __init__(self, count: int) -> None:
+        self.in_flight = 2 * count
+        self._starting = asyncio.create_task(asyncio.to_thread(decoders, count))
+
+    async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """As `BoundedExecutor.run`, when they have started."""
+        # A caller that is cancelled leaves them to start.
+        pool = await asyncio.shield(self._starting)
+        return await pool.run(work, *args, **kwargs)
+
+    async def close(self) -> None:
+        await asyncio.to_thread((await self._starting).close)
+
+
+async def decoded(pool: BoundedExecutor | Decoders, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """What `work` makes of one picture. Raises BadPicture for one that its decoder dies of."""
     try:
         return await pool.run(work, *args, **kwargs)

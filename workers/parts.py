@@ -14,7 +14,7 @@ from shared.settings import Settings
 from shared.tracing import Tracing, open_tracing
 from workers.backgrounds import Backgrounds
 from workers.batcher import Batcher
-from workers.decoders import decoders
+from workers.decoders import Decoders
 from workers.encoders.load import load_encoder
 from workers.encoders.protocol import Encoder
 from workers.executors import BoundedExecutor, cpus_granted, decoding_executor, fitting_executor
@@ -50,7 +50,7 @@ class Parts:
     searches: Searches
     media: Media
     decoding: BoundedExecutor
-    indexing: BoundedExecutor
+    indexing: Decoders
     fitting: BoundedExecutor
     backgrounds: Backgrounds
     upkeep: Upkeep
@@ -73,17 +73,16 @@ async def open_parts(settings: Settings, redis: ArqRedis, *, load: Load = load_e
     async with AsyncExitStack() as stack:
         metrics, tracing = Metrics(), open_tracing("clipline-worker", os.environ)
         stack.push_async_callback(asyncio.to_thread, tracing.close)
-        # Processes import torch, as loading a model does: beside each other.
-        starting = asyncio.create_task(asyncio.to_thread(decoders, settings.decoders or cpus_granted()))
-        stack.push_async_callback(_close, starting)
-        holding = await Holding(settings, redis, metrics, stack).all(load)
+        # Processes, of which the store's is one, take seconds to import what they need, as a model does to load.
+        indexing = Decoders(settings.decoders or cpus_granted())
+        stack.push_async_callback(indexing.close)
         store = ObservedStore(await open_store(settings), metrics, tracing)
         stack.push_async_callback(store.close)
+        holding = await Holding(settings, redis, metrics, stack).all(load)
         upkeep = Upkeep(store)
         stack.push_async_callback(upkeep.close)
         decoding = decoding_executor()
         stack.push_async_callback(asyncio.to_thread, decoding.close)
-        indexing = await starting
         fitting = fitting_executor()
         stack.push_async_callback(asyncio.to_thread, fitting.close)
         backgrounds = Backgrounds(store)
@@ -123,7 +122,3 @@ async def open_parts(settings: Settings, redis: ArqRedis, *, load: Load = load_e
                 gpu=held.gpu,
             )
         yield parts
-
-
-async def _close(starting: "asyncio.Task[BoundedExecutor]") -> None:
-    await asyncio.to_thread((await starting).close)

@@ -14,7 +14,7 @@ from shared.settings import Settings
 from workers.batch_queue import text_length
 from workers.batches import Budget
 from workers.device_trouble import trouble
-from workers.encoders.protocol import Encoder, Pixels, Tokens
+from workers.encoders.protocol import Encoder, EncoderInfo, Pixels, Tokens
 from workers.executors import computing_threads, cpus_granted
 
 logger = logging.getLogger(__name__)
@@ -73,7 +73,7 @@ class Sizing(msgspec.Struct, frozen=True, kw_only=True):
 
 def measure(encoder: Encoder, settings: Settings) -> Sizing:
     """Belongs on the thread that owns the device. Takes about two seconds at most. Raises what a broken device does."""
-    tokens = [encoder.tokenize(text)[0] for text in TYPICAL]
+    tokens = _typical(encoder)
     of_texts = [] if settings.max_batch else text_rates(encoder, tokens)
     of_images = [] if settings.max_batch else image_rates(encoder)
     text, image = chosen(of_texts, least=LEAST_TEXTS), chosen(of_images, least=LEAST_IMAGES)
@@ -91,6 +91,28 @@ def measure(encoder: Encoder, settings: Settings) -> Sizing:
     )
     jobs = settings.max_jobs or min(MOST_JOBS, max(LEAST_JOBS, BATCHES_HELD * budget.texts))
     return Sizing(budget=budget, jobs=jobs, text=text, image=image)
+
+
+def measured_as(info: EncoderInfo) -> str:
+    """What a sizing holds for: other weights, or another device, are measured anew."""
+    return f"{info.fingerprint} on {info.device} in {info.precision}"
+
+
+def repeat(encoder: Encoder, settings: Settings, *, sizing: Sizing) -> Sizing:
+    """Use batches of the sizes that were found before, so that no search is the first one to; `sizing` again, or a new
+    one where they do not work any more."""
+    tokens = _typical(encoder)
+    try:
+        for items in _doublings(sizing.text):
+            encoder.encode_texts(list(islice(cycle(tokens), items)))
+        for items in _doublings(sizing.image):
+            encoder.encode_images([_grey(encoder)] * items)
+    except Exception as error:  # as in `_rates`
+        if trouble(error) == "device":
+            raise
+        logger.warning("what worked here before does not any more, and is measured again: %s", error)
+        return measure(encoder, settings)
+    return sizing
 
 
 def told(sizing: Sizing) -> str:
@@ -125,8 +147,7 @@ def text_rates(encoder: Encoder, tokens: Sequence[Tokens]) -> list[Rate]:
 
 
 def image_rates(encoder: Encoder) -> list[Rate]:
-    height, width = encoder.info.image_size
-    grey: Pixels = np.full((height, width, 3), 127, dtype=np.uint8)
+    grey = _grey(encoder)
     return _rates(lambda items: encoder.encode_images([grey] * items), most=MOST_IMAGES)
 
 
@@ -189,6 +210,20 @@ def _timed_s(encode: Callable[[int], object], items: int) -> float:
     began = perf_counter()
     encode(items)
     return perf_counter() - began
+
+
+def _typical(encoder: Encoder) -> list[Tokens]:
+    return [encoder.tokenize(text)[0] for text in TYPICAL]
+
+
+def _grey(encoder: Encoder) -> Pixels:
+    height, width = encoder.info.image_size
+    return np.full((height, width, 3), 127, dtype=np.uint8)
+
+
+def _doublings(rate: Rate | None) -> list[int]:
+    """1, 2, 4 … up to the size that was chosen; none where the settings chose it."""
+    return [] if rate is None else [1 << power for power in range(rate.items.bit_length())]
 
 
 def _mean_length(tokens: Sequence[Tokens]) -> int:

@@ -1,4 +1,4 @@
-"""Worker processes that tests kill, freeze and start again, and what they ran."""
+"""Workers that tests kill, with their parents or alone, freeze and start again, and what they ran."""
 
 import os
 import signal
@@ -51,8 +51,13 @@ class Processes:
         )
         return name
 
+    def crash(self, name: str) -> None:
+        """SIGKILL for the worker alone, if it has started: its parent sees to its jobs, and starts another."""
+        for worker in self._worker(name):
+            os.kill(worker, signal.SIGKILL)
+
     def kill(self, name: str) -> None:
-        """SIGKILL: nothing is handed back."""
+        """SIGKILL for both: nothing is handed back, and nobody knows but by the lease."""
         process = self.alive.pop(name)
         self.frozen.discard(name)
         process.kill()
@@ -63,14 +68,27 @@ class Processes:
         self.alive[name].terminate()
 
     def freeze(self, name: str) -> None:
-        self.alive[name].send_signal(signal.SIGSTOP)
+        self._signal(name, signal.SIGSTOP)
         self.frozen.add(name)
 
     def thaw(self) -> None:
         """Let every frozen worker go on, believing that no time has passed."""
         for name in self.frozen:
-            self.alive[name].send_signal(signal.SIGCONT)
+            self._signal(name, signal.SIGCONT)
         self.frozen.clear()
+
+    def _signal(self, name: str, number: signal.Signals) -> None:
+        self.alive[name].send_signal(number)
+        for worker in self._worker(name):
+            os.kill(worker, number)
+
+    def _worker(self, name: str) -> list[int]:
+        """Its process id; none before its start and after its end."""
+        parent = self.alive[name].pid
+        try:
+            return [int(pid) for pid in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]
+        except FileNotFoundError:
+            return []
 
     def bury(self) -> int:
         """Forget the dead; returns how many there were."""

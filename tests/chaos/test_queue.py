@@ -36,6 +36,8 @@ LEASE_S = 1.0
 # Something happens whenever so many more jobs have ended.
 EVERY = 25
 FROZEN_S = 1.5 * LEASE_S
+# Longer than any test waits.
+FOR_EVER_S = 3_600.0
 CRASHES = 2
 TENANT = "chaos"
 
@@ -117,7 +119,7 @@ class Chaos:
             await self._one()
 
     async def _one(self) -> None:
-        what = self.draw.choices(["kill", "freeze", "drain", "restart"], [5, 3, 2, 2])[0]
+        what = self.draw.choices(["kill", "crash", "freeze", "drain", "restart"], [3, 3, 3, 2, 2])[0]
         self.done[what] = self.done.get(what, 0) + 1
         processes = self.stage.processes
         victim = self.draw.choice(sorted(processes.alive.keys() - processes.frozen) or sorted(processes.alive))
@@ -125,6 +127,8 @@ class Chaos:
             case "kill":
                 processes.kill(victim)
                 processes.start()
+            case "crash":
+                processes.crash(victim)
             case "freeze":
                 processes.freeze(victim)
                 self._thaw_at = monotonic() + FROZEN_S
@@ -176,6 +180,42 @@ async def test_a_killed_workers_job_runs_again_elsewhere(stage: Stage, settings:
     assert (first.worker, again.worker) == ("w1", second)
     view = await stage.queue.result(TENANT, held)
     assert (view.state, view.attempts) == ("succeeded", 2)
+
+
+async def test_a_crashed_workers_job_runs_again_elsewhere_while_its_lease_would_last(
+    stage: Stage, settings: Settings
+) -> None:
+    stage.processes.settings = msgspec.structs.replace(settings, lease_s=FOR_EVER_S)
+    stage.processes.start()
+    held = await stage.submit("hold", key="held")
+    await stage.until(lambda: len(stage.processes.runs()) == 1)
+    second = stage.processes.start()
+    await stage.until(lambda: second in stage.processes.ready())
+    stage.processes.crash("w1")
+    killed_at = monotonic()
+    await stage.until(lambda: held in stage.watcher.ends)
+
+    _, again = [run for run in stage.processes.runs() if run.job == held]
+    logger.info("ran again %.3f s after the crash", again.at - killed_at)
+    view = await stage.queue.result(TENANT, held)
+    assert (view.state, view.attempts, view.worker) == ("succeeded", 2, again.worker)
+    assert [attempt.worker for attempt in view.history] == ["w1"]
+    await stage.until(lambda: "w1'" in stage.processes.ready())
+    after = await stage.submit("work 1", key="after")
+    await stage.until(lambda: after in stage.watcher.ends)
+    assert stage.processes.broken == []
+
+
+async def test_a_crashed_workers_jobs_are_taken_by_the_one_in_its_place(stage: Stage, settings: Settings) -> None:
+    stage.processes.settings = msgspec.structs.replace(settings, lease_s=FOR_EVER_S)
+    stage.processes.start()
+    held = [await stage.submit("hold", key=f"held-{number}") for number in range(3)]
+    await stage.until(lambda: len(stage.processes.runs()) == len(held))
+    stage.processes.crash("w1")
+    await stage.until(lambda: set(held) <= stage.watcher.ends.keys())
+
+    views = [await stage.queue.result(TENANT, job_id) for job_id in held]
+    assert {(view.state, view.attempts, view.worker) for view in views} == {("succeeded", 2, "w1'")}
 
 
 async def test_poison_ends_dead_and_its_neighbours_do_not(stage: Stage, settings: Settings) -> None:

@@ -1,4 +1,6 @@
-"""A worker process for the chaos tests: `python -m tests.chaos.worker WORKER_ID RUNS_FILE`.
+"""A worker and its parent for the chaos tests: `python -m tests.chaos.worker WORKER_ID RUNS_FILE`.
+
+One that takes a dead one's place has its id with a prime.
 
 Settings come from the environment. Every run of a job is noted in a file, which no outage of Redis can lose; lines this
 short are appended as one.
@@ -18,6 +20,8 @@ from arq.worker import func
 from shared import logs
 from shared.connection import AWAY, connect
 from shared.settings import Settings, from_env
+from workers.legacy import Bequeath, Legacy
+from workers.parent import Parent
 from workers.worker import Worker
 
 Context = dict[Any, Any]
@@ -66,7 +70,7 @@ async def until_there(redis: ArqRedis) -> None:
             return
 
 
-async def serve(settings: Settings, worker_id: str, runs: Path) -> None:
+async def serve(settings: Settings, worker_id: str, runs: Path, bequeath: Bequeath) -> None:
     stop, notes = asyncio.Event(), Notes(runs, worker_id)
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     async with connect(settings) as redis, connect(settings, blocking=True) as blocking:
@@ -78,6 +82,7 @@ async def serve(settings: Settings, worker_id: str, runs: Path) -> None:
             worker_id=worker_id,
         )
         await until_there(redis)
+        bequeath(Legacy(worker_id=worker_id))
         taking = asyncio.create_task(worker.async_run())
         stopping = asyncio.create_task(stop.wait())
         notes.add(READY)
@@ -89,7 +94,16 @@ async def serve(settings: Settings, worker_id: str, runs: Path) -> None:
         await asyncio.gather(taking, return_exceptions=stop.is_set())
 
 
+def main(settings: Settings, name: str, runs: Path) -> int:
+    def life(before: Legacy, bequeath: Bequeath) -> int:
+        worker_id = f"{before.worker_id}'" if before.worker_id else name
+        asyncio.run(serve(settings, worker_id, runs, bequeath))
+        return 0
+
+    return Parent(settings, life).run()
+
+
 if __name__ == "__main__":
     given = from_env(os.environ)
     logs.configure(given)
-    asyncio.run(serve(given, sys.argv[1], Path(sys.argv[2])))
+    sys.exit(main(given, sys.argv[1], Path(sys.argv[2])))

@@ -4,7 +4,9 @@ import subprocess
 import sys
 from functools import partial
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 
 from tests.e2e.running import RunningStack, alive, clipline, family, ready, until, up
@@ -12,6 +14,7 @@ from tests.e2e.running import RunningStack, alive, clipline, family, ready, unti
 pytestmark = pytest.mark.slow
 
 RESTART_S = 60.0
+FROZEN_LOOKS = 100
 
 
 def test_whatever_child_is_killed_comes_back_and_the_data_with_it(tmp_path: Path, tiny: dict[str, str]) -> None:
@@ -24,6 +27,44 @@ def test_whatever_child_is_killed_comes_back_and_the_data_with_it(tmp_path: Path
             until(partial(ready, stack.url), RESTART_S, stack.output)
         assert "kept" in clipline("collections", url=stack.url).stdout
         assert "was killed by SIGKILL" in stack.output()
+
+
+def test_a_search_whose_worker_is_killed_is_answered_by_the_next_one(tmp_path: Path, tiny: dict[str, str]) -> None:
+    # Nobody can have waited for the lease.
+    with up(tmp_path / "data", environ={**tiny, "CLIPLINE_LEASE_S": "3600"}) as stack:
+        assert clipline("collections", "create", "kept", url=stack.url).returncode == 0
+        parent = stack.pids["worker"]
+        with httpx.Client(base_url=stack.url, trust_env=False, timeout=RESTART_S) as http:
+            job = caught(http)
+            asked = f"/v1/jobs/{job['id']}"
+            until(lambda: http.get(asked).json()["state"] == "succeeded", RESTART_S, stack.output)
+            done = http.get(asked).json()
+        assert (done["attempts"], [attempt["worker"] for attempt in done["history"]]) == (2, [job["worker"]])
+        assert done["worker"] != job["worker"]
+        assert stack.pids["worker"] == parent, "the program was not started again"
+        assert stack.stop() == 0
+
+
+def caught(http: httpx.Client) -> dict[str, Any]:
+    """A search that its worker had when it was killed."""
+    until(lambda: bool(http.get("/v1/workers").json()["workers"]), RESTART_S)
+    [worker] = http.get("/v1/workers").json()["workers"]
+    while (job := frozen_with_a_search(http, worker["pid"])) is None:
+        os.kill(worker["pid"], signal.SIGCONT)
+    os.kill(worker["pid"], signal.SIGKILL)
+    return job
+
+
+def frozen_with_a_search(http: httpx.Client, worker: int) -> dict[str, Any] | None:
+    """Redis gives a worker what it has asked for, also when it is stopped by then; None where it had not asked."""
+    os.kill(worker, signal.SIGSTOP)
+    asked = {"collection": "kept", "query": {"text": "a cat"}, "limit": 1}
+    sent = http.post("/v1/search", json=asked).json()
+    for _ in range(FROZEN_LOOKS):
+        job: dict[str, Any] = http.get(f"/v1/jobs/{sent['id']}").json()
+        if job["state"] == "running":
+            return job
+    return None
 
 
 def test_ctrl_c_leaves_no_process_and_the_next_start_finds_the_data(tmp_path: Path, tiny: dict[str, str]) -> None:

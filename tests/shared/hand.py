@@ -26,7 +26,7 @@ class Hand:
         self.worker = worker
         self._scripts = {
             name: redis.register_script(scripts.source(name, settings))
-            for name in ("claim", "finish", "release", "renew", "go_on")
+            for name in ("bury", "claim", "finish", "release", "renew", "go_on")
         }
 
     async def claim(self, count: int = 1, *, lanes: tuple[Lane, ...] = LANES, lease_ms: int = 60_000) -> list[str]:
@@ -60,6 +60,10 @@ class Hand:
     async def go_on(self, job_id: str, *, attempts: int = 1, crashes: int = 0) -> bool:
         args = [job_id, self.worker, attempts, crashes, attempts]
         return bool(await self._scripts["go_on"](keys=[keys.record(job_id)], args=args))
+
+    async def bury(self, worker: str) -> int:
+        """What its parent does for a dead worker; returns how many jobs it held."""
+        return int(await self._scripts["bury"](keys=[], args=[worker, *LANES]))
 
     async def lapse(self, job_id: str, *, lane: Lane = "interactive") -> None:
         """As when the worker is gone for longer than its lease."""

@@ -157,6 +157,13 @@ class Jobs(RuleBasedStateMachine):
         self.run(self.hands["w1"].lapse(job, lane=self.told[job].lane))
         self.told[job].leased = False
 
+    @rule(worker=workers)
+    def bury(self, worker: str) -> None:
+        held = [told for told in self.told.values() if told.leased and told.worker == worker]
+        assert self.run(self.hands["w1"].bury(worker)) == len(held)
+        for told in held:
+            told.leased = False
+
     @rule(job=jobs, stranger=st.booleans())
     def cancel(self, job: str, stranger: bool) -> None:
         told = self.told[job]

@@ -19,6 +19,7 @@ from workers.sizing import (
     has_cpus_left,
     measure,
     most_queued,
+    repeat,
     told,
 )
 from workers.tasks.ingest import MOST_CHUNK
@@ -103,6 +104,32 @@ def test_a_worker_measures_what_is_not_set(tiny_encoder: Encoder) -> None:
     assert sizing.budget.tokens >= tiny_encoder.info.context_length
     assert sizing.budget.texts <= sizing.jobs <= MOST_JOBS
     assert "texts/s" in told(sizing)
+
+
+def test_what_was_measured_is_used_once_in_every_size_and_holds_again(tiny_encoder: Encoder) -> None:
+    device = Device(tiny_encoder, holds(MOST_TEXTS, cpu_runs_out))
+    found = measure(device, Settings())
+    assert found.text is not None
+    assert found.image is not None
+    device.sizes.clear()
+    assert repeat(device, Settings(), sizing=found) == found
+    texts, images = ([1 << power for power in range(rate.items.bit_length())] for rate in (found.text, found.image))
+    assert device.sizes == [*texts, *images]
+    assert (texts[-1], images[-1]) == (found.budget.texts, found.budget.images)
+
+
+def test_where_the_settings_say_it_nothing_is_used_again(tiny_encoder: Encoder) -> None:
+    device = Device(tiny_encoder, holds(MOST_TEXTS, cpu_runs_out))
+    found = measure(device, Settings(max_batch=8))
+    assert repeat(device, Settings(max_batch=8), sizing=found) == found
+    assert device.sizes == []
+
+
+def test_a_size_that_does_not_fit_any_more_is_measured_anew(tiny_encoder: Encoder) -> None:
+    roomy = measure(tiny_encoder, Settings())
+    assert roomy.budget.texts > 4
+    found = repeat(Device(tiny_encoder, holds(4, cpu_runs_out)), Settings(), sizing=roomy)
+    assert found.budget.texts <= 4
 
 
 def test_settings_take_the_place_of_measuring(tiny_encoder: Encoder) -> None:
