@@ -41,7 +41,7 @@ Serve = Callable[[Legacy, Bequeath], int]
 def run(settings: Settings, serve: Serve) -> int:
     """Returns the exit code: in this process as its last worker's, and in every worker. Dies of what that died of."""
     _import_all(settings)
-    if _has_devices_open():
+    if has_open(DEVICES):
         logger.warning("a library has opened a device: this worker has no parent, a killed one starts slowly")
         return serve(NOTHING, lambda _: None)
     gc.collect()
@@ -106,11 +106,12 @@ def _import_all(settings: Settings) -> None:
     )
 
 
-def _has_devices_open() -> bool:
+def has_open(paths: tuple[str, ...]) -> bool:
+    """Whether this process has a file open whose path begins so."""
     for descriptor in Path("/proc/self/fd").iterdir():
         # The one that lists them is gone by now.
         with suppress(OSError):
-            if str(descriptor.readlink()).startswith(DEVICES):
+            if str(descriptor.readlink()).startswith(paths):
                 return True
     return False
 

@@ -19,7 +19,7 @@ from tests.redis_server import RedisServer
 from tests.workers.fleet import eventually
 from tests.workers.tasks.process import ROOT, worker_process
 from tests.workers.tasks.stack import settings_for
-from workers.parent import DEATHS
+from workers.parent import DEATHS, has_open
 
 pytestmark = pytest.mark.anyio
 WITHIN_S = 120.0
@@ -130,6 +130,14 @@ async def test_a_killed_parent_takes_its_worker_with_it(own: Settings, tmp_path:
         worker = await lives.started(1)
         lives.process.kill()
         await eventually(lambda: not alive(worker), within_s=WITHIN_S)
+
+
+def test_a_device_that_a_library_has_opened_is_noticed() -> None:
+    opened = ("/dev/nowhere", "/dev/zer")
+    assert not has_open(opened)
+    with Path("/dev/zero").open("rb"):
+        assert has_open(opened)
+    assert not has_open(opened)
 
 
 async def test_a_worker_with_a_model_is_replaced_and_measures_nothing_again(own: Settings) -> None:
