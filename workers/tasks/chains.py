@@ -2,19 +2,23 @@
 
 import heapq
 from collections.abc import Iterator, Sequence
+from math import inf
+from operator import itemgetter
 from typing import NamedTuple
 
 from shared.jobs import GroupKey
 
+# So many pairs of chains and candidates are compared one by one.
+FEW = 32
+
 
 class Candidate(NamedTuple):
-    """An item that could be one step; `place` is where its hit stands among those of the step."""
+    """An item that could be one step."""
 
     id: int
     score: float
     start_s: float
     end_s: float
-    place: int = 0
 
 
 class Chain(NamedTuple):
@@ -34,16 +38,32 @@ Group = tuple[type, GroupKey]
 Step = dict[Group, list[Candidate]]
 
 
-def ranked(steps: Sequence[Step], within_s: Sequence[float]) -> list[tuple[GroupKey, Chain]]:
-    """The groups that have a chain, by their best one. `within_s` has a bound for each step but the first."""
-    rows: list[tuple[GroupKey, Chain]] = []
-    for group in steps[0]:
-        chain = best_chain([step.get(group, []) for step in steps], within_s)
+def ranked(
+    steps: Sequence[Step], within_s: Sequence[float], *, at_most: int, least: float = -inf
+) -> list[tuple[Group, Chain]]:
+    """The best groups that have a chain, by their best one, if that comes to `least`. `within_s` has a bound for each
+    step but the first."""
+    rows: list[tuple[Group, Chain]] = []
+    totals: list[float] = []
+    for most, group in _promising(steps, least):
+        if len(totals) == at_most and most < totals[0]:
+            break
+        chain = best_chain([step[group] for step in steps], within_s)
         if chain is not None:
-            rows.append((group[1], chain))
+            rows.append((group, chain))
+            heapq.heappush(totals, chain.total)
+            if len(totals) > at_most:
+                heapq.heappop(totals)
     # Of equals the one whose first item has the lowest id, so that the same search gives the same order.
     rows.sort(key=lambda row: (-row[1].total, [one.id for one in row[1].items]))
-    return rows
+    return rows[:at_most]
+
+
+def _promising(steps: Sequence[Step], least: float) -> list[tuple[float, Group]]:
+    """Groups with items of every step, and what the best of those come to: no chain comes to more."""
+    groups = set(steps[0]).intersection(*steps[1:])
+    rows = [(sum([max([one.score for one in step[group]]) for step in steps]), group) for group in groups]
+    return sorted([row for row in rows if row[0] >= least], key=itemgetter(0), reverse=True)
 
 
 def best_chain(steps: Sequence[Sequence[Candidate]], within_s: Sequence[float]) -> Chain | None:
@@ -52,8 +72,25 @@ def best_chain(steps: Sequence[Sequence[Candidate]], within_s: Sequence[float]) 
     """
     chains = [Chain(one.score, (one,)) for one in steps[0]]
     for candidates, bound_s in zip(steps[1:], within_s, strict=True):
-        chains = list(_longer(chains, candidates, bound_s))
+        longer = _some_longer if len(chains) * len(candidates) <= FEW else _longer
+        chains = list(longer(chains, candidates, bound_s))
     return max(chains, key=_preference, default=None)
+
+
+def _some_longer(chains: list[Chain], candidates: Sequence[Candidate], within_s: float) -> Iterator[Chain]:
+    """`_longer` of few, which would be sorted longer than they are compared."""
+    for one in candidates:
+        best: Chain | None = None
+        for chain in chains:
+            last = chain[1][-1]
+            if (
+                last.start_s < one.start_s
+                and one.start_s - last.end_s <= within_s
+                and (best is None or chain[0] > best[0])
+            ):
+                best = chain
+        if best is not None:
+            yield Chain(best.total + one.score, (*best.items, one))
 
 
 def _longer(chains: list[Chain], candidates: Sequence[Candidate], within_s: float) -> Iterator[Chain]:

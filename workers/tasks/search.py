@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from shared.collections import indexes_of
 from shared.errors import Invalid, NothingToContinue
 from shared.filter_check import check_filter
 from shared.jobs import Collection, Group, Hit, PlanName, Search, SearchResult, SearchTook
@@ -144,7 +145,8 @@ async def _find(
     if job.then:
         field = group_field_of(job, collection)
         steps = [without_groups(one, field, sitting) for one in queries]
-        return _Found(None, *await search_sequences(stored, steps, field=field, job=job, parts=parts))
+        index = indexes_of(collection).get(field)
+        return _Found(None, *await search_sequences(stored, steps, field=field, index=index, job=job, parts=parts))
     if job.group_by is None:
         found = await parts.searches.one(stored, query)
         hits = [_hit(one) for one in found.hits[: job.limit]]

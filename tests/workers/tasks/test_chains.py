@@ -44,4 +44,17 @@ def test_groups_are_ranked_by_their_best_chain_and_one_is_not_true() -> None:
     scores: list[tuple[str | int, float]] = [(1, 0.2), (True, 0.4), ("1", 0.3)]
     steps: list[Step] = [{(type(key), key): row(score)[step] for key, score in scores} for step in (0, 1)]
     del steps[1][(str, "1")]
-    assert [(key, chain.total) for key, chain in ranked(steps, [5.0])] == [(True, 0.8), (1, 0.4)]
+    assert [(key, chain.total) for (_, key), chain in ranked(steps, [5.0], at_most=5)] == [(True, 0.8), (1, 0.4)]
+
+
+@given(st.data(), st.integers(1, 4))
+def test_the_best_groups_are_the_first_of_all(data: st.DataObject, at_most: int) -> None:
+    """Groups that cannot be among them are passed over."""
+    keys = [(str, name) for name in "abcdefg"]
+    steps: list[Step] = [{key: found for key in keys if (found := data.draw(candidates()))} for _ in range(2)]
+    everything = ranked(steps, [5.0], at_most=len(keys))
+    assert len(everything) == sum(best_chain([step.get(key, []) for step in steps], [5.0]) is not None for key in keys)
+    assert ranked(steps, [5.0], at_most=at_most) == everything[:at_most]
+    if len(everything) >= at_most:
+        least = everything[at_most - 1][1].total
+        assert ranked(steps, [5.0], at_most=at_most, least=least) == everything[:at_most]
