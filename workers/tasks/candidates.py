@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import msgspec
 
 from shared.errors import Invalid
+from shared.filter_check import INT64
 from shared.filters import Condition, Filter, both
 from shared.jobs import PlanName
 from shared.sequences import START
@@ -89,10 +90,15 @@ class Candidates:
         room = SHARE * len(step.hits)
         for group in groups:
             room -= len(step.items.get(group, ()))
-            if room < 0 or len(chosen) == GROUPS_AT_MOST or group[0] is not self._found_by:
+            if room < 0 or len(chosen) == GROUPS_AT_MOST or not self._finds(group):
                 break
             chosen.append(group)
         return chosen
+
+    def _finds(self, group: Group) -> bool:
+        """Whether a filter does, soon: it may say no number that only an unsigned integer holds."""
+        key = group[1]
+        return group[0] is self._found_by and (not isinstance(key, int) or key in INT64)
 
     async def _ask(self, place: int, groups: Sequence[Group]) -> None:
         query, step = self._queries[place], self.steps[place]

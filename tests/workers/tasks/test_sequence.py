@@ -176,14 +176,16 @@ async def test_pages_grow_until_there_are_enough_videos(stack: Stack, monkeypatc
     assert answer.rounds > len(queries)
 
 
+@pytest.mark.parametrize(("best", "index", "further"), [("b", "keyword", 1), (2**63, "integer", 2), ("b", None, 2)])
 async def test_an_end_that_no_page_has_is_found_by_asking_about_its_video(
-    stack: Stack, monkeypatch: pytest.MonkeyPatch
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, best: str | int, index: str | None, further: int
 ) -> None:
-    """The pages have the chains of `a` and `c`, and of `b`, which has the best one, the beginning alone."""
+    """The pages have the chains of `a` and `c`, and of the best the beginning alone. What no filter finds takes larger
+    pages."""
     monkeypatch.setattr(sequence, "SMALLEST", 5)
     monkeypatch.setattr(sequence, "PER_GROUP", 1)
-    begins = [("b", 0.99), ("a", 0.6), ("c", 0.55)]
-    ends = [("x", 0.9), ("y", 0.8), ("z", 0.7), ("a", 0.6), ("c", 0.58), ("b", 0.5)]
+    begins = [(best, 0.99), ("a", 0.6), ("c", 0.55)]
+    ends = [("x", 0.9), ("y", 0.8), ("z", 0.7), ("a", 0.6), ("c", 0.58), (best, 0.5)]
     vectors = np.zeros((len(begins) + len(ends), DIM), dtype="<f4")
     for number, (axis, score) in enumerate([(0, one) for _, one in begins] + [(1, one) for _, one in ends]):
         vectors[number, axis], vectors[number, 2 + number] = score, np.sqrt(1 - score**2)
@@ -191,9 +193,9 @@ async def test_an_end_that_no_page_has_is_found_by_asking_about_its_video(
     await fill(stack, vectors, [(key, start, 1) for key, start in rows])
     job = Search(collection="sequence", query=Query(text="-"), then=[Then(query=Query(text="-"))], limit=1)
     queries = [VectorQuery(vector=axis.tobytes(), limit=1) for axis in np.eye(DIM, dtype="<f4")[:2]]
-    answer = await search_sequences("t.sequence", queries, field="video", index="keyword", job=job, parts=stack.parts)
-    assert [(one.group, [hit.id for hit in one.hits]) for one in answer.groups] == [("b", [0, 8])]
-    assert answer.rounds == len(queries) + 1, "a page for each step, and one of the video `b`"
+    answer = await search_sequences("t.sequence", queries, field="video", index=index, job=job, parts=stack.parts)
+    assert [(one.group, [hit.id for hit in one.hits]) for one in answer.groups] == [(best, [0, 8])]
+    assert answer.rounds == len(queries) + further
 
 
 # -- whole searches over real videos
