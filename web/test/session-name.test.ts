@@ -64,6 +64,19 @@ test("in whatever order they hear of each other", () => {
   expect([one, other, third].map((tab) => tab.rival())).toEqual([null, null, null]);
 });
 
+test("while one goes over, a third may be kept", () => {
+  const [one, other, third] = [tabIn("s"), tabIn("s"), tabIn("s")];
+  one.granted("a");
+  other.granted("b");
+  const onItsWay = one.rival() ?? "";
+  third.granted("c");
+  one.granted(onItsWay);
+  settled([one, other, third]);
+  expect(readSession(shared)).toBe("c");
+  expect([one, other, third].map((tab) => tab.rival())).toEqual([null, null, null]);
+  expect(one.insteadOf("b")).toBe("c");
+});
+
 test("a session that was chosen in one tab leaves the others where they are", () => {
   const [one, other] = [tabIn("s"), tabIn("s")];
   one.granted("team");

@@ -18,6 +18,8 @@ export class SessionName {
   readonly #kept: Kept;
   #own: string | null;
   #left: string | null = null;
+  /** Others' that it goes over to; by the time it is there, another may have taken their place. */
+  readonly #followed = new Set<string>();
 
   constructor(kept: Kept = localStorage) {
     this.#kept = kept;
@@ -26,7 +28,9 @@ export class SessionName {
 
   /** The server has granted it; it is remembered for the next load and for other tabs. */
   granted(session: string): void {
-    if (readSession(this.#kept) !== session) {
+    if (readSession(this.#kept) === session) {
+      this.#followed.clear();
+    } else if (!this.#followed.has(session)) {
       this.#left = this.#own;
       this.#kept.setItem(BEFORE, this.#own ?? "");
       this.#kept.setItem(NAME, session);
@@ -49,6 +53,8 @@ export class SessionName {
   rival(): string | null {
     const kept = readSession(this.#kept);
     const same = this.#left !== null && this.#kept.getItem(BEFORE) === this.#left;
-    return same && kept !== this.#own ? kept : null;
+    if (!same || kept === null || kept === this.#own) return null;
+    this.#followed.add(kept);
+    return kept;
   }
 }

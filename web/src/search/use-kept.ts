@@ -77,6 +77,8 @@ function useSession(live: LiveClient, name: SessionName): string | null {
       if (live.session === null) return;
       name.granted(live.session);
       setSession(live.session);
+      const rival = name.rival();
+      if (rival !== null) live.enter(rival);
     };
     if (live.state === "open") look();
     return live.onSession((frame) => frame === null && look());
