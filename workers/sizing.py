@@ -106,7 +106,7 @@ def repeat(encoder: Encoder, settings: Settings, *, sizing: Sizing) -> Sizing:
         for items in _doublings(sizing.text):
             encoder.encode_texts(list(islice(cycle(tokens), items)))
         for items in _doublings(sizing.image):
-            encoder.encode_images([_grey(encoder)] * items)
+            encoder.encode_images([grey(encoder)] * items)
     except Exception as error:  # as in `_rates`
         if trouble(error) == "device":
             raise
@@ -147,8 +147,8 @@ def text_rates(encoder: Encoder, tokens: Sequence[Tokens]) -> list[Rate]:
 
 
 def image_rates(encoder: Encoder) -> list[Rate]:
-    grey = _grey(encoder)
-    return _rates(lambda items: encoder.encode_images([grey] * items), most=MOST_IMAGES)
+    picture = grey(encoder)
+    return _rates(lambda items: encoder.encode_images([picture] * items), most=MOST_IMAGES)
 
 
 def chosen(rates: Sequence[Rate], *, least: int) -> Rate | None:
@@ -216,7 +216,8 @@ def _typical(encoder: Encoder) -> list[Tokens]:
     return [encoder.tokenize(text)[0] for text in TYPICAL]
 
 
-def _grey(encoder: Encoder) -> Pixels:
+def grey(encoder: Encoder) -> Pixels:
+    """A picture as large as the model's input."""
     height, width = encoder.info.image_size
     return np.full((height, width, 3), 127, dtype=np.uint8)
 

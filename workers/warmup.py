@@ -5,12 +5,10 @@ import logging
 from collections.abc import Mapping
 from functools import partial
 
-import numpy as np
-
 from shared.errors import StoreAway
 from workers.device_trouble import starting
 from workers.parts import Parts
-from workers.sizing import Sizing, measure, measured_as, most_queued, repeat, told
+from workers.sizing import Sizing, grey, measure, measured_as, most_queued, repeat, told
 from workers.tasks.call import Stopwatch
 
 logger = logging.getLogger(__name__)
@@ -33,10 +31,8 @@ async def _warm_up(parts: Parts, known: Mapping[str, Sizing]) -> Sizing:
     before = known.get(measured_as(parts.encoder.info))
     work = measure if before is None else partial(repeat, sizing=before)
     watch = Stopwatch()
-    height, width = parts.encoder.info.image_size
-    grey = np.full((height, width, 3), 127, dtype=np.uint8)
     with starting(parts.model_name):
-        await asyncio.gather(parts.batcher.text("a picture"), parts.batcher.image(grey))
+        await asyncio.gather(parts.batcher.text("a picture"), parts.batcher.image(grey(parts.encoder)))
         sizing = await parts.batcher.on_device(partial(work, settings=parts.settings))
     parts.batcher.resize(sizing.budget, max_queued=most_queued(sizing.jobs, parts.settings))
     logger.info("warm after %.0f ms: %s on %s", watch.lap_ms(), parts.encoder.info.model, parts.encoder.info.device)

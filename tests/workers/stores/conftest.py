@@ -22,8 +22,8 @@ _numbers = count()
 
 
 @asynccontextmanager
-async def edge_store(folder: Path) -> AsyncIterator[QdrantEdgeStore]:
-    store = QdrantEdgeStore(Settings(data_dir=str(folder)))
+async def edge_store(folder: Path, *, scan_copies: bool = True) -> AsyncIterator[QdrantEdgeStore]:
+    store = QdrantEdgeStore(Settings(data_dir=str(folder), scan_copies=scan_copies))
     await store.start()
     try:
         yield store
