@@ -17,6 +17,7 @@ from bench.phrases import phrases
 from shared.settings import from_env
 from workers.encoders.load import load_encoder
 from workers.encoders.protocol import Encoder
+from workers.encoders.replicas import replicated
 
 MODEL = {"CLIPLINE_MODEL": "ViT-B-32", "CLIPLINE_PRETRAINED": "random"}
 SIZES = (1, 8, 16, 32, 64)
@@ -50,8 +51,10 @@ def limit_of(encoder: Encoder, seconds: float, seed: int) -> dict[str, float]:
 
 
 def main(seconds: float, seed: int) -> None:
-    encoder = load_encoder(from_env({**os.environ, **MODEL}))
-    print(msgspec.json.encode(limit_of(encoder, seconds, seed)).decode())
+    settings = from_env({**os.environ, **MODEL})
+    with replicated(settings) as replicas:
+        encoder = load_encoder(settings) if replicas is None else replicas.load(settings)
+        print(msgspec.json.encode(limit_of(encoder, seconds, seed)).decode())
 
 
 if __name__ == "__main__":

@@ -188,11 +188,13 @@ async def _wait_for(redis: ArqRedis, stop: asyncio.Event) -> None:
             return
 
 
-async def _until_told(settings: Settings, before: Legacy, bequeath: Bequeath) -> None:
+async def _until_told(
+    settings: Settings, load: Callable[[Settings], Encoder], before: Legacy, bequeath: Bequeath
+) -> None:
     stop = asyncio.Event()
     for signal_ in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(signal_, stop.set)
-    await serve(settings, stop=stop, before=before, bequeath=bequeath)
+    await serve(settings, stop=stop, load=load, before=before, bequeath=bequeath)
 
 
 def main(settings: Settings) -> int:
@@ -206,14 +208,22 @@ def main(settings: Settings) -> int:
 
 def _life(settings: Settings, before: Legacy, bequeath: Bequeath) -> int:
     """Of one worker, to its exit code."""
-    try:
-        uvloop.run(_until_told(settings, before, bequeath))
-    except SettingsError as error:
-        logger.error("%s", error)
-        return 2
-    except DeviceFailed as error:
-        logger.critical("%s", error)
-        return 1
+    # It imports torch, which takes seconds, and which the parent has already.
+    from workers.encoders.replicas import replicated
+
+    with replicated(settings) as replicas:
+        load = load_encoder if replicas is None else replicas.load
+        try:
+            uvloop.run(_until_told(settings, load, before, bequeath))
+        except SettingsError as error:
+            logger.error("%s", error)
+            return 2
+        except DeviceFailed as error:
+            logger.critical("%s", error)
+            if replicas is not None and replicas.died:
+                # What killed it would have ended this process too: then a parent starts another one at once.
+                os.kill(os.getpid(), signal.SIGKILL)
+            return 1
     return 0
 
 

@@ -27,6 +27,8 @@ class DeviceFailed(Exception):
 def trouble(error: BaseException) -> Trouble | None:
     """None for what is the fault of the request, or unknown."""
     names = {one.__name__ for one in type(error).__mro__}
+    if "ReplicaDied" in names:
+        return "device"
     words = str(error).lower()
     if names & {"OutOfMemoryError", "MemoryError"}:
         return "memory"

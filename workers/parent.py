@@ -100,7 +100,7 @@ class Parent:
 
 def _import_all(settings: Settings) -> None:
     """What a worker imports when it is needed, and nothing that starts a thread or opens a device."""
-    importlib.import_module("workers.encoders.assembly")
+    importlib.import_module("workers.encoders.replicas")
     importlib.import_module(
         "workers.stores.qdrant_edge" if settings.store == "edge" else "workers.stores.qdrant_server"
     )

@@ -9,13 +9,17 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from shared.connection import connect
 from shared.fleet import Fleet, WorkerInfo
+from shared.jobs import CollectionSpec, CollectionTask, Query, Search
+from shared.queue import Queue
 from shared.settings import Settings, to_env
 from tests.e2e.running import alive
 from tests.redis_server import RedisServer
+from tests.workers.encoders.replicating import children
 from tests.workers.fleet import eventually
 from tests.workers.tasks.process import ROOT, worker_process
 from tests.workers.tasks.stack import settings_for
@@ -158,3 +162,23 @@ async def test_a_worker_with_a_model_is_replaced_and_measures_nothing_again(own:
         async with asyncio.timeout(WITHIN_S):
             assert await parent.wait() == 0
         assert await fleet.live() == []
+
+
+async def test_a_search_is_answered_although_a_replica_of_the_model_was_killed(own: Settings) -> None:
+    settings = msgspec.structs.replace(own, threads=2)
+    async with connect(settings) as redis, worker_process(settings):
+        queue = Queue(redis, settings)
+        task = await queue.submit(CollectionTask(op="create", collection="c", spec=CollectionSpec()), tenant="t")
+        assert (await queue.wait("t", task.id, timeout_s=WITHIN_S)).state == "succeeded"
+        [first] = await Fleet(redis).live()
+        os.kill(next(filter(_computes, children(first.pid))), signal.SIGKILL)
+        search = await queue.submit(Search(collection="c", query=Query(text="a cat")), tenant="t")
+        ended = await queue.wait("t", search.id, timeout_s=WITHIN_S)
+        assert (ended.state, ended.attempts) == ("succeeded", 2)
+        [second] = await eventually(Fleet(redis).live, within_s=WITHIN_S)
+        assert second.pid != first.pid
+
+
+def _computes(pid: int) -> bool:
+    """The store's process and the decoders' are other programs; a replica is what its worker is."""
+    return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[1:3] == [b"-m", b"workers"]

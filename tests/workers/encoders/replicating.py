@@ -1,0 +1,167 @@
+"""Programs for test_replicas.py, each in a process of its own: replicas are forked before there are threads.
+
+`python -m tests.workers.encoders.replicating PROGRAM MODEL_FOLDER` prints what it found as JSON.
+"""
+
+import os
+import signal
+import sys
+import time
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from shared.settings import Settings, SettingsError
+from workers.encoders.load import load_encoder
+from workers.encoders.protocol import Encoder
+from workers.encoders.replicas import ReplicaDied, Replicated, replicated
+
+TEXTS = [
+    "a cat",
+    "",
+    "two red bicycles in front of a wall",
+    "日本語",
+    "a" * 500,
+    "dog",
+    "an old boat",
+    "x y z",
+    "night",
+]
+
+
+def settings(folder: str, **given: Any) -> Settings:
+    return Settings(model=f"local-dir:{folder}", device="cpu", precision="fp32", **given)
+
+
+def same_vectors(folder: str) -> Any:
+    """The largest difference from the encoder of one process, for batches of every size up to nine."""
+    with replicated(settings(folder, threads=3)) as replicas:
+        assert replicas is not None
+        ours = replicas.load(settings(folder, threads=3))
+        alone = load_encoder(settings(folder))
+        tokens = [ours.tokenize(text)[0] for text in TEXTS]
+        draw = np.random.default_rng(0)
+        pictures = [draw.integers(0, 256, (*ours.info.image_size, 3), dtype=np.uint8) for _ in TEXTS]
+        sizes = range(1, len(TEXTS) + 1)
+        texts = [np.abs(ours.encode_texts(tokens[:n]) - alone.encode_texts(tokens[:n])).max() for n in sizes]
+        images = [np.abs(ours.encode_images(pictures[:n]) - alone.encode_images(pictures[:n])).max() for n in sizes]
+        both = [text for text in TEXTS if ours.tokenize(text)[1] == alone.tokenize(text)[1]]
+        return {
+            "texts": float(max(texts)),
+            "images": float(max(images)),
+            "info": ours.info == alone.info,
+            "cut": len(both) == len(TEXTS),
+            "preprocess": bool((ours.preprocess(pictures[0]) == alone.preprocess(pictures[0])).all()),
+        }
+
+
+def an_error_is_its_callers(folder: str) -> Any:
+    with replicated(settings(folder, threads=2)) as replicas:
+        assert replicas is not None
+        encoder = replicas.load(settings(folder, threads=2))
+        tokens, kind = encoder.tokenize("a cat")[0], ""
+        try:
+            encoder.encode_texts([tokens, tokens + 10**9])
+        except Exception as error:  # noqa: BLE001 - whatever the model raises
+            kind = type(error).__name__
+        return {"told": kind, "goes on": encoder.encode_texts([tokens, tokens]).shape[0], "died": replicas.died}
+
+
+def one_is_killed(folder: str) -> Any:
+    with replicated(settings(folder, threads=2)) as replicas:
+        assert replicas is not None
+        encoder = replicas.load(settings(folder, threads=2))
+        tokens = encoder.tokenize("a cat")[0]
+        [second] = children(*children(os.getpid()))
+        os.kill(second, signal.SIGKILL)
+        try:
+            encoder.encode_texts([tokens, tokens])
+        except ReplicaDied:
+            return {"died": replicas.died}
+    return {}
+
+
+def no_such_model(folder: str) -> Any:
+    wrong = settings(f"{folder}/nothing", threads=2)
+    with replicated(wrong) as replicas:
+        assert replicas is not None
+        try:
+            replicas.load(wrong)
+        except SettingsError as error:
+            return {"told": str(error)}
+    return {}
+
+
+def killed_while_it_loads(folder: str) -> Any:
+    with replicated(settings(folder, threads=2)) as replicas:
+        assert replicas is not None
+        for pid in children(os.getpid()):
+            os.kill(pid, signal.SIGKILL)
+        try:
+            replicas.load(settings(folder, threads=2))
+        except ReplicaDied:
+            return {"died": replicas.died}
+    return {}
+
+
+def two_models(folder: str) -> Any:
+    """Each has processes of its own, and lower priority than this one; all are gone behind the block."""
+    both = settings(folder, threads=2, models=f"other=local-dir:{folder}", worker_models="default,other")
+    with replicated(both) as replicas:
+        assert isinstance(replicas, Replicated)
+        encoders: list[Encoder] = [replicas.load(both.of_model(name)) for name in both.held_models]
+        rows = [one.encode_texts([one.tokenize("a cat")[0]]) for one in encoders]
+        first = children(os.getpid())
+        all_ = [*first, *children(*first)]
+        niceness = {os.getpriority(os.PRIO_PROCESS, pid) for pid in all_}
+    return {
+        "processes": len(all_),
+        "nice": min(niceness) > os.getpriority(os.PRIO_PROCESS, 0),
+        "same": bool(all(np.array_equal(one, other) for one, other in pairwise(rows))),
+        "left": children(os.getpid()),
+    }
+
+
+def stuck(folder: str) -> Any:
+    """A process that answers nothing does not keep its worker."""
+    with replicated(settings(folder, threads=2)) as replicas:
+        assert replicas is not None
+        replicas.load(settings(folder, threads=2))
+        first = children(os.getpid())
+        for pid in (*first, *children(*first)):
+            os.kill(pid, signal.SIGSTOP)
+    return {"left": children(os.getpid())}
+
+
+def waits(folder: str) -> Any:
+    """Says which processes there are, and waits to be killed."""
+    with replicated(settings(folder, threads=2)) as replicas:
+        assert replicas is not None
+        replicas.load(settings(folder, threads=2))
+        first = children(os.getpid())
+        told([*first, *children(*first)])
+        time.sleep(600)
+
+
+def children(*parents: int) -> list[int]:
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+        except OSError:
+            continue
+        if parent in parents:
+            found.append(int(folder.name))
+    return found
+
+
+def told(what: Any) -> None:
+    sys.stdout.write(msgspec.json.encode(what).decode() + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    told(globals()[sys.argv[1]](sys.argv[2]))

@@ -1,0 +1,125 @@
+"""A model on a CPU as replicas that compute side by side, each a process with one thread, or few, of its own.
+
+Threads that share a batch meet after every product, 150 times in a text tower: one that has to give its CPU away keeps
+the others waiting, and API, Redis and store take a third of two CPUs. Replicas meet once, at the end of a batch, and
+take no turns at the interpreter of the worker's event loop (bench/RESULTS.md).
+"""
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import torch
+
+from shared.settings import Settings
+from workers.encoders import models
+from workers.encoders.load import load_encoder
+from workers.encoders.protocol import Encoder, Matrix, Pixels, Tokens
+from workers.encoders.replica_process import Elsewhere, Kind, Loaded, Processes, Work, received, sent
+from workers.encoders.tokens import Texts
+from workers.executors import computing_threads
+
+logger = logging.getLogger(__name__)
+
+# One has nothing to be beside.
+FEWEST = 2
+
+
+class ReplicaDied(Exception):
+    """A process that computes is gone: it was killed, or has crashed."""
+
+
+class Replicas:
+    """The encoder of a worker whose model computes in other processes. `encode_*` belong to one thread at a time."""
+
+    def __init__(self, processes: Processes, loaded: Loaded, texts: Texts) -> None:
+        self.info, self.preprocess = loaded.info, loaded.preprocess
+        self._processes, self._ends = processes, processes.ends
+        self._texts = texts
+
+    def tokenize(self, text: str) -> tuple[Tokens, bool]:
+        return self._texts.tokenize(text)
+
+    def memory_bytes(self) -> dict[str, int]:
+        return {}
+
+    def encode_texts(self, tokens: Sequence[Tokens]) -> Matrix:
+        return self._encode("text", tokens)
+
+    def encode_images(self, images: Sequence[Pixels]) -> Matrix:
+        return self._encode("image", images)
+
+    def _encode(self, kind: Kind, rows: Sequence[np.ndarray[Any, Any]]) -> Matrix:
+        """Raises what a replica raised, when all have answered, and ReplicaDied for one that cannot."""
+        count = min(len(rows), len(self._ends))
+        used = self._ends[:count]
+        cuts = pairwise(len(rows) * part // count for part in range(count + 1))
+        try:
+            for end, (start, stop) in zip(used, cuts, strict=True):
+                sent(end, Work(kind=kind, rows=np.stack(rows[start:stop]), threads=self._threads(kind, count)))
+            answers = [received(end) for end in used]
+        except (EOFError, ConnectionError) as error:
+            self._processes.died = True
+            raise ReplicaDied("a process that computes was killed, or has crashed") from error
+        for answer in answers:
+            if isinstance(answer, Exception):
+                raise answer
+        return np.concatenate(answers)
+
+    def _threads(self, kind: Kind, parts: int) -> int:
+        """Of each part: what is alone gets the CPUs of those that have nothing to do, but for a text on two. There one
+        more thread saves a searcher 3 of 21 ms, and as it waits by spinning takes 5 % from four."""
+        return 1 if kind == "text" and len(self._ends) == FEWEST else len(self._ends) // parts
+
+
+class Replicated:
+    """The processes of all models that a worker holds; `load` takes the place of `load_encoder`."""
+
+    def __init__(self, settings: Settings, count: int) -> None:
+        """Belongs on the main thread, before there are others."""
+        each = [settings.of_model(name) for name in settings.held_models]
+        self._processes = [(one, Processes(one, count)) for one in each]
+
+    def load(self, settings: Settings) -> Encoder:
+        """Waits until it is loaded. Raises what `load_encoder` does, and ReplicaDied."""
+        processes = next(processes for one, processes in self._processes if one == settings)
+        try:
+            told = received(processes.ends[0])
+        except (EOFError, ConnectionError) as error:
+            processes.died = True
+            raise ReplicaDied("the process that loads the model was killed, or has crashed") from error
+        if isinstance(told, Exception):
+            raise told
+        if isinstance(told, Elsewhere):
+            return load_encoder(settings)
+        tokenizer = models.tokenizer(models.resolve(settings))
+        # Here it is for the threads that resize pictures.
+        torch.set_num_threads(1)
+        logger.info("%s computes in %d processes", told.info.model, len(processes.ends))
+        return Replicas(processes, told, Texts(tokenizer, context_length=told.info.context_length))
+
+    @property
+    def died(self) -> bool:
+        """Whether a process was lost that nobody had told to end."""
+        return any(processes.died for _, processes in self._processes)
+
+    def close(self) -> None:
+        for _, processes in self._processes:
+            processes.close()
+
+
+@contextmanager
+def replicated(settings: Settings) -> Iterator[Replicated | None]:
+    """None where a model may not be replicated: with one thread, on another device, or compiled."""
+    count = computing_threads(settings.threads)
+    if count < FEWEST or settings.compile or settings.device not in {"auto", "cpu"}:
+        yield None
+        return
+    all_ = Replicated(settings, count)
+    try:
+        yield all_
+    finally:
+        all_.close()
