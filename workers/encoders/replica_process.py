@@ -81,13 +81,21 @@ class Processes:
             sleep(LOOK_S)
 
 
-def received(end: Connection) -> Any:
-    """Raises EOFError or ConnectionError when the other side is gone."""
-    return pickle.loads(end.recv_bytes())  # noqa: S301 - both sides are of one program, and of one user
-
-
-def sent(end: Connection, what: Any) -> None:
+def send(end: Connection, what: Any) -> None:
     end.send_bytes(pickle.dumps(what, pickle.HIGHEST_PROTOCOL))
+
+
+def read(told: bytes) -> Any:
+    return pickle.loads(told)  # noqa: S301 - both sides are of one program, and of one user
+
+
+def sendable(error: Exception) -> Exception:
+    """Itself, or what it says, where it holds what cannot be sent or cannot be made again on the other side."""
+    try:
+        read(pickle.dumps(error))
+    except Exception:  # noqa: BLE001 - an error of a library may be made of anything
+        return RuntimeError(f"{type(error).__name__}: {error}")
+    return error
 
 
 def _live(settings: Settings, worker: int, *, ours: Sequence[Connection], others: Sequence[Connection]) -> None:
@@ -150,7 +158,7 @@ def _serve(encoder: OpenClipEncoder, end: Connection) -> None:
     threads = 1
     while True:
         try:
-            work: Work = received(end)
+            work: Work = read(end.recv_bytes())
         except (EOFError, ConnectionError):
             return
         if work.threads != threads:
@@ -166,8 +174,4 @@ def _serve(encoder: OpenClipEncoder, end: Connection) -> None:
 def _answer(end: Connection, what: Any) -> None:
     """A worker that is gone needs none."""
     with suppress(ConnectionError):
-        try:
-            sent(end, what)
-        except (pickle.PicklingError, TypeError, AttributeError):
-            # What a library raises may hold what cannot be sent.
-            sent(end, RuntimeError(f"{type(what).__name__}: {what}"))
+        send(end, sendable(what) if isinstance(what, Exception) else what)

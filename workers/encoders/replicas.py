@@ -18,7 +18,7 @@ from shared.settings import Settings
 from workers.encoders import models
 from workers.encoders.load import load_encoder
 from workers.encoders.protocol import Encoder, Matrix, Pixels, Tokens
-from workers.encoders.replica_process import Elsewhere, Kind, Loaded, Processes, Work, received, sent
+from workers.encoders.replica_process import Elsewhere, Kind, Loaded, Processes, Work, read, send
 from workers.encoders.tokens import Texts
 from workers.executors import computing_threads
 
@@ -55,15 +55,19 @@ class Replicas:
     def _encode(self, kind: Kind, rows: Sequence[np.ndarray[Any, Any]]) -> Matrix:
         """Raises what a replica raised, when all have answered, and ReplicaDied for one that cannot."""
         count = min(len(rows), len(self._ends))
-        used = self._ends[:count]
+        used, threads = self._ends[:count], self._threads(kind, count)
         cuts = pairwise(len(rows) * part // count for part in range(count + 1))
+        # All are made before one is sent, and all answers are read before one is looked at: whatever fails, none is
+        # left over for the next batch.
+        works = [Work(kind=kind, rows=np.stack(rows[start:stop]), threads=threads) for start, stop in cuts]
         try:
-            for end, (start, stop) in zip(used, cuts, strict=True):
-                sent(end, Work(kind=kind, rows=np.stack(rows[start:stop]), threads=self._threads(kind, count)))
-            answers = [received(end) for end in used]
+            for end, work in zip(used, works, strict=True):
+                send(end, work)
+            told = [end.recv_bytes() for end in used]
         except (EOFError, ConnectionError) as error:
             self._processes.died = True
             raise ReplicaDied("a process that computes was killed, or has crashed") from error
+        answers = [read(one) for one in told]
         for answer in answers:
             if isinstance(answer, Exception):
                 raise answer
@@ -87,7 +91,7 @@ class Replicated:
         """Waits until it is loaded. Raises what `load_encoder` does, and ReplicaDied."""
         processes = next(processes for one, processes in self._processes if one == settings)
         try:
-            told = received(processes.ends[0])
+            told = read(processes.ends[0].recv_bytes())
         except (EOFError, ConnectionError) as error:
             processes.died = True
             raise ReplicaDied("the process that loads the model was killed, or has crashed") from error

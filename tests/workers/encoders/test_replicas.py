@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 from shared.settings import Settings
 from tests.e2e.running import alive
 from workers.device_trouble import trouble
+from workers.encoders.replica_process import sendable
 from workers.encoders.replicas import ReplicaDied, replicated
 
 ROOT = Path(__file__).parents[3]
@@ -37,7 +39,28 @@ def test_batches_of_every_size_have_the_vectors_of_one_process(tiny_model: Path)
 
 
 def test_what_a_replica_raises_is_raised_here_and_it_goes_on(tiny_model: Path) -> None:
-    assert found("an_error_is_its_callers", tiny_model) == {"told": "IndexError", "goes on": 2, "died": False}
+    told = ["IndexError", "IndexError", "ValueError"]
+    assert found("an_error_is_its_callers", tiny_model) == {"told": told, "goes on": True, "died": False}
+
+
+class Made(Exception):
+    """Of two parts, and so not made again of its text."""
+
+    def __init__(self, one: str, other: str) -> None:
+        super().__init__(f"{one} and {other}")
+
+
+class Holding(Exception):
+    def __init__(self) -> None:
+        super().__init__("holds a lock")
+        self.lock = threading.Lock()
+
+
+def test_an_error_that_cannot_be_sent_is_told_of_in_words() -> None:
+    error = ValueError("as it is")
+    assert sendable(error) is error
+    assert str(sendable(Made("one", "other"))) == "Made: one and other"
+    assert str(sendable(Holding())) == "Holding: holds a lock"
 
 
 @pytest.mark.parametrize("program", ["one_is_killed", "killed_while_it_loads"])
