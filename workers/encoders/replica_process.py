@@ -57,15 +57,18 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
 class Processes:
     """Those of one model, `ends` being the connections to them. Who finds that one has `died` says so."""
 
-    def __init__(self, settings: Settings, count: int) -> None:
-        """Forks the first. Belongs on the main thread, with whose end they end, before there are others."""
+    def __init__(self, settings: Settings, count: int, *, others: Sequence[Connection] = ()) -> None:
+        """Forks the first. Belongs on the main thread, with whose end they end, before there are more threads.
+
+        `others` lead to another model's, which do not see the worker leave while anybody else holds them.
+        """
         self.died = False
         made = [socket.socketpair() for _ in range(count)]
         self.ends, theirs = ([Connection(pair[side].detach()) for pair in made] for side in (0, 1))
         worker = os.getpid()
         self._first = os.fork()
         if not self._first:
-            _live(settings, worker, ours=theirs, others=self.ends)
+            _live(settings, worker, ours=theirs, others=[*self.ends, *others])
         for end in theirs:
             end.close()
 

@@ -84,8 +84,11 @@ class Replicated:
 
     def __init__(self, settings: Settings, count: int) -> None:
         """Belongs on the main thread, before there are others."""
-        each = [settings.of_model(name) for name in settings.held_models]
-        self._processes = [(one, Processes(one, count)) for one in each]
+        self._processes: list[tuple[Settings, Processes]] = []
+        for name in settings.held_models:
+            others = [end for _, processes in self._processes for end in processes.ends]
+            of_model = settings.of_model(name)
+            self._processes.append((of_model, Processes(of_model, count, others=others)))
 
     def load(self, settings: Settings) -> Encoder:
         """Waits until it is loaded. Raises what `load_encoder` does, and ReplicaDied."""

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import msgspec
 import numpy as np
@@ -127,7 +128,7 @@ def killed_while_it_loads(folder: str) -> Any:
 def two_models(folder: str) -> Any:
     """Each has processes of its own, and lower priority than this one; all are gone behind the block."""
     both = settings(folder, threads=2, models=f"other=local-dir:{folder}", worker_models="default,other")
-    with replicated(both) as replicas:
+    with mock.patch("os.kill", wraps=os.kill) as kill, replicated(both) as replicas:
         assert isinstance(replicas, Replicated)
         encoders: list[Encoder] = [replicas.load(both.of_model(name)) for name in both.held_models]
         rows = [one.encode_texts([one.tokenize("a cat")[0]]) for one in encoders]
@@ -135,6 +136,7 @@ def two_models(folder: str) -> Any:
         all_ = [*first, *children(*first)]
         niceness = {os.getpriority(os.PRIO_PROCESS, pid) for pid in all_}
     return {
+        "killed": kill.call_count,
         "processes": len(all_),
         "nice": min(niceness) > os.getpriority(os.PRIO_PROCESS, 0),
         "same": bool(all(np.array_equal(one, other) for one, other in pairwise(rows))),

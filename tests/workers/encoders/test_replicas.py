@@ -77,7 +77,8 @@ def test_a_model_that_cannot_be_had_is_a_setting_that_cannot_work(tiny_model: Pa
 
 
 def test_every_model_has_its_own_of_lower_priority_and_none_is_left(tiny_model: Path) -> None:
-    assert found("two_models", tiny_model) == {"processes": 4, "nice": True, "same": True, "left": []}
+    told = found("two_models", tiny_model)
+    assert told == {"killed": 0, "processes": 4, "nice": True, "same": True, "left": []}
 
 
 def test_one_that_is_stuck_is_killed(tiny_model: Path) -> None:
