@@ -15,6 +15,7 @@ from unittest import mock
 
 import msgspec
 import numpy as np
+import torch
 
 from shared.settings import Settings, SettingsError
 from workers.encoders.load import load_encoder
@@ -142,6 +143,19 @@ def two_models(folder: str) -> Any:
         "same": bool(all(np.array_equal(one, other) for one, other in pairwise(rows))),
         "left": children(os.getpid()),
     }
+
+
+def on_another_device(folder: str) -> Any:
+    """Which only the process that loads can find out, as a worker that has looked for a GPU may not be forked."""
+    auto = Settings(model=f"local-dir:{folder}", precision="fp32", threads=2)
+    with (
+        mock.patch("workers.encoders.replica_process.choose_device", return_value=torch.device("meta")),
+        replicated(auto) as replicas,
+    ):
+        assert replicas is not None
+        encoder = replicas.load(auto)
+        rows = encoder.encode_texts([encoder.tokenize("a cat")[0]])
+        return {"kind": type(encoder).__name__, "rows": len(rows), "died": replicas.died}
 
 
 def stuck(folder: str) -> Any:

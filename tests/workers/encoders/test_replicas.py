@@ -81,6 +81,10 @@ def test_every_model_has_its_own_of_lower_priority_and_none_is_left(tiny_model: 
     assert told == {"killed": 0, "processes": 4, "nice": True, "same": True, "left": []}
 
 
+def test_a_model_for_another_device_is_loaded_by_the_worker_itself(tiny_model: Path) -> None:
+    assert found("on_another_device", tiny_model) == {"kind": "OpenClipEncoder", "rows": 1, "died": False}
+
+
 def test_one_that_is_stuck_is_killed(tiny_model: Path) -> None:
     assert found("stuck", tiny_model) == {"left": []}
 
