@@ -51,6 +51,7 @@ class Conversation:
     async def hear(self, text: str) -> None:
         """Raises BadRequest for what is no JSON, Unauthorized for a wrong key: both end the connection."""
         if self.pace.allows():
+            await self.state["turns"].mine()
             await self._read(text)
         else:
             most = self.state["settings"].max_frames_s

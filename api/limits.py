@@ -17,7 +17,9 @@ STREAM = re.compile(r"/v1/jobs/[^/]+/events")
 
 
 class Inflight:
-    """Refuses requests beyond `most` at once with 503; long polls count, streams and websockets do not."""
+    """Refuses requests beyond `most` at once with 503; long polls count, streams and websockets do not. Of those that
+    come together few begin in one turn of the event loop.
+    """
 
     def __init__(self, app: ASGIApp, most: int, metrics: Metrics) -> None:
         self.app = app
@@ -35,6 +37,7 @@ class Inflight:
             return
         self.metrics.inflight += 1
         try:
+            await scope["state"]["turns"].mine()
             await self.app(scope, receive, send)
         finally:
             self.metrics.inflight -= 1

@@ -6,6 +6,7 @@ from asyncio import Future, Task
 from shared.errors import CliplineError, QueueAway
 from shared.jobs import JobView
 from shared.ledger import Ledger
+from shared.turns import spread
 
 BATCH = 64
 
@@ -49,14 +50,13 @@ class Results:
             ids = [job_id for owner, job_id in batch if owner == tenant]
             try:
                 found = await self.ledger.many(tenant, ids)
+                async for job_id in spread(ids):
+                    _settle(batch[tenant, job_id], found.get(job_id))
             except CliplineError as error:
                 _fail([batch[tenant, job_id] for job_id in ids], error)
             except BaseException:
                 _fail(list(batch.values()), QueueAway("the read was broken off"))
                 raise
-            else:
-                for job_id in ids:
-                    _settle(batch[tenant, job_id], found.get(job_id))
 
 
 def _settle(future: "Future[JobView | None]", view: JobView | None) -> None:

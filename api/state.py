@@ -35,6 +35,7 @@ from shared.settings import Settings
 from shared.sweeps import Sweeps
 from shared.tenants import Identity, Keyring
 from shared.tracing import Tracing
+from shared.turns import Turns
 from shared.usage import Usage
 
 
@@ -66,6 +67,7 @@ class State(TypedDict):
     connections: Connections
     metrics: Metrics
     tracing: Tracing
+    turns: Turns
     identity: Identity | None
 
 
@@ -111,5 +113,6 @@ async def opened(
                 "connections": Connections(settings),
                 "metrics": metrics,
                 "tracing": tracing,
+                "turns": Turns(),
                 "identity": None,
             }

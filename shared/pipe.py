@@ -18,6 +18,7 @@ from redis import exceptions
 from redis.asyncio import Connection
 
 from shared.connection import CALL_TIMEOUT_S
+from shared.turns import AT_ONCE
 
 # As many calls may wait for their answers; more are refused, since Redis does not keep up.
 CALLS_AT_MOST = 20_000
@@ -45,8 +46,10 @@ class Pipe:
 
     async def calls(self, *commands: Sequence[Any]) -> list[Any]:
         """The answers to commands that leave together, but not as a transaction. Raises the first error."""
-        packed = [_packed(*command) for command in commands]
-        return cast(list[Any], await self._answered(lambda wire: _all([wire.ask(one) for one in packed])))
+        if not commands:
+            return []
+        packed = b"".join(_packed(*command) for command in commands)
+        return cast(list[Any], await self._answered(lambda wire: wire.ask(packed, several=len(commands))))
 
     def close(self) -> None:
         """End the connection; who waits is told that it was lost. The next call makes another."""
@@ -92,12 +95,30 @@ def _packed(*command: Any) -> bytes:
     return packed
 
 
-async def _all(asked: Sequence[asyncio.Future[Any]]) -> list[Any]:
-    answers = await asyncio.gather(*asked, return_exceptions=True)
-    for answer in answers:
-        if isinstance(answer, BaseException):
-            raise answer
-    return answers
+class _Asked:
+    """One command, or several that leave together and are answered together."""
+
+    __slots__ = ("answer", "at", "got", "several")
+
+    def __init__(self, answer: asyncio.Future[Any], at: float, several: int | None) -> None:
+        self.answer = answer
+        self.at = at
+        self.several = several
+        self.got: list[Any] = []
+
+    def settle(self, answer: Any) -> bool:
+        """Whether it was the last one. Of several, the first error is what all of them raise."""
+        if self.several is not None:
+            self.got.append(answer)
+            if len(self.got) < self.several:
+                return False
+            answer = next((one for one in self.got if isinstance(one, Exception)), self.got)
+        if not self.answer.done():
+            if isinstance(answer, Exception):
+                self.answer.set_exception(answer)
+            else:
+                self.answer.set_result(answer)
+        return True
 
 
 class _Wire(asyncio.Protocol):
@@ -109,7 +130,9 @@ class _Wire(asyncio.Protocol):
         self.lost = False
         self._timeout_s = timeout_s
         self._loop = asyncio.get_running_loop()
-        self._asked: deque[tuple[asyncio.Future[Any], float]] = deque()
+        self._asked: deque[_Asked] = deque()
+        self._commands = 0
+        self._giving = False
         self._unsent: list[bytes] = []
         parser = connection._parser
         self._reader = hiredis.Reader(protocolError=exceptions.InvalidResponse, replyError=parser.parse_error)
@@ -118,9 +141,11 @@ class _Wire(asyncio.Protocol):
         self._transport.set_protocol(self)
         self._watch = self._loop.call_later(timeout_s, self._look)
 
-    def ask(self, packed: bytes) -> asyncio.Future[Any]:
-        """Raises ConnectionError when too many wait already, or too much of what was asked has not left yet."""
-        if len(self._asked) >= CALLS_AT_MOST or self._transport.get_write_buffer_size() > UNSENT_BYTES_AT_MOST:
+    def ask(self, packed: bytes, *, several: int | None = None) -> asyncio.Future[Any]:
+        """The answer, or a list of so many. Raises ConnectionError when too many wait already, or too much of what was
+        asked has not left yet.
+        """
+        if self._commands >= CALLS_AT_MOST or self._transport.get_write_buffer_size() > UNSENT_BYTES_AT_MOST:
             raise exceptions.ConnectionError("it does not keep up: too many calls wait for their answers")
         answer = self._loop.create_future()
         if not self._asked:
@@ -130,7 +155,8 @@ class _Wire(asyncio.Protocol):
             if not self._unsent:
                 self._loop.call_soon(self._send)
             self._unsent.append(packed)
-        self._asked.append((answer, self._loop.time()))
+        self._asked.append(_Asked(answer, self._loop.time(), several))
+        self._commands += several or 1
         return answer
 
     def _send(self) -> None:
@@ -140,30 +166,45 @@ class _Wire(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._reader.feed(data)
+        if not self._giving:
+            self._give()
+
+    def _give(self, most: int = AT_ONCE) -> None:
+        """Wake no more than so many of those whose answers are here; the others in the next turn."""
+        self._giving = False
+        woken = 0
         try:
-            while self._asked and (answer := self._reader.gets()) is not False:
-                self._settle(answer)
+            while self._asked and woken < most:
+                if (answer := self._reader.gets()) is False:
+                    return
+                woken += self._settle(answer)
         except exceptions.InvalidResponse as error:
             self.close(error)
+            return
+        if self._asked and self._reader.has_data():
+            self._giving = True
+            self._loop.call_soon(self._give)
 
-    def _settle(self, answer: Any) -> None:
-        asked, _ = self._asked.popleft()
-        if not asked.done():
-            if isinstance(answer, Exception):
-                asked.set_exception(answer)
-            else:
-                asked.set_result(answer)
+    def _settle(self, answer: Any) -> bool:
+        """Whether somebody has all that they asked for."""
+        whole = self._asked[0].settle(answer)
+        self._commands -= 1
+        if whole:
+            self._asked.popleft()
         if isinstance(answer, exceptions.ReadOnlyError):
             # It was demoted: the next call finds the new master.
             self.close(answer)
+        return whole
 
     def connection_lost(self, exc: Exception | None) -> None:
+        # What was answered before needs no second call.
+        self._give(len(self._asked))
         self.close(exc or EOFError("the connection was closed"))
         self._stream.connection_lost(exc)
 
     def _look(self) -> None:
         """Whether the oldest call waits for too long."""
-        if self._asked and self._loop.time() - self._asked[0][1] > self._timeout_s:
+        if self._asked and self._loop.time() - self._asked[0].at > self._timeout_s:
             self.close(exceptions.TimeoutError(f"no answer within {self._timeout_s:g} s"))
         if not self.lost:
             self._watch = self._loop.call_later(self._timeout_s / 2, self._look)
@@ -175,9 +216,9 @@ class _Wire(asyncio.Protocol):
         self._watch.cancel()
         self._transport.abort()
         told = error if isinstance(error, exceptions.TimeoutError) else exceptions.ConnectionError(str(error))
-        for asked, _ in self._asked:
-            if not asked.done():
-                asked.set_exception(told)
+        for asked in self._asked:
+            if not asked.answer.done():
+                asked.answer.set_exception(told)
         self._asked.clear()
 
 

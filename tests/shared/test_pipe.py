@@ -1,6 +1,8 @@
 """One connection for many tasks: few round trips, everyone's own answer, everyone's own error."""
 
 import asyncio
+from collections import Counter
+from time import sleep
 
 import pytest
 from arq.connections import ArqRedis
@@ -13,10 +15,14 @@ from shared import scripts
 from shared.connection import connect
 from shared.pipe import Pipe, Script
 from shared.settings import Settings
+from shared.turns import AT_ONCE
 from tests.redis_server import RedisServer
 from tests.shared.examples import some
 
 pytestmark = pytest.mark.anyio
+
+# After so many turns of the loop, what was asked in the first one has left.
+LEFT = 4
 
 
 async def reads(redis: ArqRedis) -> int:
@@ -126,3 +132,50 @@ async def test_all_hear_of_a_lost_redis_and_the_next_call_works() -> None:
             assert all(isinstance(error, exceptions.ConnectionError) for error in lost)
             server.start()
             assert await pipe.call("ECHO", "back") == b"back"
+
+
+async def test_few_of_those_whose_answers_come_together_go_on_in_one_turn_of_the_loop(redis: ArqRedis) -> None:
+    """In their order; what waits for several answers is one of them."""
+    pipe = Pipe(redis)
+    turn, went = 0, list[tuple[int, int]]()
+
+    async def tick() -> None:
+        nonlocal turn
+        while True:
+            await asyncio.sleep(0)
+            turn += 1
+
+    async def ask(number: int) -> None:
+        if number % 2:
+            assert await pipe.calls(("ECHO", number), ("ECHO", number)) == [b"%d" % number] * 2
+        else:
+            assert await pipe.call("ECHO", number) == b"%d" % number
+        went.append((number, turn))
+
+    await pipe.call("PING")
+    ticking = asyncio.create_task(tick())
+    asking = [asyncio.create_task(ask(number)) for number in range(50)]
+    for _ in range(LEFT):
+        await asyncio.sleep(0)
+    # All answers are there when the loop looks again.
+    asyncio.get_running_loop().call_soon(sleep, 0.2)
+    await asyncio.gather(*asking)
+    ticking.cancel()
+    assert [number for number, _ in went] == list(range(50))
+    # What is counted for a turn may be the parts of two.
+    assert max(Counter(turn for _, turn in went).values()) <= 2 * AT_ONCE
+
+
+async def test_no_command_at_all_is_no_call(redis: ArqRedis) -> None:
+    assert await Pipe(redis).calls() == []
+
+
+async def test_what_was_answered_before_the_connection_was_lost_is_given_out(redis: ArqRedis) -> None:
+    """And not asked for again: all of them come in one piece, of which the first turn gives out a part."""
+    pipe = Pipe(redis)
+    await pipe.call("SET", "counted", 0)
+    calls = [asyncio.create_task(pipe.call("INCR", "counted")) for _ in range(20)]
+    calls.append(asyncio.create_task(pipe.call("QUIT")))
+    answers = await asyncio.gather(*calls)
+    assert answers == [*range(1, 21), b"OK"]
+    assert await pipe.call("GET", "counted") == b"20"

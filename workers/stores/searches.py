@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from shared.errors import CollectionNotFound, StoreAway
+from shared.turns import spread
 from workers.stores.protocol import Answer, VectorQuery, VectorStore
 
 QUERIES_AT_MOST = 32
@@ -81,16 +82,15 @@ class Searches:
     async def _call(self, name: str, asked: Sequence[_Waiting]) -> None:
         try:
             found = await self._store.search(name, [one.query for one in asked])
+            async for one, hits in spread(zip(asked, found, strict=True)):
+                if not one.answer.done():
+                    one.answer.set_result(hits)
         except Exception as error:  # noqa: BLE001 - it belongs to those who asked
             await self._failed(name, asked, error)
         except BaseException:
             for one in asked:
                 one.answer.cancel()
             raise
-        else:
-            for one, hits in zip(asked, found, strict=True):
-                if not one.answer.done():
-                    one.answer.set_result(hits)
 
     async def _failed(self, name: str, asked: Sequence[_Waiting], error: Exception) -> None:
         """A bad query must not fail its companions: they go again, each alone."""
