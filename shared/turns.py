@@ -13,8 +13,9 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-# A search takes up to a third of a millisecond between two waits.
-AT_ONCE = 4
+# A search takes up to a third of a millisecond between two waits. With four, every process having more to wake up for,
+# two CPUs answered 4 to 10 % fewer searches than with eight, and those hardly fewer than with no bound.
+AT_ONCE = 8
 
 
 async def spread(items: Iterable[T], *, at_once: int = AT_ONCE) -> AsyncIterator[T]:
