@@ -67,7 +67,8 @@ async def test_fifty_pages_are_the_ranking_cut_in_pieces(
 async def test_fifty_pages_through_a_graph_repeat_nothing_and_keep_the_promise(
     edge: QdrantEdgeStore, name: str
 ) -> None:
-    count, dim, limit = EXACT_UP_TO + 2_000, 16, 40
+    # Of so many numbers a scan takes longer than a walk on any CPU.
+    count, dim, limit = EXACT_UP_TO + 2_000, 128, 40
     await edge.create(name, dim=dim, indexes={}, meta={})
     await edge.upsert(name, points(range(count), dim=dim))
     await edge.optimize(name)
