@@ -187,12 +187,15 @@ class _Wire(asyncio.Protocol):
 
     def _settle(self, answer: Any) -> bool:
         """Whether somebody has all that they asked for."""
-        whole = self._asked[0].settle(answer)
+        asked = self._asked[0]
+        whole = asked.settle(answer)
         self._commands -= 1
         if whole:
             self._asked.popleft()
         if isinstance(answer, exceptions.ReadOnlyError):
             # It was demoted: the next call finds the new master.
+            if not asked.answer.done():
+                asked.answer.set_exception(answer)
             self.close(answer)
         return whole
 

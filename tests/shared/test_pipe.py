@@ -179,3 +179,16 @@ async def test_what_was_answered_before_the_connection_was_lost_is_given_out(red
     answers = await asyncio.gather(*calls)
     assert answers == [*range(1, 21), b"OK"]
     assert await pipe.call("GET", "counted") == b"20"
+
+
+async def test_of_several_that_a_replica_refuses_the_refusal_is_told(redis: ArqRedis) -> None:
+    """Not that its connection was closed, which is done so that the next call may find the master."""
+    pipe = Pipe(redis)
+    await pipe.call("PING")
+    await redis.replicaof("127.0.0.1", "1")
+    try:
+        with pytest.raises(exceptions.ReadOnlyError):
+            await pipe.calls(("SET", "key", 1), ("GET", "key"))
+    finally:
+        await redis.replicaof("NO", "ONE")
+    assert await pipe.calls(("SET", "key", 1), ("GET", "key")) == [b"OK", b"1"]
