@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 
 from shared.errors import CollectionNotFound, Invalid, StoreAway
 from shared.settings import Settings
+from shared.turns import AT_ONCE
 from workers.stores.protocol import Answer, Point, VectorQuery
 from workers.stores.qdrant_edge import QdrantEdgeStore
 from workers.stores.searches import CALLS_AT_MOST, HEAVY_IDS, QUERIES_AT_MOST, WAITING_AT_MOST, Searches
@@ -67,6 +69,28 @@ async def test_queries_of_one_turn_are_one_call_for_each_collection(store: Count
     found = await asyncio.gather(*asked)
     assert store.sizes == [10, 10]
     assert [one.hits[0].id for one in found] == [number for number in range(10) for _ in range(2)]
+
+
+async def test_few_of_a_calls_searches_go_on_in_one_turn_of_the_loop(store: Counted) -> None:
+    searches = Searches(store)
+    turn, went = 0, list[int]()
+
+    async def tick() -> None:
+        nonlocal turn
+        while True:
+            await asyncio.sleep(0)
+            turn += 1
+
+    async def ask(number: int) -> None:
+        await searches.one("t.a", nearest(number))
+        went.append(turn)
+
+    ticking = asyncio.create_task(tick())
+    await asyncio.gather(*(ask(number) for number in range(QUERIES_AT_MOST)))
+    ticking.cancel()
+    assert store.sizes == [QUERIES_AT_MOST]
+    # What is counted for a turn may be the parts of two.
+    assert max(Counter(went).values()) <= 2 * AT_ONCE < QUERIES_AT_MOST
 
 
 async def test_what_comes_while_calls_are_under_way_waits_for_the_next(store: Counted) -> None:
