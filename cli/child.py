@@ -28,8 +28,7 @@ class Program:
     """What runs; `environment` is asked for at every start. SIGTERM has `stop_s` to work before SIGKILL.
 
     `hopeless` are the exit codes after which another start would end the same way, where none has ended otherwise.
-    `nice` is as in nice(1). One that never gives up is started for ever, with pauses. `cpus` are those that it may use;
-    None is all.
+    One that never gives up is started for ever, with pauses. `cpus` are those that it may use; None is all.
     """
 
     name: str
@@ -37,7 +36,6 @@ class Program:
     environment: Callable[[], Mapping[str, str]]
     stop_s: float
     hopeless: frozenset[int] = frozenset()
-    nice: int = 0
     gives_up: bool = True
     cpus: frozenset[int] | None = None
 
@@ -155,8 +153,6 @@ def _start(program: Program) -> tuple[subprocess.Popen[bytes], int]:
     # At once, while it has one thread: the others inherit both.
     if program.cpus is not None:
         os.sched_setaffinity(process.pid, program.cpus)
-    if program.nice:
-        os.setpriority(os.PRIO_PROCESS, process.pid, program.nice)
     return process, reader
 
 

@@ -28,8 +28,6 @@ API_STOP_S = 10.0
 REDIS_STOP_S = 10.0
 # Beyond the worker's own drain, to close the store.
 WORKER_MARGIN_S = 10.0
-# The model keeps every core busy for long stretches; Redis and the API need one for an instant, often.
-WORKER_NICE = 5
 
 
 class Stack:
@@ -123,10 +121,7 @@ class Stack:
         log = ChildLog(path, echo=(lambda line: self._tell(f"{name}: {line}")) if echo else None)
         # A busy port is a bad setting to the API; when we chose it, the next start has another.
         hopeless = frozenset() if name == "api" and not self._fixed_port else frozenset({Mistake.code})
-        nice = WORKER_NICE if name == "worker" else 0
-        program = Program(
-            name=name, command=command, environment=environment, stop_s=stop_s, hopeless=hopeless, nice=nice
-        )
+        program = Program(name=name, command=command, environment=environment, stop_s=stop_s, hopeless=hopeless)
         return Child(program, log, tell=self._tell, started=self._write_state)
 
     def _redis_command(self) -> list[str]:

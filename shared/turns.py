@@ -13,9 +13,10 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-# A search takes up to a third of a millisecond between two waits. With four, every process having more to wake up for,
-# two CPUs answered 7 % fewer searches than with eight; with eight as many as with no bound, within 1 %.
-AT_ONCE = 8
+# A search whose hits are there has half a millisecond left to do, on a busy host. On two slow CPUs a worker's loop was
+# late by 14 ms (p99) with eight, 11 with four, 7.5 with two, and as many searches were answered (bench/RESULTS.md,
+# "Turns of the event loop").
+AT_ONCE = 2
 
 
 async def spread(items: Iterable[T], *, at_once: int = AT_ONCE) -> AsyncIterator[T]:

@@ -26,6 +26,7 @@ from workers.device_watch import DeviceWatch
 from workers.disagreement import tell_of_others
 from workers.encoders.load import load_encoder
 from workers.encoders.protocol import Encoder
+from workers.executors import COMPUTING_NICENESS
 from workers.functions import functions
 from workers.gauges import shown
 from workers.heartbeat import Heartbeat
@@ -208,12 +209,16 @@ def main(settings: Settings) -> int:
 
 def _life(settings: Settings, before: Legacy, bequeath: Bequeath) -> int:
     """Of one worker, to its exit code."""
-    # It imports torch, which takes seconds, and which the parent has already.
+    # They import torch, which takes seconds, and which the parent has already.
+    from workers.encoders.device import choose_device
     from workers.encoders.replicas import replicated
 
     with replicated(settings) as replicas:
         load = load_encoder if replicas is None else replicas.load
         try:
+            if replicas is None and choose_device(settings).type == "cpu":
+                # Before there are threads, which inherit it. Replicas step back by themselves.
+                os.nice(COMPUTING_NICENESS)
             uvloop.run(_until_told(settings, load, before, bequeath))
         except SettingsError as error:
             logger.error("%s", error)

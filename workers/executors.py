@@ -18,6 +18,9 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 CGROUP_CPU_MAX = Path("/sys/fs/cgroup/cpu.max")
+# What computes for long stretches steps back: event loops and Redis need a CPU for an instant, often. On Linux a
+# niceness is a thread's own, and is handed down to those that it starts (nice(2), "C library/kernel differences").
+COMPUTING_NICENESS = 5
 
 
 def cpus_granted() -> int:
@@ -95,7 +98,10 @@ class BoundedExecutor:
 def decoding_executor(threads: int | None = None) -> BoundedExecutor:
     """Threads for decoding, resizing and thumbnails: their libraries release the GIL. One for each CPU granted."""
     count = threads or cpus_granted()
-    return BoundedExecutor(lambda: ThreadPoolExecutor(count, thread_name_prefix="decode"), in_flight=2 * count)
+    step_back = partial(os.nice, COMPUTING_NICENESS)
+    return BoundedExecutor(
+        lambda: ThreadPoolExecutor(count, thread_name_prefix="decode", initializer=step_back), in_flight=2 * count
+    )
 
 
 def fitting_executor() -> BoundedExecutor:

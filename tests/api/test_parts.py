@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -11,9 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from python_multipart.multipart import MultipartParser
+from starlette.types import Receive, Scope, Send
 
 from api import frames
 from api.dispatcher import Dispatcher
+from api.limits import Inflight
+from api.metrics import Metrics
 from api.outbox import CROWDED, MOST, TOO_SLOW, Outbox
 from api.results import Results
 from api.sequence import to_offset, to_seq
@@ -26,6 +30,8 @@ from shared.jobs import Query, Search, State
 from shared.ledger import Ledger
 from shared.queue import Queue
 from shared.settings import Settings
+from shared.turns import AT_ONCE, Turns
+from tests.ticking import Clock, ticking
 
 OFFSETS = st.tuples(st.integers(0, 10**14), st.integers(0, 10**9))
 
@@ -97,6 +103,45 @@ async def test_results_are_read_once_for_all_who_wait(settings: Settings) -> Non
     assert [view.id if view else None for view in views] == [*ids * 3, None, None]
     reads = after["cmdstat_hgetall"]["calls"] - before.get("cmdstat_hgetall", {"calls": 0})["calls"]
     assert reads == len(ids) + 2
+
+
+@pytest.mark.anyio
+async def test_few_of_those_whose_results_come_together_go_on_in_one_turn(settings: Settings) -> None:
+    went: list[int] = []
+
+    async def get(results: Results, job_id: str, clock: Clock) -> None:
+        assert await results.get("default", job_id) is not None
+        went.append(clock.turn)
+
+    async with connect(settings) as redis, ticking() as clock:
+        queue = Queue(redis, settings)
+        job = Search(collection="things", query=Query(text="a"))
+        ids = [(await queue.submit(job, tenant="default")).id for _ in range(30)]
+        results = Results(Ledger(redis))
+        await asyncio.gather(*(get(results, one, clock) for one in ids))
+    # What is counted for a turn may be the parts of two.
+    assert max(Counter(went).values()) <= 2 * AT_ONCE
+
+
+@pytest.mark.anyio
+async def test_few_of_the_requests_that_come_together_begin_in_one_turn() -> None:
+    went: list[int] = []
+    turns = Turns()
+
+    async with ticking() as clock:
+
+        async def app(_: Scope, __: Receive, ___: Send) -> None:
+            went.append(clock.turn)
+
+        bounded = Inflight(app, 100, Metrics())
+        scope = {"type": "http", "path": "/v1/search", "state": {"turns": turns}}
+        await asyncio.gather(*(bounded(scope, _never, _never) for _ in range(30)))
+    assert len(went) == 30
+    assert max(Counter(went).values()) <= 2 * AT_ONCE
+
+
+async def _never(*_: object) -> Any:
+    raise AssertionError("nothing is read or written here")
 
 
 @pytest.mark.anyio

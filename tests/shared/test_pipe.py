@@ -13,11 +13,11 @@ from redis import exceptions
 from shared import pipe as pipe_module
 from shared import scripts
 from shared.connection import connect
-from shared.pipe import Pipe, Script
+from shared.pipe import WOKEN_AT_ONCE, Pipe, Script
 from shared.settings import Settings
-from shared.turns import AT_ONCE
 from tests.redis_server import RedisServer
 from tests.shared.examples import some
+from tests.ticking import Clock, ticking
 
 pytestmark = pytest.mark.anyio
 
@@ -137,33 +137,26 @@ async def test_all_hear_of_a_lost_redis_and_the_next_call_works() -> None:
 async def test_few_of_those_whose_answers_come_together_go_on_in_one_turn_of_the_loop(redis: ArqRedis) -> None:
     """In their order; what waits for several answers is one of them."""
     pipe = Pipe(redis)
-    turn, went = 0, list[tuple[int, int]]()
+    went: list[tuple[int, int]] = []
 
-    async def tick() -> None:
-        nonlocal turn
-        while True:
-            await asyncio.sleep(0)
-            turn += 1
-
-    async def ask(number: int) -> None:
+    async def ask(number: int, clock: Clock) -> None:
         if number % 2:
             assert await pipe.calls(("ECHO", number), ("ECHO", number)) == [b"%d" % number] * 2
         else:
             assert await pipe.call("ECHO", number) == b"%d" % number
-        went.append((number, turn))
+        went.append((number, clock.turn))
 
     await pipe.call("PING")
-    ticking = asyncio.create_task(tick())
-    asking = [asyncio.create_task(ask(number)) for number in range(50)]
-    for _ in range(LEFT):
-        await asyncio.sleep(0)
-    # All answers are there when the loop looks again.
-    asyncio.get_running_loop().call_soon(sleep, 0.2)
-    await asyncio.gather(*asking)
-    ticking.cancel()
+    async with ticking() as clock:
+        asking = [asyncio.create_task(ask(number, clock)) for number in range(50)]
+        for _ in range(LEFT):
+            await asyncio.sleep(0)
+        # All answers are there when the loop looks again.
+        asyncio.get_running_loop().call_soon(sleep, 0.2)
+        await asyncio.gather(*asking)
     assert [number for number, _ in went] == list(range(50))
     # What is counted for a turn may be the parts of two.
-    assert max(Counter(turn for _, turn in went).values()) <= 2 * AT_ONCE
+    assert max(Counter(turn for _, turn in went).values()) <= 2 * WOKEN_AT_ONCE
 
 
 async def test_no_command_at_all_is_no_call(redis: ArqRedis) -> None:

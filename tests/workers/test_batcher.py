@@ -2,6 +2,7 @@ import asyncio
 import subprocess
 import sys
 import threading
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from shared.errors import EncoderAway
 from shared.jobs import Lane
+from tests.ticking import Clock, ticking
 from tests.workers.fleet import eventually
 from tests.workers.wrapped import Wrapped
 from workers.batch_queue import BULK_SHARE
@@ -19,6 +21,7 @@ from workers.batcher import Batcher
 from workers.batches import Budget
 from workers.encoders.protocol import Encoder, Matrix, Pixels, Tokens
 from workers.encoding import Embedded
+from workers.stores.searches import QUERIES_AT_MOST
 
 pytestmark = pytest.mark.anyio
 DEADLINE_S = 30.0
@@ -107,6 +110,25 @@ async def test_what_waits_while_the_device_is_busy_leaves_together(tiny_encoder:
         stats = batcher.stats()
         assert (stats.batches, stats.items, stats.largest, stats.queued) == (3, 12, 8, 0)
         assert stats.busy_s > 0
+
+
+async def test_of_a_large_batch_as_many_go_on_in_one_turn_as_the_store_takes_in_one_call(tiny_encoder: Encoder) -> None:
+    went: list[tuple[int, int]] = []
+
+    async def one(number: int, batcher: Batcher, clock: Clock) -> None:
+        await batcher.text(f"text {number}")
+        went.append((number, clock.turn))
+
+    count = 3 * QUERIES_AT_MOST + 1
+    async with batching(tiny_encoder, max_batch=count, max_tokens=100_000) as (batcher, gated), ticking() as clock:
+        first = await occupy(batcher, gated)
+        waiting = [asyncio.create_task(one(number, batcher, clock)) for number in range(count)]
+        await asyncio.sleep(0)
+        gated.gate.set()
+        await asyncio.gather(first, *waiting)
+        assert gated.batches == [("text", 1), ("text", count)]
+    assert [number for number, _ in went] == list(range(count))
+    assert max(Counter(turn for _, turn in went).values()) <= QUERIES_AT_MOST
 
 
 async def test_equal_texts_are_encoded_once(tiny_encoder: Encoder) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.workers.fleet import eventually
-from workers.executors import BoundedExecutor, _quota_cpus, cpus_granted, decoding_executor
+from workers.executors import COMPUTING_NICENESS, BoundedExecutor, _quota_cpus, cpus_granted, decoding_executor
 from workers.quarantine import Quarantine
 
 pytestmark = pytest.mark.anyio
@@ -34,6 +34,14 @@ async def test_work_runs_elsewhere_and_answers_or_raises() -> None:
     assert await executor.run(int, "ff", base=16) == 255
     with pytest.raises(ValueError, match="invalid literal"):
         await executor.run(int, "x")
+    executor.close()
+
+
+async def test_threads_that_decode_step_back_and_no_others_do() -> None:
+    before = os.getpriority(os.PRIO_PROCESS, 0)
+    executor = decoding_executor(2)
+    assert await executor.run(os.nice, 0) == min(19, before + COMPUTING_NICENESS)
+    assert os.getpriority(os.PRIO_PROCESS, 0) == before
     executor.close()
 
 

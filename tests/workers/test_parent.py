@@ -23,6 +23,8 @@ from tests.workers.encoders.replicating import children
 from tests.workers.fleet import eventually
 from tests.workers.tasks.process import ROOT, worker_process
 from tests.workers.tasks.stack import settings_for
+from workers.encoders.replica_process import NICENESS
+from workers.executors import COMPUTING_NICENESS
 from workers.parent import DEATHS, has_open
 
 pytestmark = pytest.mark.anyio
@@ -177,6 +179,20 @@ async def test_a_search_is_answered_although_a_replica_of_the_model_was_killed(o
         assert (ended.state, ended.attempts) == ("succeeded", 2)
         [second] = await eventually(Fleet(redis).live, within_s=WITHIN_S)
         assert second.pid != first.pid
+
+
+@pytest.mark.parametrize(("threads", "niceness"), [(1, COMPUTING_NICENESS), (2, 0)])
+async def test_what_computes_steps_back_and_an_event_loop_beside_it_does_not(
+    own: Settings, threads: int, niceness: int
+) -> None:
+    settings = msgspec.structs.replace(own, threads=threads)
+    async with connect(settings) as redis, worker_process(settings):
+        [worker] = await eventually(Fleet(redis).live, within_s=WITHIN_S)
+        before = os.getpriority(os.PRIO_PROCESS, 0)
+        assert os.getpriority(os.PRIO_PROCESS, worker.pid) == before + niceness
+        replicas = [pid for pid in children(worker.pid) if _computes(pid)]
+        assert all(os.getpriority(os.PRIO_PROCESS, pid) == before + NICENESS for pid in replicas)
+        assert bool(replicas) == (threads > 1)
 
 
 def _computes(pid: int) -> bool:

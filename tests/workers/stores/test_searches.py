@@ -13,6 +13,7 @@ import pytest
 from shared.errors import CollectionNotFound, Invalid, StoreAway
 from shared.settings import Settings
 from shared.turns import AT_ONCE
+from tests.ticking import Clock, ticking
 from workers.stores.protocol import Answer, Point, VectorQuery
 from workers.stores.qdrant_edge import QdrantEdgeStore
 from workers.stores.searches import CALLS_AT_MOST, HEAVY_IDS, QUERIES_AT_MOST, WAITING_AT_MOST, Searches
@@ -73,21 +74,14 @@ async def test_queries_of_one_turn_are_one_call_for_each_collection(store: Count
 
 async def test_few_of_a_calls_searches_go_on_in_one_turn_of_the_loop(store: Counted) -> None:
     searches = Searches(store)
-    turn, went = 0, list[int]()
+    went: list[int] = []
 
-    async def tick() -> None:
-        nonlocal turn
-        while True:
-            await asyncio.sleep(0)
-            turn += 1
-
-    async def ask(number: int) -> None:
+    async def ask(number: int, clock: Clock) -> None:
         await searches.one("t.a", nearest(number))
-        went.append(turn)
+        went.append(clock.turn)
 
-    ticking = asyncio.create_task(tick())
-    await asyncio.gather(*(ask(number) for number in range(QUERIES_AT_MOST)))
-    ticking.cancel()
+    async with ticking() as clock:
+        await asyncio.gather(*(ask(number, clock) for number in range(QUERIES_AT_MOST)))
     assert store.sizes == [QUERIES_AT_MOST]
     # What is counted for a turn may be the parts of two.
     assert max(Counter(went).values()) <= 2 * AT_ONCE < QUERIES_AT_MOST
