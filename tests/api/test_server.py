@@ -29,6 +29,26 @@ def test_the_api_starts_without_a_model_a_store_or_pixels() -> None:
     assert loaded.stdout.strip() == "[]"
 
 
+def test_nothing_is_imported_while_others_wait(settings: Settings) -> None:
+    env = {**os.environ, **to_env(settings), "PYTHONPROFILEIMPORTTIME": "1"}
+    process = subprocess.Popen([sys.executable, "-m", "api"], env=env, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    with process.stderr as log:
+        url = next(line.split()[-1] for line in log if "listening on" in line)
+        _answer(url)
+        with httpx.Client(base_url=url, timeout=30) as client:
+            client.get("/v1/jobs").raise_for_status()
+            client.get("/metrics").raise_for_status()
+            client.get("/v1/collections").raise_for_status()
+        process.send_signal(signal.SIGTERM)
+        lines = log.read().splitlines()
+    assert process.wait(30) == 0
+    [first, last] = [
+        next(at for at, line in enumerate(lines) if f"GET /v1/{name}" in line) for name in ("jobs", "coll")
+    ]
+    assert [line for line in lines[first:last] if line.startswith("import time")] == []
+
+
 def test_without_keys_it_binds_to_loopback_alone(settings: Settings) -> None:
     process = run(msgspec.structs.replace(settings, host="0.0.0.0"))
     _, error = process.communicate(timeout=60)
