@@ -216,7 +216,7 @@ def _life(settings: Settings, before: Legacy, bequeath: Bequeath) -> int:
     with replicated(settings) as replicas:
         load = load_encoder if replicas is None else replicas.load
         try:
-            if replicas is None and choose_device(settings).type == "cpu":
+            if replicas is None and settings.device in {"auto", "cpu"} and choose_device(settings).type == "cpu":
                 # Before there are threads, which inherit it. Replicas step back by themselves.
                 os.nice(COMPUTING_NICENESS)
             uvloop.run(_until_told(settings, load, before, bequeath))
