@@ -18,10 +18,8 @@ from bench.encoder_limit import MODEL, limit_of
 from bench.paced import PACE, load
 from bench.push_stack import stack
 from bench.report import Figures, Report, arguments, emit, median_of, progress
-from bench.search import POINTS, Served, fill, free_port, loaded, until_it_searches
+from bench.search import POINTS, WARM_S, Served, fill, free_port, loaded, until_it_searches
 from shared.settings import from_env
-
-WARM_S = 1.5
 
 
 def searched(filled: Path, *, users: int, seconds: float, seed: int) -> dict[str, float]:

@@ -10,6 +10,7 @@ the searches reach, `p95_batches` how many of its batch times the slowest wait. 
 are ingested as fast as they can be (`ingest_…`; `ingest_images_s` is what the encoder did beside the searches).
 `cpu_ms_…` is the CPU time that a search takes in each part, whose sum says how many there could be at most.
 `device_busy` is the share of the time that the device works; it takes `batch_ms` for the mean batch of `batch_texts`.
+Each server has had the same load for a moment before: its first seconds, connections and imports, are not counted.
 
 `CLIPLINE_DEVICE`, `CLIPLINE_THREADS` and the like hold for Clipline and for `encoder_limit`.
 """
@@ -52,7 +53,7 @@ from workers.stores.qdrant_edge import QdrantEdgeStore
 POINTS = 20_000
 # Phrases that the pictures show, and how far from one a picture lies, in the deviations between them.
 SHOWN, NOISE, BATCH = 2_048, 0.7, 64
-START_S = 120.0
+START_S, WARM_S = 120.0, 1.5
 CLASSIC = ("inline", "executor", "inline_truncated", "executor_truncated")
 
 
@@ -149,6 +150,7 @@ def measure(system: str, filled: Path, *, users: list[int], seconds: float, seed
     metrics_port = free_port() if system == "clipline" else 0
     with serving(system, filled, metrics_port=metrics_port) as served:
         loops = {"api": served.url, "worker": f"http://127.0.0.1:{metrics_port}"} if metrics_port else {}
+        loaded(served, loops, users=max(users), seconds=WARM_S, seed=seed + 55)
         for count in users:
             found = loaded(served, loops, users=count, seconds=seconds, seed=seed + count)
             ending = "" if count == max(users) else f"_{count}"
