@@ -4,7 +4,8 @@ import asyncio
 import json
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 from uuid import uuid4
 
 import anyio
@@ -15,6 +16,7 @@ from python_multipart.multipart import MultipartParser
 from starlette.types import Receive, Scope, Send
 
 from api import frames
+from api.conversation import Conversation
 from api.dispatcher import Dispatcher
 from api.limits import Inflight
 from api.metrics import Metrics
@@ -136,6 +138,25 @@ async def test_few_of_the_requests_that_come_together_begin_in_one_turn() -> Non
         bounded = Inflight(app, 100, Metrics())
         scope = {"type": "http", "path": "/v1/search", "state": {"turns": turns}}
         await asyncio.gather(*(bounded(scope, _never, _never) for _ in range(30)))
+    assert len(went) == 30
+    assert max(Counter(went).values()) <= 2 * AT_ONCE
+
+
+@pytest.mark.anyio
+async def test_few_of_the_frames_that_come_together_are_answered_in_one_turn() -> None:
+    """Each from a connection of its own."""
+    went: list[int] = []
+    state: Any = {"settings": Settings(), "turns": Turns()}
+    subscription: Any = SimpleNamespace(session="s")
+
+    class Noted(Outbox):
+        def put(self, entry: Any) -> None:
+            assert isinstance(entry, frames.Pong)
+            went.append(clock.turn)
+
+    async with ticking() as clock:
+        talks = [Conversation(state, cast(Any, None), subscription, Noted()) for _ in range(30)]
+        await asyncio.gather(*(talk.hear('{"op": "ping"}') for talk in talks))
     assert len(went) == 30
     assert max(Counter(went).values()) <= 2 * AT_ONCE
 
