@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from tests.e2e.browser import new_page
 from tests.e2e.conftest import ALBUMS, PER_ALBUM, RunningStack
@@ -144,6 +144,22 @@ def test_filters_are_reached_and_left_by_their_key(page: Page) -> None:
     expect(page.locator('[data-testid="facet-value"][aria-pressed="true"]')).to_be_focused()
     page.keyboard.press("ArrowDown")
     expect(page.get_by_test_id("hit").first).to_be_focused()
+
+
+def test_filters_are_reached_by_their_key_though_other_pictures_come_meanwhile(page: Page, albums: str) -> None:
+    held: list[Route] = []
+    page.route("**/facets", lambda route: held.append(route))
+    go(page, f"/?q=cat&c={albums}")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("f")
+    page.keyboard.press("o")
+    expect(page.get_by_test_id("hit")).to_have_count(ALBUMS)
+    expect(page.get_by_test_id("hit").first).to_be_focused()
+    assert held
+    for route in held:
+        route.continue_()
+    expect(page.get_by_test_id("facet-value").first).to_be_focused()
 
 
 def test_filters_have_counts_and_stay_where_they_are(page: Page) -> None:

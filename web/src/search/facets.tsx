@@ -12,6 +12,7 @@ import { AreaField } from "./area-field.tsx";
 import { areaFields, areaFor } from "./areas.ts";
 import type { Filtered } from "./conditions.ts";
 import { filterOf, filtersIn, UNFILTERED } from "./conditions.ts";
+import { isAmongResults } from "./grid-focus.ts";
 import type { Where } from "./marks.ts";
 import { valuesOf } from "./marks.ts";
 import type { Plotted } from "./on-plot.ts";
@@ -42,8 +43,9 @@ export function Facets({ collection, filtered, plotted, shown, onMap, filters }:
   const [left] = useFacets(collection.name, fields, filtered);
   const waits = all === null && problem === null && fields.length > 0;
   useEffect(() => {
-    // Unless one has gone elsewhere meanwhile.
-    if (!waits && shown.byKey && document.activeElement === from.current) entryOf(place.current)?.focus();
+    // Unless one has gone elsewhere meanwhile; other pictures that came have led nobody away.
+    const still = document.activeElement === from.current || isAmongResults();
+    if (!waits && shown.byKey && still) entryOf(place.current)?.focus();
   }, [waits, shown.byKey]);
   // It comes as large as it stays.
   if (waits) return null;

@@ -65,8 +65,7 @@ export function useOnwards(shown: number, more: () => void): () => void {
     const place = from.current;
     if (place === null || shown === place) return;
     from.current = null;
-    const still = isNowhere() || document.activeElement?.closest(".results") !== null;
-    if (shown > place && still) reveal(tilesIn()[place]);
+    if (shown > place && isAmongResults()) reveal(tilesIn()[place]);
   }, [shown]);
   return () => {
     from.current = shown;
@@ -74,4 +73,8 @@ export function useOnwards(shown: number, more: () => void): () => void {
   };
 }
 
-const isNowhere = (): boolean => document.activeElement === null || document.activeElement === document.body;
+/** Where the page may lead on by itself: other pictures take the focus that those before them had, or it goes with those. */
+export function isAmongResults(): boolean {
+  const focused = document.activeElement;
+  return focused === null || focused === document.body || focused.closest(".results") !== null;
+}
