@@ -1,8 +1,9 @@
 """Requests that wait for a device: two lanes, and which of them leave together."""
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
+from math import ceil
 from typing import Any
 
 import msgspec
@@ -43,8 +44,9 @@ class Entry(msgspec.Struct, eq=False):
 class BatchQueue:
     """Keeps order within a lane. Whoever calls it holds the batcher's lock."""
 
-    def __init__(self, budget: Budget, bulk_limit: BulkLimit, memory_limit: MemoryLimit) -> None:
-        self.budget = budget
+    def __init__(self, budget: Budget, bulk_limit: BulkLimit, memory_limit: MemoryLimit, *, parts: int = 1) -> None:
+        """`budget` is of a device as a whole, whose `parts` take batches of their own."""
+        self.budget, self._parts = budget, parts
         self._bulk_limit = bulk_limit
         self._memory_limit = memory_limit
         self._waiting: dict[Lane, deque[Entry]] = {lane: deque() for lane in LANES}
@@ -52,6 +54,7 @@ class BatchQueue:
         self._ahead = 0
         self._interactive_streak = 0
         self._last: dict[Kind, int] = {}
+        self._away: Counter[tuple[Lane, Kind]] = Counter()
 
     def __len__(self) -> int:
         return sum(len(waiting) for waiting in self._waiting.values())
@@ -85,17 +88,26 @@ class BatchQueue:
         kind = waiting[0].kind
         batch = self._fitting(waiting, self._room(kind, lane))
         self._remove(waiting, batch)
+        self._away[lane, kind] += len(batch)
         if lane == "interactive":
             self._last[kind] = len(batch)
         passed_bulk_by = lane == "interactive" and bool(self._waiting["bulk"])
         self._interactive_streak = self._interactive_streak + 1 if passed_bulk_by else 0
         return batch
 
+    def done(self, batch: Sequence[Entry]) -> None:
+        """The device has ended one that was taken."""
+        self._away[batch[0].lane, batch[0].kind] -= len(batch)
+
+    def most(self, kind: Kind) -> int:
+        """How many may leave together."""
+        return ceil(self.budget.items(kind) / self._parts)
+
     def next_to_prepare(self) -> Entry | None:
         """The oldest text that is not tokenised; None while a whole batch is prepared already."""
         while self._unprepared and not self._unprepared[0].waits:
             self._unprepared.popleft()
-        if not self._unprepared or self._ahead >= self.budget.texts:
+        if not self._unprepared or self._ahead >= self.most("text"):
             return None
         return self._unprepared.popleft()
 
@@ -111,23 +123,27 @@ class BatchQueue:
         return "interactive" if self._waiting["interactive"] and not bulk_is_due else "bulk"
 
     def _room(self, kind: Kind, lane: Lane) -> int:
-        most = self._memory_limit.items(kind, self.budget.items(kind))
-        return min(most, self._bulk_limit.items(kind) if lane == "bulk" else self._turn(kind))
+        most = min(self._memory_limit.items(kind, self.most(kind)), self._turn(kind, lane))
+        return min(most, self._bulk_limit.items(kind)) if lane == "bulk" else most
 
-    def _turn(self, kind: Kind) -> int:
-        """How many of those that wait leave now. All together would come back together, and the device would be idle
-        until then: two groups of one size keep it busy, one here while the other reads its answers and asks again."""
-        halved = self.budget.halved(kind)
-        if not halved or len(self._waiting["interactive"]) < halved:
-            return self.budget.items(kind)
-        waiting = sum(entry.kind == kind for entry in self._waiting["interactive"])
-        return waiting if waiting < halved else (waiting + self._last.get(kind, 0) + 1) // 2
+    def _turn(self, kind: Kind, lane: Lane) -> int:
+        """How many of those that wait leave now.
+
+        All together would come back together, and the device would be idle until then: two groups of one size keep it
+        busy, one here while the other reads its answers and asks again. Parts of a device that work in turn have such a
+        group anyway, and share with it those that wait and those that the others have: so all are of one size.
+        """
+        waiting = sum(entry.kind == kind for entry in self._waiting[lane])
+        if self._parts > 1:
+            return ceil((waiting + self._away[lane, kind]) / self._parts)
+        halved = self.budget.halved(kind) if lane == "interactive" else 0
+        return waiting if not halved or waiting < halved else (waiting + self._last.get(kind, 0) + 1) // 2
 
     def _fitting(self, waiting: Iterable[Entry], room: int) -> list[Entry]:
         """Stops at the first that does not fit: long texts are not passed by for ever. Equal texts cost once."""
         batch: list[Entry] = []
         texts: set[str] = set()
-        left, kind = self.budget.tokens, None
+        left, kind = self.budget.tokens // self._parts, None
         for entry in waiting:
             kind = kind or entry.kind
             if entry.kind != kind:

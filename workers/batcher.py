@@ -2,7 +2,8 @@
 
 Greedy and continuous, as Text Embeddings Inference and Triton batch: there is no linger timer, because a batch that
 leaves at once lets the next one grow while the device works. Meanwhile a second thread tokenises what comes
-(`preparing.py`); who belongs to a batch is decided when the device takes it.
+(`preparing.py`); who belongs to a batch is decided when the device takes it (`dispatch.py`). Replicas of a model on a
+CPU are parts of one device: each has a thread and batches of its own, so that none waits for another.
 """
 
 import asyncio
@@ -20,18 +21,27 @@ from workers.batch_queue import BatchQueue, Entry
 from workers.batches import Batched, BatcherStats, Budget, BulkLimit, Kind, MemoryLimit
 from workers.device_trouble import DeviceFailed
 from workers.device_turns import DeviceTurns
-from workers.encoders.protocol import Encoder, Pixels, Tokens
+from workers.dispatch import Dispatch, Taken
+from workers.encoders.protocol import Encoder, Pixels, Replica, Tokens, replicas_of
 from workers.encoding import Batch, Embedded, Encoding, Outcomes, batched
-from workers.errands import Errand, Errands
-from workers.preparing import Preparer
+from workers.errands import Errand
 
 T = TypeVar("T")
 # A thread that has not ended by then is left behind.
 CLOSE_S, HUNG_CLOSE_S = 30.0, 1.0
 
 
+class Owner:
+    """Of a device, or of a part of it. `at` is the batch that it works at."""
+
+    def __init__(self, encoding: Encoding, replica: Replica | None = None) -> None:
+        self.encoding, self.replica = encoding, replica
+        self.at: Batch = ()
+
+
 class Batcher:
-    """Owns an encoder's device. `budget` bounds a batch, `max_queued` what may wait; beyond it callers get 503.
+    """Owns an encoder's device. `budget` bounds a batch, or those of all parts together, `max_queued` what may wait;
+    beyond it callers get 503.
 
     `bulk_batch_s` bounds what a batch of bulk work may take. `tell` hears of every batch, on the thread that owns the
     device; with `turns`, other models' batchers share that.
@@ -47,27 +57,26 @@ class Batcher:
         tell: Callable[[Batched], None] | None = None,
         turns: DeviceTurns | None = None,
     ) -> None:
-        self._encoder = encoder
-        self._turns = turns or DeviceTurns()
+        replicas = replicas_of(encoder)
+        self._turns = turns or DeviceTurns(max(1, len(replicas)))
         self._max_queued = max_queued
-        bulk_limit, memory_limit = BulkLimit(bulk_batch_s), MemoryLimit()
-        self._queue = BatchQueue(budget, bulk_limit, memory_limit)
-        self._encoding = Encoding(encoder, bulk_limit, memory_limit)
-        self._lock = threading.Lock()
-        self._errands = Errands(self._lock)
-        # What the device works at.
-        self.at: Batch = ()
-        self._wakes_owner = threading.Condition(self._lock)
-        self._preparer = Preparer(encoder, self._queue, self._lock)
-        self._closing = False
-        self._failure: DeviceFailed | None = None
+        limits = BulkLimit(bulk_batch_s), MemoryLimit()
+        self._queue = BatchQueue(budget, *limits, parts=max(1, len(replicas)))
+        self._dispatch = Dispatch(encoder, self._queue, self._turns)
+        self._lock = self._dispatch.lock
         self._when_failed: list[Callable[[], object]] = []
         self._tell = tell
         self._stats = BatcherStats()
         self._stats.make_room(budget.largest)
-        # A daemon: a device that hangs must not keep a process alive that was told to end.
-        self._owner = threading.Thread(target=self._own_device, name="device-owner", daemon=True)
-        self._owner.start()
+        parts = [Owner(Encoding(replica, *limits), replica) for replica in replicas]
+        self._owners = parts or [Owner(Encoding(encoder, *limits))]
+        # Daemons: a device that hangs must not keep a process alive that was told to end.
+        self._threads = [
+            threading.Thread(target=self._own, args=(owner,), name="device-owner", daemon=True)
+            for owner in self._owners
+        ]
+        for thread in self._threads:
+            thread.start()
 
     async def text(
         self,
@@ -91,17 +100,21 @@ class Batcher:
         return await self._submit(pixels, lane, started)
 
     async def on_device(self, work: Callable[[Encoder], T]) -> T:
-        """Run `work` on the thread that owns the device, between two batches. Raises what it raises."""
+        """Run `work` on a thread that owns the device, while no part of it works. Raises what it raises."""
         errand = Errand(work)
         with self._lock:
             self._refuse_when_over()
-            self._errands.add(errand)
-            self._wakes_owner.notify()
+            self._dispatch.add_errand(errand)
         return await asyncio.wrap_future(errand.done)
 
     @property
     def budget(self) -> Budget:
         return self._queue.budget
+
+    @property
+    def at(self) -> list[Batch]:
+        """What each part of the device works at; empty where it is free."""
+        return [owner.at for owner in self._owners]
 
     def resize(self, budget: Budget, *, max_queued: int) -> None:
         """From the next batch on."""
@@ -115,7 +128,7 @@ class Batcher:
         Requests that this fails hear of it later, so that by then no more need be taken.
         """
         with self._lock:
-            if self._failure is None:
+            if self._dispatch.failure is None:
                 self._when_failed.append(tell)
                 return
         tell()
@@ -127,25 +140,27 @@ class Batcher:
         hand_back([*left, *((one, DeviceFailed(str(failure), on_device=True)) for one in batch)])
 
     def stats(self) -> BatcherStats:
+        halved = sum(owner.encoding.halved for owner in self._owners)
         with self._lock:
+            sizes, dropped = list(self._stats.sizes), self._dispatch.dropped
             return msgspec.structs.replace(
-                self._stats, queued=len(self._queue), halved=self._encoding.halved, sizes=list(self._stats.sizes)
+                self._stats, queued=len(self._queue), dropped=dropped, halved=halved, sizes=sizes
             )
 
     def close(self) -> None:
-        """Finish the batch on the device; what waits fails with EncoderAway.
+        """Finish the batches on the device; what waits fails with EncoderAway.
 
         Blocks until the threads have ended, for a while; from an event loop call it through `asyncio.to_thread`.
         """
         with self._lock:
-            self._closing = True
             left = self._queue.clear()
-            self._wakes_owner.notify_all()
-            self._preparer.close()
+            self._dispatch.close()
         hand_back([(entry, EncoderAway("the worker is shutting down")) for entry in left])
-        # A device that has failed either ends its thread now or never.
-        self._owner.join(CLOSE_S if self._failure is None else HUNG_CLOSE_S)
-        self._preparer.join(CLOSE_S)
+        # A device that has failed either ends its threads now or never.
+        ends = time.monotonic() + (CLOSE_S if self._dispatch.failure is None else HUNG_CLOSE_S)
+        for thread in self._threads:
+            thread.join(max(0.0, ends - time.monotonic()))
+        self._dispatch.join(CLOSE_S)
 
     async def _submit(
         self,
@@ -162,86 +177,53 @@ class Batcher:
         with self._lock:
             self._admit()
             self._queue.add(entry)
-            # A free device takes it as it is; while it works there is time to prepare.
-            (self._preparer.wake if self._preparer.busy else self._wakes_owner.notify)()
+            self._dispatch.added()
         embedded: Embedded = await entry.future
         return embedded
 
     def _admit(self) -> None:
         self._refuse_when_over()
         if len(self._queue) >= self._max_queued:
-            self._stats.dropped += self._queue.drop_cancelled()
+            self._dispatch.dropped += self._queue.drop_cancelled()
         if len(self._queue) >= self._max_queued:
             raise EncoderAway(f"{self._max_queued:,} requests already wait for the encoder")
 
     def _refuse_when_over(self) -> None:
-        if self._failure is not None:
-            raise DeviceFailed(str(self._failure))
-        if self._closing:
+        if self._dispatch.failure is not None:
+            raise DeviceFailed(str(self._dispatch.failure))
+        if self._dispatch.closing:
             raise EncoderAway("the worker is shutting down")
 
-    # -- the thread that owns the device
+    # -- the threads that own the device
 
-    def _own_device(self) -> None:
-        while (batch := self._next_batch()) is not None:
-            started = time.perf_counter()
+    def _own(self, owner: Owner) -> None:
+        while (taken := self._dispatch.next()) is not None:
+            owner.at, started = taken.batch, time.perf_counter()
+            if owner.replica is not None:
+                owner.replica.threads = taken.seats
             try:
-                outcomes = self._encoding.run(batch)
+                outcomes = owner.encoding.run(taken.batch)
             finally:
-                self._turns.done()
-            self.at = ()
-            if self._encoding.failure is not None:
-                outcomes += self._take_out_of_service(self._encoding.failure)
-            done = batched(batch, room=self._queue.budget.items(batch[0].kind), started=started)
-            with self._lock:
-                self._stats.count(done, failed=sum(isinstance(outcome, Exception) for _, outcome in outcomes))
-            hand_back(outcomes)
-            if self._tell is not None:
-                self._tell(done)
+                self._dispatch.done(taken)
+            owner.at = ()
+            if owner.encoding.failure is not None:
+                outcomes += self._take_out_of_service(owner.encoding.failure)
+            self._count(taken, outcomes, started)
 
-    def _next_batch(self) -> Batch | None:
-        """Wait for work and our turn; None when the batcher closes and nothing is left, or the device has failed."""
+    def _count(self, taken: Taken, outcomes: Outcomes, started: float) -> None:
+        """And give everybody what there is."""
+        room, share = self._queue.most(taken.batch[0].kind), taken.seats / self._turns.seats
+        done = batched(taken.batch, room=room, share=share, started=started)
         with self._lock:
-            self._preparer.pause()
-            while self._failure is None:
-                if len(self._errands) or len(self._queue):
-                    self._take_turn()
-                    self._errands.run(self._encoder)
-                    self._stats.dropped += self._queue.drop_cancelled()
-                    if len(self._queue):
-                        return self._leave(self._queue.take())
-                    self._turns.done()
-                elif self._closing:
-                    return None
-                else:
-                    self._wakes_owner.wait()
-        return None
-
-    def _take_turn(self) -> None:
-        """While another model has the device, texts can be prepared."""
-        if self._turns.take_if_free():
-            return
-        self._preparer.begin()
-        self._lock.release()
-        try:
-            self._turns.wait(self._queue.next_lane)
-        finally:
-            self._lock.acquire()
-            self._preparer.pause()
-
-    def _leave(self, batch: Batch) -> Batch:
-        self.at = batch
-        self._preparer.begin()
-        for entry in batch:
-            if entry.started is not None:
-                entry.started()
-        return batch
+            self._stats.count(done, failed=sum(isinstance(outcome, Exception) for _, outcome in outcomes))
+        hand_back(outcomes)
+        if self._tell is not None:
+            self._tell(done)
 
     def _take_out_of_service(self, failure: DeviceFailed) -> Outcomes:
         """What waits goes back as it came."""
         with self._lock:
-            self._failure = failure
-            left, errands = self._queue.clear(), self._errands.clear()
+            left, errands = self._queue.clear(), self._dispatch.fail(failure)
             told, self._when_failed = self._when_failed, []
         for tell in told:
             tell()

@@ -13,7 +13,8 @@ GROWS_AFTER = 32
 
 
 class Batched(msgspec.Struct, frozen=True, kw_only=True):
-    """A batch that the device is done with: `items` requests, `distinct` of them different, out of `room`."""
+    """A batch that the device is done with: `items` requests, `distinct` of them different, out of `room`. It had this
+    `share` of the device."""
 
     kind: Kind
     items: int
@@ -21,6 +22,7 @@ class Batched(msgspec.Struct, frozen=True, kw_only=True):
     room: int
     waits_s: list[float]
     took_s: float
+    share: float = 1.0
 
 
 class Budget(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,7 +77,7 @@ class BatcherStats(msgspec.Struct, kw_only=True):
         self.largest = max(self.largest, done.items)
         self.sizes[(done.items - 1).bit_length()] += 1
         self.failed += failed
-        self.busy_s += done.took_s
+        self.busy_s += done.took_s * done.share
         if done.kind == "text":
             self.texts += done.items
             self.shared += done.items - done.distinct
@@ -110,7 +112,10 @@ class BulkLimit:
 
 
 class MemoryLimit:
-    """How many items of a kind fit into the device's memory: halved when they did not, and slowly tried again."""
+    """How many items of a kind fit into the device's memory: halved when they did not, and slowly tried again.
+
+    Parts of a device may tell of their batches at once: no more than a count is lost by that.
+    """
 
     def __init__(self) -> None:
         self._most: dict[Kind, int] = {}
@@ -121,8 +126,8 @@ class MemoryLimit:
 
     def exceeded(self, kind: Kind, items: int) -> None:
         """A batch of so many did not fit."""
-        self._most[kind] = min(max(1, items // 2), self._most.get(kind, items))
         self._full[kind] = 0
+        self._most[kind] = min(max(1, items // 2), self._most.get(kind, items))
 
     def fitted(self, kind: Kind, items: int) -> None:
         most = self._most.get(kind)

@@ -1,4 +1,4 @@
-"""Turns of several models at one device: one batch at a time, interactive work first, else in the order of asking."""
+"""Turns at one device, of several models or replicas: interactive work first, else in the order of asking."""
 
 import threading
 from collections.abc import Callable
@@ -11,35 +11,45 @@ Wants = Callable[[], Lane]
 
 
 class DeviceTurns:
-    """Shared by the batchers of one device, each of which waits on its own thread."""
+    """Shared by the batchers of one device, whose threads wait here. So many batches at a time as it has `seats`: one,
+    or a CPU's replicas, of which a batch may take several."""
 
-    def __init__(self) -> None:
+    def __init__(self, seats: int = 1) -> None:
         self._changed = threading.Condition()
         self._waiting: list[Wants] = []
-        self._busy = False
+        self.seats = self._free = seats
         self._interactive_streak = 0
 
     def take_if_free(self) -> bool:
-        """Whether the turn is ours at once, as it always is where a device has one model."""
+        """Whether the turn is ours at once, as it always is where a device has one model and nothing is replicated."""
         with self._changed:
-            free = not self._busy and not self._waiting
-            self._busy = self._busy or free
+            free = self._free > 0 and not self._waiting
+            self._free -= free
             return free
 
     def wait(self, wants: Wants) -> None:
         """Until the turn is ours. `wants` is asked anew whenever the device becomes free."""
         with self._changed:
             self._waiting.append(wants)
-            self._changed.wait_for(lambda: not self._busy and self._next() is wants)
+            self._changed.wait_for(lambda: self._free > 0 and self._next() is wants)
             self._waiting.remove(wants)
             passed_by = wants() == "interactive" and any(one() == "bulk" for one in self._waiting)
             self._interactive_streak = self._interactive_streak + 1 if passed_by else 0
-            self._busy = True
+            self._free -= 1
+            # Another seat may be free, for whoever is next now.
+            self._changed.notify_all()
 
-    def done(self) -> None:
+    def more(self, most: int) -> int:
+        """How many seats are ours besides the one that is: up to so many that nobody waits for."""
+        with self._changed:
+            found = 0 if self._waiting else min(most, self._free)
+            self._free -= found
+            return found
+
+    def done(self, seats: int = 1) -> None:
         """Whoever has the turn gives it back."""
         with self._changed:
-            self._busy = False
+            self._free += seats
             self._changed.notify_all()
 
     def _next(self) -> Wants:

@@ -21,7 +21,7 @@ class DeviceWatch:
     def __init__(self, batchers: Sequence[Batcher], *, most_s: float, every_s: float = EVERY_S) -> None:
         self._batchers = batchers
         self._most_s, self._every_s = most_s, every_s
-        self._seen: dict[int, tuple[Batch, int]] = {}
+        self._seen: dict[tuple[int, int], tuple[Batch, int]] = {}
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -31,11 +31,11 @@ class DeviceWatch:
                 self._look(number, batcher)
 
     def _look(self, number: int, batcher: Batcher) -> None:
-        batch = batcher.at
-        before, looks = self._seen.get(number, ((), 0))
-        looks = looks + 1 if batch and batch is before else 0
-        self._seen[number] = batch, looks
-        if looks * self._every_s > self._most_s:
-            logger.critical("the device is out of service: at one batch of %d for %.0f s", len(batch), self._most_s)
-            self._seen[number] = (), 0
-            batcher.give_up(batch)
+        for part, batch in enumerate(batcher.at):
+            before, looks = self._seen.get((number, part), ((), 0))
+            looks = looks + 1 if batch and batch is before else 0
+            self._seen[number, part] = batch, looks
+            if looks * self._every_s > self._most_s:
+                logger.critical("the device is out of service: at one batch of %d for %.0f s", len(batch), self._most_s)
+                self._seen[number, part] = (), 0
+                batcher.give_up(batch)

@@ -45,7 +45,7 @@ Outcomes = list[tuple[Entry, Outcome]]
 
 
 class Encoding:
-    """Runs batches on the thread that owns the device; both limits learn from them."""
+    """Runs batches on a thread that owns the device, or a part of it; both limits learn from them."""
 
     def __init__(self, encoder: Encoder, bulk_limit: BulkLimit, memory_limit: MemoryLimit) -> None:
         self._encoder = encoder
@@ -133,7 +133,7 @@ class Encoding:
         return False
 
 
-def batched(batch: Batch, *, room: int, started: float) -> Batched:
+def batched(batch: Batch, *, room: int, share: float, started: float) -> Batched:
     """Told when the device is done with it; `started` as `time.perf_counter`."""
     kind = batch[0].kind
     return Batched(
@@ -143,6 +143,7 @@ def batched(batch: Batch, *, room: int, started: float) -> Batched:
         room=room,
         waits_s=[started - entry.asked for entry in batch],
         took_s=time.perf_counter() - started,
+        share=share,
     )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import Literal, ParamSpec, TypeVar
 
 from workers.quarantine import Quarantine
 
@@ -21,6 +21,7 @@ CGROUP_CPU_MAX = Path("/sys/fs/cgroup/cpu.max")
 # What computes for long stretches steps back: event loops and Redis need a CPU for an instant, often. On Linux a
 # niceness is a thread's own, and is handed down to those that it starts (nice(2), "C library/kernel differences").
 COMPUTING_NICENESS = 5
+FEW = 2
 
 
 def cpus_granted() -> int:
@@ -33,6 +34,13 @@ def computing_threads(wanted: int) -> int:
     than 2."""
     cpus = cpus_granted()
     return wanted or (cpus - 1 if cpus > 2 else cpus)
+
+
+def threads_alone(kind: Literal["text", "image"], replicas: int, parts: int = 1) -> int:
+    """Of each of so many parts that leave at once: what has nothing beside it gets the CPUs of the replicas that would
+    have nothing to do, but for a text on two. There one more thread saves a searcher 3 of 21 ms, and as it waits by
+    spinning takes 5 % from four."""
+    return 1 if kind == "text" and replicas <= FEW else max(1, replicas // parts)
 
 
 def _quota_cpus(cpu_max: Path) -> int:

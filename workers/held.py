@@ -12,7 +12,7 @@ from shared.settings import PREFIX, Settings, SettingsError
 from workers.batcher import Batcher
 from workers.device_trouble import starting
 from workers.device_turns import DeviceTurns
-from workers.encoders.protocol import Encoder
+from workers.encoders.protocol import Encoder, replicas_of
 from workers.ingest.gpu_prepare import GpuPreparer
 from workers.ingest.gpu_start import start
 from workers.metrics import Metrics
@@ -40,7 +40,7 @@ class Holding:
 
     def __init__(self, settings: Settings, redis: ArqRedis, metrics: Metrics, stack: AsyncExitStack) -> None:
         self._settings, self._redis, self._metrics, self._stack = settings, redis, metrics, stack
-        self._turns = DeviceTurns()
+        self._turns: DeviceTurns | None = None
 
     async def all(self, load: Load) -> list[Held]:
         """One after the other, in the order of the settings. Raises SettingsError for one that cannot be had."""
@@ -49,6 +49,8 @@ class Holding:
     async def _one(self, name: str, load: Load) -> Held:
         settings = self._settings
         encoder = await asyncio.to_thread(_loaded, name, settings, load)
+        # All models have as many replicas.
+        self._turns = self._turns or DeviceTurns(max(1, len(replicas_of(encoder))))
         batcher = Batcher(
             encoder,
             budget=assumed(settings),

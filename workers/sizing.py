@@ -14,7 +14,7 @@ from shared.settings import Settings
 from workers.batch_queue import text_length
 from workers.batches import Budget
 from workers.device_trouble import trouble
-from workers.encoders.protocol import Encoder, EncoderInfo, Pixels, Tokens
+from workers.encoders.protocol import Encoder, EncoderInfo, Pixels, Tokens, replicas_of
 from workers.executors import computing_threads, cpus_granted
 
 logger = logging.getLogger(__name__)
@@ -81,7 +81,7 @@ def measure(encoder: Encoder, settings: Settings) -> Sizing:
     images = settings.max_batch or (image.items if image else ASSUMED.images)
     # One text as long as the context takes always goes.
     longest = max(encoder.info.context_length, ROOM_FOR_LENGTH * texts * _mean_length(tokens))
-    may_halve = has_cpus_left(encoder.info.device, settings.threads)
+    may_halve = not replicas_of(encoder) and has_cpus_left(encoder.info.device, settings.threads)
     budget = Budget(
         texts=texts,
         images=images,

@@ -1,6 +1,7 @@
 """Which requests leave together: order, lanes, and the budget in items and tokens."""
 
 import asyncio
+from math import ceil
 
 import numpy as np
 import pytest
@@ -26,9 +27,9 @@ def text(name: str, lane: Lane = "interactive") -> Entry:
     return Entry("text", name, lane, loop, loop.create_future(), 0.0, None)
 
 
-def queue_of(*entries: Entry, texts: int = 8, tokens: int = 100, halved: int = 0) -> BatchQueue:
+def queue_of(*entries: Entry, texts: int = 8, tokens: int = 100, halved: int = 0, parts: int = 1) -> BatchQueue:
     budget = Budget(texts=texts, images=texts, tokens=tokens, texts_halved=halved)
-    queue = BatchQueue(budget, BulkLimit(1_000.0), MemoryLimit())
+    queue = BatchQueue(budget, BulkLimit(1_000.0), MemoryLimit(), parts=parts)
     for entry in entries:
         queue.add(entry)
     return queue
@@ -136,22 +137,67 @@ async def test_people_who_ask_again_settle_in_two_groups_of_one_size(users: int,
     assert {len(others), len(queue)} <= {users // 2, (users + 1) // 2}
 
 
+async def test_parts_of_a_device_share_what_waits_with_what_the_others_have() -> None:
+    queue = queue_of(*entries(9), texts=64, tokens=1_000, parts=2)
+    first, second = queue.take(), queue.take()
+    assert (len(first), len(second)) == (5, 4), "nothing is left for later while a part is free"
+    queue.done(first)
+    for entry in entries(8):
+        queue.add(entry)
+    assert len(queue.take()) == 6
+    assert len(queue_of(*entries(40), texts=20, tokens=1_000, parts=2).take()) == 10, "the budget is of all parts"
+
+
+async def test_bulk_work_of_other_parts_takes_nothing_from_what_somebody_waits_for() -> None:
+    limit = BulkLimit(1.0)
+    limit.learn("text", 100, 1.0)
+    queue = BatchQueue(Budget(texts=64, images=64, tokens=1_000), limit, MemoryLimit(), parts=2)
+    for entry in entries(8, "bulk"):
+        queue.add(entry)
+    assert len(queue.take()) == 4
+    for entry in entries(3):
+        queue.add(entry)
+    assert len(queue.take()) == 2
+
+
+@given(users=st.integers(8, 64), parts=st.integers(2, 4))
+async def test_people_who_ask_again_settle_in_groups_of_one_size(users: int, parts: int) -> None:
+    """One at each part, and one that reads its answers and asks again before the next part is done. However unequal
+    they were at first: a part that has nothing to do takes the first that comes."""
+    queue = queue_of(*entries(users), texts=10_000, tokens=10_000, parts=parts)
+    away = [queue.take() for _ in range(parts) if len(queue)]
+    for _ in range(20 * parts):
+        done = away.pop(0)
+        queue.done(done)
+        if not len(queue):
+            queue.add(text("the first that comes"))
+            done = done[1:]
+        away.append(queue.take())
+        for entry in done:
+            queue.add(text(str(entry.content)))
+    sizes = [len(queue), *map(len, away)]
+    assert sum(sizes) == users
+    assert max(sizes) - min(sizes) <= parts
+
+
 @given(
     lengths=st.lists(st.integers(1, 24), min_size=1, max_size=40),
     room=st.integers(1, 9),
     budget=st.integers(1, 99),
     halved=st.sampled_from([0, 2, 5]),
+    parts=st.sampled_from([1, 1, 2, 3]),
 )
 async def test_every_text_leaves_once_in_order_within_the_budget(
-    lengths: list[int], room: int, budget: int, halved: int
+    lengths: list[int], room: int, budget: int, halved: int, parts: int
 ) -> None:
-    queue = queue_of(*(text(str(number)) for number in range(len(lengths))), texts=room, tokens=budget, halved=halved)
+    names = (text(str(number)) for number in range(len(lengths)))
+    queue = queue_of(*names, texts=room, tokens=budget, halved=halved, parts=parts)
     left: list[Entry] = []
     while len(queue):
         while (entry := queue.next_to_prepare()) is not None:
             queue.prepared(entry, ids(lengths[int(str(entry.content))]), truncated=False)
         batch = queue.take()
-        assert 1 <= len(batch) <= room
-        assert len(batch) == 1 or sum(entry.length for entry in batch) <= budget
+        assert 1 <= len(batch) <= ceil(room / parts)
+        assert len(batch) == 1 or sum(entry.length for entry in batch) <= budget // parts
         left += batch
     assert [entry.content for entry in left] == [str(number) for number in range(len(lengths))]

@@ -51,3 +51,15 @@ class Encoder(Protocol):
 
     def encode_images(self, images: Sequence[Pixels]) -> Matrix:
         """Preprocessed pictures → (n, dim), float32; normalised with the model's mean and deviation on the device."""
+
+
+class Replica(Encoder, Protocol):
+    """One of several that hold the same model, with as many `threads` as it is told."""
+
+    threads: int
+
+
+def replicas_of(encoder: Encoder) -> Sequence[Replica]:
+    """Of one that is several: all together, or each by itself on a thread of its own, never both at once. Else none."""
+    found: Sequence[Replica] = getattr(encoder, "replicas", ())
+    return found

@@ -1,14 +1,15 @@
 """A model on a CPU as replicas that compute side by side, each a process with one thread, or few, of its own.
 
 Threads that share a batch meet after every product, 150 times in a text tower: one that has to give its CPU away keeps
-the others waiting, and API, Redis and store take a third of two CPUs. Replicas meet once, at the end of a batch, and
-take no turns at the interpreter of the worker's event loop (bench/RESULTS.md).
+the others waiting, and API, Redis and store take a third of two CPUs. Replicas take no turns at the interpreter of the
+worker's event loop either, and meet nowhere where each has batches of its own (bench/RESULTS.md).
 """
 
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
+from multiprocessing.connection import Connection
 from typing import Any
 
 import numpy as np
@@ -17,10 +18,10 @@ import torch
 from shared.settings import Settings
 from workers.encoders import models
 from workers.encoders.load import load_encoder
-from workers.encoders.protocol import Encoder, Matrix, Pixels, Tokens
+from workers.encoders.protocol import Encoder, Matrix, Pixels, Replica, Tokens
 from workers.encoders.replica_process import Elsewhere, Kind, Loaded, Processes, Work, read, send
 from workers.encoders.tokens import Texts
-from workers.executors import computing_threads
+from workers.executors import computing_threads, threads_alone
 
 logger = logging.getLogger(__name__)
 
@@ -32,13 +33,12 @@ class ReplicaDied(Exception):
     """A process that computes is gone: it was killed, or has crashed."""
 
 
-class Replicas:
-    """The encoder of a worker whose model computes in other processes. `encode_*` belong to one thread at a time."""
+class _InProcesses:
+    """An encoder whose model is in other processes."""
 
     def __init__(self, processes: Processes, loaded: Loaded, texts: Texts) -> None:
         self.info, self.preprocess = loaded.info, loaded.preprocess
-        self._processes, self._ends = processes, processes.ends
-        self._texts = texts
+        self._processes, self._texts = processes, texts
 
     def tokenize(self, text: str) -> tuple[Tokens, bool]:
         return self._texts.tokenize(text)
@@ -53,30 +53,61 @@ class Replicas:
         return self._encode("image", images)
 
     def _encode(self, kind: Kind, rows: Sequence[np.ndarray[Any, Any]]) -> Matrix:
-        """Raises what a replica raised, when all have answered, and ReplicaDied for one that cannot."""
+        """Raises what a replica raised, and ReplicaDied for one that cannot."""
+        raise NotImplementedError
+
+    @contextmanager
+    def _noticing(self) -> Iterator[None]:
+        try:
+            yield
+        except (EOFError, ConnectionError) as error:
+            self._processes.died = True
+            raise ReplicaDied("a process that computes was killed, or has crashed") from error
+
+
+class OneReplica(_InProcesses):
+    """One of them, with `threads`; belongs to one thread at a time, while nobody uses all together."""
+
+    def __init__(self, end: Connection, processes: Processes, loaded: Loaded, texts: Texts) -> None:
+        super().__init__(processes, loaded, texts)
+        self._end, self.threads = end, 1
+
+    def _encode(self, kind: Kind, rows: Sequence[np.ndarray[Any, Any]]) -> Matrix:
+        work = Work(kind=kind, rows=np.stack(rows), threads=self.threads)
+        with self._noticing():
+            send(self._end, work)
+            told = self._end.recv_bytes()
+        answer: Matrix | Exception = read(told)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+class Replicas(_InProcesses):
+    """All together, a batch in as many parts; belongs to one thread at a time. Each by itself are `replicas`."""
+
+    def __init__(self, processes: Processes, loaded: Loaded, texts: Texts) -> None:
+        super().__init__(processes, loaded, texts)
+        self._ends = processes.ends
+        self.replicas: Sequence[Replica] = [OneReplica(end, processes, loaded, texts) for end in self._ends]
+
+    def _encode(self, kind: Kind, rows: Sequence[np.ndarray[Any, Any]]) -> Matrix:
+        """Waits for all answers, whatever one is."""
         count = min(len(rows), len(self._ends))
-        used, threads = self._ends[:count], self._threads(kind, count)
+        used, threads = self._ends[:count], threads_alone(kind, len(self._ends), count)
         cuts = pairwise(len(rows) * part // count for part in range(count + 1))
         # All are made before one is sent, and all answers are read before one is looked at: whatever fails, none is
         # left over for the next batch.
         works = [Work(kind=kind, rows=np.stack(rows[start:stop]), threads=threads) for start, stop in cuts]
-        try:
+        with self._noticing():
             for end, work in zip(used, works, strict=True):
                 send(end, work)
             told = [end.recv_bytes() for end in used]
-        except (EOFError, ConnectionError) as error:
-            self._processes.died = True
-            raise ReplicaDied("a process that computes was killed, or has crashed") from error
         answers = [read(one) for one in told]
         for answer in answers:
             if isinstance(answer, Exception):
                 raise answer
         return np.concatenate(answers)
-
-    def _threads(self, kind: Kind, parts: int) -> int:
-        """Of each part: what is alone gets the CPUs of those that have nothing to do, but for a text on two. There one
-        more thread saves a searcher 3 of 21 ms, and as it waits by spinning takes 5 % from four."""
-        return 1 if kind == "text" and len(self._ends) == FEWEST else len(self._ends) // parts
 
 
 class Replicated:

@@ -3,6 +3,7 @@
 `python -m tests.workers.encoders.replicating PROGRAM MODEL_FOLDER` prints what it found as JSON.
 """
 
+import asyncio
 import os
 import signal
 import sys
@@ -18,8 +19,11 @@ import numpy as np
 import torch
 
 from shared.settings import Settings, SettingsError
+from workers.batcher import Batcher
+from workers.batches import Budget
+from workers.device_trouble import DeviceFailed
 from workers.encoders.load import load_encoder
-from workers.encoders.protocol import Encoder
+from workers.encoders.protocol import Encoder, Matrix
 from workers.encoders.replicas import ReplicaDied, Replicated, replicated
 
 TEXTS = [
@@ -99,6 +103,51 @@ def one_is_killed(folder: str) -> Any:
         try:
             encoder.encode_texts([tokens, tokens])
         except ReplicaDied:
+            return {"died": replicas.died}
+    return {}
+
+
+def each_by_itself(folder: str) -> Any:
+    """A batcher gives each batches of its own: the largest difference from one process, and how many were at work."""
+    with replicated(settings(folder, threads=3)) as replicas:
+        assert replicas is not None
+        encoder = replicas.load(settings(folder, threads=3))
+        alone = load_encoder(settings(folder))
+        found, working = asyncio.run(batched(encoder, [f"text {number}" for number in range(99)]))
+        known = alone.encode_texts([alone.tokenize(f"text {number}")[0] for number in range(99)])
+        together = encoder.encode_texts([encoder.tokenize(text)[0] for text in TEXTS])
+        return {
+            "texts": float(np.abs(found - known).max()),
+            "working": working,
+            "together": bool(np.abs(together - alone.encode_texts([alone.tokenize(t)[0] for t in TEXTS])).max() < 1e-5),
+        }
+
+
+async def batched(encoder: Encoder, texts: list[str]) -> tuple[Matrix, int]:
+    """(n, dim), and how many replicas worked at once at most."""
+    batcher, working = Batcher(encoder, budget=Budget(texts=12, images=12, tokens=999), max_queued=999), 0
+
+    def started() -> None:
+        nonlocal working
+        working = max(working, sum(bool(batch) for batch in batcher.at))
+
+    try:
+        embedded = await asyncio.gather(*(batcher.text(text, started=started) for text in texts))
+        return np.stack([one.vector for one in embedded]), working
+    finally:
+        await asyncio.to_thread(batcher.close)
+
+
+def killed_under_a_batcher(folder: str) -> Any:
+    """All of the device is out of service: the worker ends, and another takes over."""
+    with replicated(settings(folder, threads=2)) as replicas:
+        assert replicas is not None
+        encoder = replicas.load(settings(folder, threads=2))
+        [second] = children(*children(os.getpid()))
+        os.kill(second, signal.SIGKILL)
+        try:
+            asyncio.run(batched(encoder, TEXTS))
+        except DeviceFailed:
             return {"died": replicas.died}
     return {}
 

@@ -38,6 +38,13 @@ def test_batches_of_every_size_have_the_vectors_of_one_process(tiny_model: Path)
     assert max(both["texts"], both["images"]) < 1e-5
 
 
+def test_each_has_batches_of_its_own_and_later_they_share_one_again(tiny_model: Path) -> None:
+    told = found("each_by_itself", tiny_model)
+    assert told["texts"] < 1e-5
+    assert told["together"]
+    assert told["working"] >= 2
+
+
 def test_what_a_replica_raises_is_raised_here_and_it_goes_on(tiny_model: Path) -> None:
     told = ["IndexError", "IndexError", "ValueError"]
     assert found("an_error_is_its_callers", tiny_model) == {"told": told, "goes on": True, "died": False}
@@ -63,7 +70,7 @@ def test_an_error_that_cannot_be_sent_is_told_of_in_words() -> None:
     assert str(sendable(Holding())) == "Holding: holds a lock"
 
 
-@pytest.mark.parametrize("program", ["one_is_killed", "killed_while_it_loads"])
+@pytest.mark.parametrize("program", ["one_is_killed", "killed_while_it_loads", "killed_under_a_batcher"])
 def test_one_that_is_killed_is_told_of(tiny_model: Path, program: str) -> None:
     assert found(program, tiny_model) == {"died": True}
 
