@@ -114,7 +114,8 @@ class Dispatch:
     def _use_turn(self) -> Taken | None:
         """None where no batch leaves with it, as when others took all while we waited."""
         if self._has_work():
-            self._run_errands()
+            if len(self._errands):
+                self._run_errands()
             self.dropped += self.queue.drop_cancelled()
             if len(self.queue) and self.failure is None:
                 return self._leave(self.queue.take())
