@@ -40,9 +40,11 @@ class _Parts(msgspec.Struct, frozen=True, kw_only=True):
 
 def assemble(settings: Settings) -> OpenClipEncoder:
     """Raises SettingsError, naming the variable, for what cannot be had."""
+    # First: replicas are forked from who assembles with one thread, and the fork of a process that has computed with
+    # more waits for threads that it has not.
+    threads = device.size_threads(settings.threads)
     target = device.choose_device(settings)
     precision = device.choose_precision(settings, target)
-    threads = device.size_threads(settings.threads)
     source = models.resolve(settings)
     parts = _load(source)
     encoder = _encoder(parts, CPU, "fp32")

@@ -23,7 +23,7 @@ from workers.batcher import Batcher
 from workers.batches import Budget
 from workers.device_trouble import DeviceFailed
 from workers.encoders.load import load_encoder
-from workers.encoders.protocol import Encoder, Matrix
+from workers.encoders.protocol import Encoder, Matrix, replicas_of
 from workers.encoders.replicas import ReplicaDied, Replicated, replicated
 
 TEXTS = [
@@ -62,6 +62,23 @@ def same_vectors(folder: str) -> Any:
             "info": ours.info == alone.info,
             "cut": len(both) == len(TEXTS),
             "preprocess": bool((ours.preprocess(pictures[0]) == alone.preprocess(pictures[0])).all()),
+        }
+
+
+def with_several_threads(folder: str) -> Any:
+    """Each of them, whatever was computed before it was forked: device and precision are chosen by themselves."""
+    auto = Settings(model=f"local-dir:{folder}", threads=3)
+    with replicated(auto) as replicas:
+        assert replicas is not None
+        encoder = replicas.load(auto)
+        tokens, blank = encoder.tokenize("a cat")[0], np.zeros((*encoder.info.image_size, 3), dtype=np.uint8)
+        rows = []
+        for one in replicas_of(encoder):
+            for one.threads in (1, 2, 3, 1):
+                rows += [one.encode_images([blank])[0], one.encode_texts([tokens])[0]]
+        return {
+            "replicas": len(replicas_of(encoder)),
+            "differ": float(np.abs(rows[2:] - np.tile(rows[:2], (11, 1))).max()),
         }
 
 

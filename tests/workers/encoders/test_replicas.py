@@ -45,6 +45,12 @@ def test_each_has_batches_of_its_own_and_later_they_share_one_again(tiny_model: 
     assert told["working"] >= 2
 
 
+def test_each_computes_with_as_many_threads_as_it_is_told(tiny_model: Path) -> None:
+    told = found("with_several_threads", tiny_model)
+    assert told["replicas"] == 3
+    assert told["differ"] < 1e-3
+
+
 def test_what_a_replica_raises_is_raised_here_and_it_goes_on(tiny_model: Path) -> None:
     told = ["IndexError", "IndexError", "ValueError"]
     assert found("an_error_is_its_callers", tiny_model) == {"told": told, "goes on": True, "died": False}
