@@ -6,6 +6,7 @@ worker's event loop either, and meet nowhere where each has batches of its own (
 """
 
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
@@ -33,7 +34,7 @@ class ReplicaDied(Exception):
     """A process that computes is gone: it was killed, or has crashed."""
 
 
-class _InProcesses:
+class _InProcesses(ABC):
     """An encoder whose model is in other processes."""
 
     def __init__(self, processes: Processes, loaded: Loaded, texts: Texts) -> None:
@@ -52,9 +53,9 @@ class _InProcesses:
     def encode_images(self, images: Sequence[Pixels]) -> Matrix:
         return self._encode("image", images)
 
+    @abstractmethod
     def _encode(self, kind: Kind, rows: Sequence[np.ndarray[Any, Any]]) -> Matrix:
         """Raises what a replica raised, and ReplicaDied for one that cannot."""
-        raise NotImplementedError
 
     @contextmanager
     def _noticing(self) -> Iterator[None]:
