@@ -133,11 +133,13 @@ class BatchQueue:
         busy, one here while the other reads its answers and asks again. Parts of a device that work in turn have such a
         group anyway, and share with it those that wait and those that the others have: so all are of one size.
         """
+        halved = self.budget.halved(kind) if lane == "interactive" else 0
+        if self._parts == 1 and (not halved or len(self._waiting[lane]) < halved):
+            return self.most(kind)
         waiting = sum(entry.kind == kind for entry in self._waiting[lane])
         if self._parts > 1:
             return ceil((waiting + self._away[lane, kind]) / self._parts)
-        halved = self.budget.halved(kind) if lane == "interactive" else 0
-        return waiting if not halved or waiting < halved else (waiting + self._last.get(kind, 0) + 1) // 2
+        return waiting if waiting < halved else (waiting + self._last.get(kind, 0) + 1) // 2
 
     def _fitting(self, waiting: Iterable[Entry], room: int) -> list[Entry]:
         """Stops at the first that does not fit: long texts are not passed by for ever. Equal texts cost once."""

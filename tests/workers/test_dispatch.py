@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from shared.errors import EncoderAway
 from tests.workers.device_parts import in_parts
 from tests.workers.fleet import eventually
+from tests.workers.test_batcher import expected, picture
 from workers.batcher import Batcher
 from workers.device_trouble import DeviceFailed
 from workers.device_turns import DeviceTurns
 from workers.device_watch import DeviceWatch
-from workers.encoders.protocol import Encoder, Matrix, Pixels
+from workers.encoders.protocol import Encoder
 from workers.encoding import Embedded
 
 pytestmark = pytest.mark.anyio
@@ -23,10 +24,6 @@ pytestmark = pytest.mark.anyio
 
 def ask(batcher: Batcher, *texts: str, **given: Any) -> "list[asyncio.Task[Embedded]]":
     return [asyncio.create_task(batcher.text(text, **given)) for text in texts]
-
-
-def picture(encoder: Encoder, shade: int = 9) -> Pixels:
-    return encoder.preprocess(np.full((8, 8, 3), shade, np.uint8))
 
 
 async def test_a_text_that_comes_while_one_part_works_goes_to_another(tiny_encoder: Encoder) -> None:
@@ -111,7 +108,7 @@ async def test_on_two_cpus_only_a_picture_that_somebody_waits_for_gets_both(tiny
     async with in_parts(tiny_encoder, 2) as (batcher, device):
         device.open()
         await batcher.text("a cat", lane=lane)
-        await batcher.image(picture(tiny_encoder), lane=lane)
+        await batcher.image(picture(tiny_encoder, 9), lane=lane)
         found = sorted(batch for part in device.replicas for batch in part.batches)
         assert found == [("image", 1, 2 if lane == "interactive" else 1), ("text", 1, 1)]
 
@@ -204,7 +201,12 @@ def test_a_seat_that_somebody_waits_for_is_nobody_elses() -> None:
 @settings(max_examples=40, deadline=None)
 @given(
     asked=st.lists(
-        st.tuples(st.booleans(), st.integers(0, 5), st.sampled_from(["interactive", "bulk"]), st.booleans()),
+        st.tuples(
+            st.sampled_from(["text", "image"]),
+            st.integers(0, 5),
+            st.sampled_from(["interactive", "bulk"]),
+            st.booleans(),
+        ),
         min_size=1,
         max_size=30,
     ),
@@ -216,24 +218,17 @@ async def test_each_caller_gets_its_own_vector_from_whichever_part(
     async with in_parts(tiny_encoder, parts) as (batcher, device):
         device.open()
         tasks = []
-        for is_text, content, lane, gives_up in asked:
+        for kind, content, lane, gives_up in asked:
             shade = picture(tiny_encoder, 40 * content)
-            one = batcher.text(f"text {content}", lane=lane) if is_text else batcher.image(shade, lane=lane)
+            one = batcher.text(f"text {content}", lane=lane) if kind == "text" else batcher.image(shade, lane=lane)
             tasks.append(asyncio.create_task(one))
             if gives_up:
                 await asyncio.sleep(0)
                 tasks[-1].cancel()
         answers = await asyncio.gather(*tasks, return_exceptions=True)
-    for (is_text, content, _, gives_up), answer in zip(asked, answers, strict=True):
+    for (kind, content, _, gives_up), answer in zip(asked, answers, strict=True):
         if gives_up:
             assert isinstance(answer, asyncio.CancelledError)
             continue
         assert isinstance(answer, Embedded)
-        np.testing.assert_allclose([answer.vector], expected(tiny_encoder, is_text, content), atol=1e-4)
-
-
-def expected(encoder: Encoder, is_text: bool, content: int) -> Matrix:
-    """(1, dim)"""
-    if is_text:
-        return encoder.encode_texts([encoder.tokenize(f"text {content}")[0]])
-    return encoder.encode_images([picture(encoder, 40 * content)])
+        np.testing.assert_allclose([answer.vector], expected(tiny_encoder, kind, content), atol=1e-4)
